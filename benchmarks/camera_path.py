@@ -1,0 +1,344 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the reward node takes of a core for watching a camera, the model aside.
+
+A camera of 30 Hz of which the node keeps two images a second, over the real middleware, every
+process its own. The node is the real one with a scorer that answers at once; beside it, one after
+the other on the same stream, an empty rclpy callback, the same with a malloc that keeps its
+memory, the node with its gate held open, the node without a task, and the node without a camera.
+The share is the user and system time of all threads of the process, the middleware's included, by
+the wall clock. The latency is from an image's stamp to its Progress, as the node tells it.
+
+    python -m benchmarks.camera_path
+
+Reads /proc, so it runs on Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from PIL import Image as PillowImage
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.utilities import get_rmw_implementation_identifier
+from rich.console import Console
+from rich.table import Table
+
+from topreward_ros.demo.pattern import TASK, pattern_frame
+from topreward_ros.msg import Progress
+from topreward_ros.nodes.middleware import apply_image_profile
+from topreward_ros.nodes.qos import RESULT
+
+from .machine import machine, size, write_json
+
+RATE = 30.0  # of the camera [1/s]
+KEPT = 2.0  # of the node [1/s]
+IMAGES = 15  # in the clip, which is played over and over
+READY = 60.0  # at most, for a process to be there [s]
+# Domains 0 to 101 are those of the tests and of everybody; Linux leaves 215 to 232 free as well.
+DOMAIN = 215 + os.getpid() % 17
+
+# By default glibc may give the memory of each large image back and fetch it anew for the next.
+KEEP_MEMORY = (
+    ('MALLOC_MMAP_THRESHOLD_', str(64 * 2**20)),
+    ('MALLOC_TRIM_THRESHOLD_', str(256 * 2**20)),
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A process to measure: its name in camera_process, its task and its environment."""
+
+    title: str
+    process: str
+    task: str = ''
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+NODE = Contender('the node', 'node', TASK)
+IDLE = Contender('the node without a task', 'node')
+CONTENDERS = (
+    Contender('an empty callback', 'empty'),
+    Contender('an empty callback, memory kept', 'empty', environ=KEEP_MEMORY),
+    NODE,
+    Contender('the node, its gate held open', 'open_gate', TASK),
+    IDLE,
+)
+
+
+class Listener(Node):
+    """Hears what the reward node publishes."""
+
+    def __init__(self) -> None:
+        super().__init__('benchmark')
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self.latencies: list[float] = []
+        self.health: list[tuple[float, dict[str, str]]] = []
+        self.create_subscription(Progress, '/topreward/progress', self._on_progress, RESULT)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_health, RESULT)
+
+    def forget(self) -> None:
+        self.latencies.clear()
+        self.health.clear()
+
+    def listen(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def fact(self, key: str) -> str:
+        """The newest value in the diagnostics."""
+        return self.health[-1][1].get(key, '') if self.health else ''
+
+    def rate(self, key: str) -> float | None:
+        """By how much a count in the diagnostics has grown per second; None if heard once only."""
+        if len(self.health) < 2 or key not in self.health[0][1]:
+            return None
+        (began, first), (ended, last) = self.health[0], self.health[-1]
+        return (int(last[key]) - int(first[key])) / (ended - began)
+
+    def _on_progress(self, message: Progress) -> None:
+        self.latencies.append(message.latency)
+
+    def _on_health(self, message: DiagnosticArray) -> None:
+        values = {pair.key: pair.value for status in message.status for pair in status.values}
+        self.health.append((time.monotonic(), values))
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    os.environ['ROS_DOMAIN_ID'] = str(DOMAIN)
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    facts = _facts(options)
+    apply_image_profile()
+    rclpy.init()
+    listener = Listener()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _measure_all(listener, Path(folder), options)
+    listener.destroy_node()
+    rclpy.try_shutdown()
+    summaries = list(_summaries(rows))
+    _show(facts, summaries)
+    write_json(options.json, facts, summaries)
+
+
+def _measure_all(
+    listener: Listener, folder: Path, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """A row for each contender, size and round."""
+    rows = []
+    for number in range(options.rounds):
+        row = _measure(IDLE, listener, folder / 'idle.log', options)
+        rows.append({'size': 'no camera', **row})
+        for width, height in options.sizes:
+            clip = _draw_clip(folder / f'{width}x{height}', width, height)
+            # Neither end of a round is always the same contender's.
+            order = CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]
+            log = folder / f'{width}x{height}-{number}.log'
+            with _started('camera', log, source=clip, fps=RATE, loop=True) as camera:
+                _wait(listener, camera, log, partial(_counts, log))
+                for contender in order:
+                    row = _measure(contender, listener, folder / 'contender.log', options, log)
+                    rows.append({'size': f'{width}x{height}', **row})
+    return rows
+
+
+def _draw_clip(folder: Path, width: int, height: int) -> Path:
+    """A few images without compression, so that the camera has little to decode."""
+    if not folder.exists():
+        folder.mkdir()
+        for k in range(IMAGES):
+            image = pattern_frame(k / IMAGES, height, width)
+            PillowImage.fromarray(image).save(folder / f'{k:02}.bmp')
+    return folder
+
+
+def _measure(
+    contender: Contender,
+    listener: Listener,
+    log: Path,
+    options: argparse.Namespace,
+    camera_log: Path | None = None,
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if contender.process != 'empty':  # thinning would lower the rate of the kept images
+        values = {'task': contender.task, 'fps': KEPT, 'max_frames': 1024, 'autostart': True}
+    listener.forget()
+    with _started(contender.process, log, contender.environ, **values) as process:
+        if not values:
+            _wait(listener, process, log, lambda: 'ready' in log.read_text())
+        elif contender.task:
+            _wait(listener, process, log, lambda: listener.latencies)
+        else:
+            _wait(listener, process, log, lambda: listener.fact('state') == 'active')
+        listener.listen(options.warm_up)
+        listener.forget()
+        began, used = time.monotonic(), _cpu_seconds(process)
+        listener.listen(options.seconds)
+        used, ended = _cpu_seconds(process) - used, time.monotonic()
+    row: dict[str, Any] = {'contender': contender.title, 'share': 100 * used / (ended - began)}
+    row['taken'] = listener.rate('images taken') if contender.task else None
+    row['kept'] = listener.rate('images kept') if contender.task else None
+    row['latency'] = median(listener.latencies) if listener.latencies else None
+    row['latency_most'] = max(listener.latencies, default=None)
+    row['camera'] = _published_rate(camera_log, began, ended) if camera_log else None
+    return row
+
+
+def _wait(
+    listener: Listener, process: subprocess.Popen[bytes], log: Path, condition: Callable[[], Any]
+) -> None:
+    end = time.monotonic() + READY
+    while not condition():
+        listener.listen(0.1)
+        if time.monotonic() > end or process.poll() is not None:
+            raise RuntimeError(f'{process.args!r} did not come up:\n{log.read_text()}')
+
+
+def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """User and system time of all threads so far, in steps of 10 ms mostly."""
+    stat = Path(f'/proc/{process.pid}/stat').read_text(encoding='utf-8')
+    user, system = stat.rpartition(')')[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
+
+
+def _published_rate(log: Path, began: float, ended: float) -> float | None:
+    within = [(at, count) for at, count in _counts(log) if began <= at <= ended]
+    if len(within) < 2:
+        return None
+    (first, first_count), (last, last_count) = within[0], within[-1]
+    return (last_count - first_count) / (last - first)
+
+
+def _counts(log: Path) -> list[tuple[float, int]]:
+    """When the camera had published how many images."""
+    lines = re.findall(r'^([\d.]+) (\d+)$', log.read_text(encoding='utf-8'), re.MULTILINE)
+    return [(float(at), int(count)) for at, count in lines]
+
+
+@contextmanager
+def _started(
+    name: str, log: Path, environ: Iterable[tuple[str, str]] = (), **values: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of camera_process with these parameters; ended afterwards."""
+    topic = 'image_raw' if name == 'camera' else 'image'
+    arguments = ['--ros-args', '-r', f'{topic}:=/camera/image_raw']
+    for key, value in values.items():
+        text = str(value).lower() if isinstance(value, bool) else value
+        text = f"'{value}'" if key == 'task' else text
+        arguments += ['-p', f'{key}:={text}']
+    with log.open('w', encoding='utf-8') as stream:
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'benchmarks.camera_process', name, *arguments],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, **dict(environ)},
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _summaries(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The medians over the rounds, in the order of the contenders."""
+    sizes = dict.fromkeys(row['size'] for row in rows)
+    for name in sizes:
+        for contender in CONTENDERS:
+            group = [r for r in rows if (r['size'], r['contender']) == (name, contender.title)]
+            if not group:
+                continue
+            shares = [row['share'] for row in group]
+            summary: dict[str, Any] = {
+                'size': name,
+                'contender': contender.title,
+                'share_percent': median(shares),
+                'share_percent_range': [min(shares), max(shares)],
+            }
+            for key, unit in (('camera', 'hz'), ('taken', 'hz'), ('kept', 'hz'), ('latency', 's')):
+                values = [row[key] for row in group if row[key] is not None]
+                summary[f'{key}_{unit}'] = median(values) if values else None
+            most = [row['latency_most'] for row in group if row['latency_most'] is not None]
+            summary['latency_most_s'] = max(most, default=None)
+            yield summary
+
+
+def _facts(options: argparse.Namespace) -> dict[str, str]:
+    try:
+        rclpy_version = version('rclpy')
+    except PackageNotFoundError:  # not from wheels
+        rclpy_version = os.environ.get('ROS_DISTRO', 'unknown')
+    return {
+        **machine(),
+        'rclpy': rclpy_version,
+        'middleware': get_rmw_implementation_identifier(),
+        'measured': f'{options.rounds} rounds of {options.seconds:g} s, {KEPT:g} images/s kept',
+    }
+
+
+def _show(facts: Mapping[str, str], summaries: list[dict[str, Any]]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 120)  # a file has room for the table
+    for key, fact in facts.items():
+        console.print(f'{key}: {fact}', highlight=False)
+    table = Table('images', '', title='Share of one core, median (least-most)')
+    headings = ('share [%]', 'camera [Hz]', 'taken [Hz]', 'kept [Hz]', 'latency [ms]', 'most [ms]')
+    for heading in headings:
+        table.add_column(heading, justify='right')
+    for row in summaries:
+        low, high = row['share_percent_range']
+        seconds = (row['latency_s'], row['latency_most_s'])
+        latencies = [None if number is None else 1000 * number for number in seconds]
+        numbers = (row['camera_hz'], row['taken_hz'], row['kept_hz'], *latencies)
+        table.add_row(
+            row['size'],
+            row['contender'],
+            f'{row["share_percent"]:.1f} ({low:.1f}-{high:.1f})',
+            *('' if number is None else f'{number:.1f}' for number in numbers),
+        )
+    console.print(table)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is below 1')
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='What watching a camera takes of a core.')
+    parser.add_argument('--sizes', type=size, nargs='+', default=[(640, 480), (1280, 720)])
+    parser.add_argument('--seconds', type=float, default=20.0, help='of one measurement')
+    parser.add_argument('--warm-up', type=float, default=3.0, help='before each [s]')
+    parser.add_argument('--rounds', type=_count, default=3)
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
+    return parser
+
+
+if __name__ == '__main__':
+    main()

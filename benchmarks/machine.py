@@ -1,0 +1,43 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a benchmark ran on, and where its numbers go."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+
+def machine() -> dict[str, str]:
+    """Facts without which a time means nothing."""
+    return {
+        'CPU': f'{_cpu_model()}, {os.cpu_count()} cores',
+        'Python': platform.python_version(),
+        'load before': f'{os.getloadavg()[0]:.2f}',
+    }
+
+
+def write_json(file: Path | None, facts: dict[str, str], rows: list[dict[str, Any]]) -> None:
+    """Write facts and rows, where a file is named."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = json.dumps({'facts': facts, 'rows': rows}, indent=2)
+        file.write_text(content + '\n', encoding='utf-8')
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height from a text such as 640x480."""
+    width, height = map(int, text.split('x'))
+    return width, height
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
+    return next(models, platform.processor() or platform.machine())

@@ -1,0 +1,32 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What several tests share: a small random checkpoint in the published layout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from topreward_ros.demo.random_checkpoint import write_random_checkpoint
+from topreward_ros.scoring.checkpoint import Checkpoint, load_checkpoint
+
+from . import torchvision_anywhere
+
+torchvision_anywhere.install()
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope='session')
+def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
+    write_random_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def checkpoint(checkpoint_folder: Path) -> Checkpoint:
+    return load_checkpoint(str(checkpoint_folder))

@@ -1,0 +1,82 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from topreward_ros.offline.clip import ClipError, open_clip
+
+
+def grey(value: int, height: int = 48, width: int = 64) -> np.ndarray:
+    return np.full((height, width, 3), value, np.uint8)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Twenty frames at 10 frames a second, each lighter than the one before."""
+    path = tmp_path / 'rising.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for k in range(20):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(grey(10 * k), 'rgb24')):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def test_a_video_has_its_own_times(video: Path) -> None:
+    clip = open_clip(video)
+    assert (clip.name, clip.fps, clip.seconds) == ('rising', 10, pytest.approx(2))
+    frames = list(clip.frames())
+    assert [time for time, _ in frames] == pytest.approx([k / 10 for k in range(20)])
+    levels = [int(image.mean()) for _, image in frames]
+    assert levels == sorted(levels) and levels[-1] - levels[0] > 150
+    assert frames[0][1].shape == (48, 64, 3) and frames[0][1].dtype == np.uint8
+
+
+def test_a_chosen_rate(video: Path) -> None:
+    clip = open_clip(video, fps=5)
+    assert clip.seconds == pytest.approx(4)
+    assert [time for time, _ in clip.frames()][-1] == pytest.approx(19 / 5)
+
+
+def test_frames_shown_at_times(video: Path) -> None:
+    shown = open_clip(video).at([0.0, 0.55, 1.0, 9.0])
+    assert [round(int(image.mean()) / 10) for image in shown] == [0, 5, 10, 19]
+
+
+def test_a_folder_in_the_order_of_names(tmp_path: Path) -> None:
+    for k in (2, 0, 1):
+        Image.fromarray(grey(100 * k)).save(tmp_path / f'{k:03}.png')
+    (tmp_path / 'notes.txt').write_text('no image')
+    clip = open_clip(tmp_path, fps=4)
+    assert [(t, int(i.mean())) for t, i in clip.frames()] == [(0, 0), (0.25, 100), (0.5, 200)]
+    assert clip.seconds == 0.75
+
+
+def test_the_pattern_moves() -> None:
+    clip = open_clip(None)
+    frames = [image for _, image in clip.frames()]
+    assert len(frames) == round(clip.fps * clip.seconds)
+    assert (frames[0] != frames[-1]).any() and (frames[0] == frames[1]).all()
+
+
+def test_what_cannot_be_read(tmp_path: Path, video: Path) -> None:
+    with pytest.raises(ClipError, match='is not there'):
+        open_clip(tmp_path / 'none.mp4')
+    (tmp_path / 'text.mp4').write_text('not a video')
+    with pytest.raises(ClipError, match='not a video that can be read'):
+        open_clip(tmp_path / 'text.mp4')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ClipError, match='holds no images'):
+        open_clip(tmp_path / 'empty')
+    (tmp_path / 'empty' / 'cut.png').write_bytes(b'\x89PNG')
+    with pytest.raises(ClipError, match=r'cut\.png cannot be read'):
+        list(open_clip(tmp_path / 'empty').frames())

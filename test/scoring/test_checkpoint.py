@@ -1,0 +1,158 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
+from topreward_ros.scoring.errors import ModelError
+from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.streaming import StreamingScorer
+
+from .test_streaming import TASKS, TOLERANCE, worst_difference
+
+
+@pytest.fixture
+def copy(checkpoint_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint_folder, tmp_path / 'copy'))
+
+
+def test_what_was_loaded_is_told(checkpoint: Checkpoint) -> None:
+    assert checkpoint.streams and checkpoint.family == 'qwen3_vl'
+    assert checkpoint.bytes > 1e6
+    assert 'on cpu as float32, loaded in' in checkpoint.summary()
+    assert not checkpoint.model.training
+
+
+@pytest.mark.parametrize(
+    ('name', 'reason'),
+    [
+        ('', 'no model is named'),
+        ('/no/such/folder', 'is not a folder'),
+        ('./none', 'is not a folder'),
+        ('just-a-word', 'is not a folder'),
+        ('nobody/no-such-model', 'hub'),
+        ('bad id/with space', 'not an id'),
+    ],
+)
+def test_models_that_are_not_there(name: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        load_checkpoint(name)
+
+
+def test_folder_without_weights(copy: Path) -> None:
+    (copy / 'model.safetensors').rename(copy / 'pytorch_model.bin')
+    with pytest.raises(ModelError, match='no weights'):
+        load_checkpoint(str(copy))
+
+
+@pytest.mark.parametrize('file', ['config.json', 'tokenizer.json'])
+def test_folder_without_a_file(copy: Path, file: str) -> None:
+    (copy / file).unlink()
+    with pytest.raises(ModelError, match=file):
+        load_checkpoint(str(copy))
+
+
+def test_truncated_weights(copy: Path) -> None:
+    weights = copy / 'model.safetensors'
+    weights.write_bytes(weights.read_bytes()[:10_000])
+    with pytest.raises(ModelError, match='could not be loaded'):
+        load_checkpoint(str(copy))
+
+
+def test_missing_weights_are_never_made_up(copy: Path) -> None:
+    weights = load_file(copy / 'model.safetensors')
+    del weights['model.language_model.layers.2.mlp.up_proj.weight']
+    save_file(weights, copy / 'model.safetensors', metadata={'format': 'pt'})
+    with pytest.raises(ModelError, match=r'lacks 1 of the weights, .*layers\.2\.mlp\.up_proj'):
+        load_checkpoint(str(copy))
+
+
+def test_unknown_kind_of_model(copy: Path) -> None:
+    (copy / 'config.json').write_text(json.dumps({'model_type': 'no_such_kind'}))
+    with pytest.raises(ModelError, match='could not be loaded'):
+        load_checkpoint(str(copy))
+
+
+def test_remote_code_is_not_run(copy: Path) -> None:
+    config = json.loads((copy / 'config.json').read_text())
+    config['model_type'] = 'custom'
+    config['auto_map'] = {'AutoConfig': 'evil.Config', 'AutoModelForImageTextToText': 'evil.Model'}
+    (copy / 'config.json').write_text(json.dumps(config))
+    (copy / 'evil.py').write_text(f'open({str(copy / "ran")!r}, "w")')
+    with pytest.raises(ModelError):
+        load_checkpoint(str(copy))
+    assert not (copy / 'ran').exists()
+
+
+def test_tokenizer_of_another_family(copy: Path) -> None:
+    tokenizer = json.loads((copy / 'tokenizer.json').read_text())
+    tokenizer['added_tokens'] = tokenizer['added_tokens'][:2]
+    (copy / 'tokenizer.json').write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelError, match='is not the tokenizer of a Qwen3-VL'):
+        StreamingScorer(load_checkpoint(str(copy)))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU here')
+def test_no_gpu_where_one_was_asked_for(checkpoint_folder: Path) -> None:
+    with pytest.raises(ModelError, match=r'device .*cuda.* cannot be used here'):
+        load_checkpoint(str(checkpoint_folder), LoadOptions(device='cuda'))
+
+
+def test_quantization_without_its_libraries(checkpoint_folder: Path) -> None:
+    with pytest.raises(ModelError, match='quantization 4bit needs'):
+        load_checkpoint(str(checkpoint_folder), LoadOptions(device='cpu', quantization='4bit'))
+
+
+@pytest.mark.parametrize('bad', [{'dtype': 'int3'}, {'quantization': '2bit'}])
+def test_options_that_do_not_exist(bad: dict) -> None:
+    with pytest.raises(ValueError, match='expected'):
+        LoadOptions(**bad)
+
+
+def test_attention_that_does_not_exist(checkpoint_folder: Path) -> None:
+    with pytest.raises(ModelError, match='could not be loaded'):
+        load_checkpoint(str(checkpoint_folder), LoadOptions(attention='telepathy'))
+
+
+def test_bfloat16_scores_are_near_and_not_in_steps(checkpoint_folder: Path) -> None:
+    half = load_checkpoint(str(checkpoint_folder), LoadOptions(dtype='bfloat16'))
+    assert 'bfloat16' in half.summary()
+    stream = StreamingScorer(half).start(TASKS[0])
+    full = StreamingScorer(load_checkpoint(str(checkpoint_folder))).start(TASKS[0])
+    assert 0 < worst_difference(stream, full, (64, 64), 6) < 0.5
+    # float32 log-softmax: more digits than bfloat16 has
+    score = torch.tensor(stream.score().log_prob)
+    assert score != score.to(torch.bfloat16).float()
+
+
+def test_mixture_of_experts(checkpoint_folder: Path, tmp_path: Path) -> None:
+    from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
+
+    folder = Path(shutil.copytree(checkpoint_folder, tmp_path / 'experts'))
+    config = json.loads((folder / 'config.json').read_text())
+    config['architectures'] = ['Qwen3VLMoeForConditionalGeneration']
+    config['model_type'] = config['vision_config']['model_type'] = 'qwen3_vl_moe'
+    config['text_config'] |= {
+        'model_type': 'qwen3_vl_moe_text',
+        'num_experts': 4,
+        'num_experts_per_tok': 2,
+        'moe_intermediate_size': 64,
+        'decoder_sparse_step': 1,
+    }
+    torch.manual_seed(0)
+    model = Qwen3VLMoeForConditionalGeneration(Qwen3VLMoeConfig.from_dict(config))
+    model.apply(lambda m: [p.data.normal_(0, 0.1) for p in m.parameters(recurse=False)])
+    model.save_pretrained(folder)
+    (folder / 'config.json').write_text(json.dumps(config))
+    experts = load_checkpoint(str(folder))
+    assert experts.streams and experts.family == 'qwen3_vl_moe'
+    stream = StreamingScorer(experts).start(TASKS[0])
+    recompute = RecomputeScorer(experts).start(TASKS[0])
+    assert worst_difference(stream, recompute, (64, 64), 9) <= TOLERANCE

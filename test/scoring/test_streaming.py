@@ -1,0 +1,201 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The streaming score is the recomputed score, at every prefix; and the test can tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from topreward_ros.scoring import streaming
+from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
+from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.score import Episode
+from topreward_ros.scoring.streaming import StreamingScorer
+
+TOLERANCE = 1e-4  # [nat], float32
+SIZES = ((64, 64), (100, 131), (240, 320))
+TASKS = (
+    'Put the block into the cup.',
+    'Lege den Würfel in die Schüssel – 把方块放进碗里。',
+    'Remove the cap.',
+)
+
+
+def frames(size: tuple[int, int], count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(count)
+    return [random.integers(0, 256, (*size, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def worst_difference(one: Episode, other: Episode, size: tuple[int, int], count: int) -> float:
+    """Over both answers and all tasks, at every prefix of `count` frames [nat]."""
+    worst = 0.0
+    for k, frame in enumerate(frames(size, count)):
+        one.append(frame, k / 2)
+        other.append(frame, k / 2)
+        for left, right in zip(one.scores(), other.scores(), strict=True):
+            assert left.frames == right.frames == k + 1
+            worst = max(worst, abs(left.log_prob - right.log_prob))
+            worst = max(worst, abs(left.log_prob_false - right.log_prob_false))
+    return worst
+
+
+@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('size', SIZES)
+def test_streaming_equals_recompute_at_every_prefix(
+    checkpoint: Checkpoint, size: tuple[int, int], task: str
+) -> None:
+    stream = StreamingScorer(checkpoint).start(task)
+    recompute = RecomputeScorer(checkpoint).start(task)
+    assert worst_difference(stream, recompute, size, 24) <= TOLERANCE
+
+
+def test_scores_are_log_probabilities_that_depend_on_the_frames(checkpoint: Checkpoint) -> None:
+    episode = StreamingScorer(checkpoint).start(TASKS[0])
+    seen = []
+    for k, frame in enumerate(frames((64, 64), 6)):
+        episode.append(frame, k / 2)
+        score = episode.score()
+        assert score.log_prob < 0 and score.log_prob_false < 0
+        assert np.exp(score.log_prob) + np.exp(score.log_prob_false) <= 1
+        seen.append(score.log_prob)
+    assert np.ptp(seen) > 0.01
+
+
+def test_several_tasks_share_one_cache(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    together = scorer.start(TASKS)
+    alone = [scorer.start(task) for task in TASKS]
+    for k, frame in enumerate(frames((64, 96), 7)):
+        together.append(frame, k / 2)
+        for task, (episode, score) in enumerate(zip(alone, together.scores(), strict=True)):
+            episode.append(frame, k / 2)
+            assert score.log_prob == pytest.approx(episode.score().log_prob, abs=TOLERANCE), task
+    assert together.cached_tokens == alone[0].cached_tokens
+
+
+def test_several_tasks_without_a_mask(checkpoint_folder) -> None:
+    """Eager attention reads a boolean mask wrongly, so there the tasks take turns."""
+    eager = load_checkpoint(str(checkpoint_folder), LoadOptions(attention='eager'))
+    stream, recompute = StreamingScorer(eager), RecomputeScorer(eager)
+    assert not stream.engine.masks_branches
+    assert worst_difference(stream.start(TASKS), recompute.start(TASKS), (64, 64), 5) <= TOLERANCE
+
+
+def test_frames_that_waited_are_scored_in_one_go(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    at_once, one_by_one = scorer.start(TASKS[0]), scorer.start(TASKS[0])
+    for k, frame in enumerate(frames((64, 64), 41)):
+        at_once.append(frame, k / 2)
+        one_by_one.append(frame, k / 2)
+        last = one_by_one.score()
+    assert at_once.score().log_prob == pytest.approx(last.log_prob, abs=TOLERANCE)
+
+
+def test_thinned_episode_equals_a_recompute_of_what_is_left(checkpoint: Checkpoint) -> None:
+    clip = frames((64, 64), 19)
+    episode = StreamingScorer(checkpoint).start(TASKS[0])
+    for k in range(16):
+        episode.append(clip[k], k / 2)
+        episode.score()
+    episode.thin()
+    rest = RecomputeScorer(checkpoint).start(TASKS[0])
+    for k in (0, 1, 4, 5, 8, 9, 12, 13):
+        rest.append(clip[k], k / 2)
+    for k in range(16, 19):
+        episode.append(clip[k], float(k))
+        rest.append(clip[k], float(k))
+        assert episode.frames == rest.frames
+        assert episode.score().log_prob == pytest.approx(rest.score().log_prob, abs=TOLERANCE)
+
+
+def test_a_failed_step_leaves_no_wrong_number(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = StreamingScorer(checkpoint)
+    episode, other = scorer.start(TASKS[0]), scorer.start(TASKS[0])
+    clip = frames((64, 64), 5)
+    for k, frame in enumerate(clip[:4]):
+        episode.append(frame, k / 2)
+        other.append(frame, k / 2)
+    episode.score()
+    episode.append(clip[4], 2.0)
+    other.append(clip[4], 2.0)
+
+    def out_of_memory(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError('no memory left')
+
+    with monkeypatch.context() as patch:  # after the forward, before the cache is cut
+        patch.setattr(streaming, 'cut_cache', out_of_memory)
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            episode.score()
+    assert episode.score().log_prob == pytest.approx(other.score().log_prob, abs=TOLERANCE)
+
+
+def test_the_cache_holds_full_blocks_only(checkpoint: Checkpoint) -> None:
+    episode = StreamingScorer(checkpoint).start(TASKS)
+    sizes = []
+    for k, frame in enumerate(frames((64, 64), 6)):
+        episode.append(frame, k / 2)
+        episode.scores()
+        sizes.append(episode.cached_tokens)
+    assert sizes[0] < sizes[1] == sizes[2] < sizes[3] == sizes[4] < sizes[5]
+    episode.close()
+    assert episode.cached_tokens == 0 and episode.frames == 0
+
+
+# Each of these breaks the stream in one place; the comparison above has to notice.
+
+
+def broken_difference(checkpoint: Checkpoint, scorer: StreamingScorer) -> float:
+    recompute = RecomputeScorer(checkpoint).start(TASKS[0])
+    return worst_difference(scorer.start(TASKS[0]), recompute, (64, 64), 4)
+
+
+def test_negative_control_position_off_by_one(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = StreamingScorer(checkpoint)
+    ask = scorer.layout.ask
+    monkeypatch.setattr(scorer.layout, 'ask', lambda task, start: ask(task, start + 1))
+    assert broken_difference(checkpoint, scorer) > TOLERANCE
+
+
+def test_negative_control_wrong_timestamp(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = StreamingScorer(checkpoint)
+    block = scorer.layout.tokens.block
+    monkeypatch.setattr(scorer.layout.tokens, 'block', lambda time, n: block(time + 0.1, n))
+    assert broken_difference(checkpoint, scorer) > TOLERANCE
+
+
+def test_negative_control_uncut_branch(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = streaming.cut_cache
+    calls: list[int] = []
+
+    def cut_the_question_only(cache: object, count: int) -> None:
+        calls.append(count)
+        if len(calls) % 2:  # first the question is cut, then the branch
+            cut(cache, count)
+
+    monkeypatch.setattr(streaming, 'cut_cache', cut_the_question_only)
+    assert broken_difference(checkpoint, StreamingScorer(checkpoint)) > TOLERANCE
+
+
+def test_negative_control_siblings_that_see_each_other(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        streaming,
+        '_sibling_mask',
+        lambda past, shared, lengths: torch.ones(
+            shared + sum(lengths), past + shared + sum(lengths), dtype=torch.bool
+        ).tril(past),
+    )
+    stream = StreamingScorer(checkpoint).start(TASKS)
+    recompute = RecomputeScorer(checkpoint).start(TASKS)
+    assert worst_difference(stream, recompute, (64, 64), 2) > TOLERANCE

@@ -1,0 +1,89 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from topreward_ros.scoring.errors import FrameError
+from topreward_ros.scoring.video import Geometry, Video
+
+
+def frame(height: int = 64, width: int = 96, value: int = 0) -> np.ndarray:
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('size', 'fitted'),
+    [
+        ((480, 640), (480, 640)),  # 307 200 px: within the budget
+        ((720, 1280), (448, 832)),  # shrunk to 393 216 px at most, as the processor shrinks
+        ((100, 131), (96, 128)),
+        ((10, 10), (32, 32)),
+        ((1, 150), (32, 160)),
+    ],
+)
+def test_fitted_size(size: tuple[int, int], fitted: tuple[int, int]) -> None:
+    assert Geometry().fit_size(*size) == fitted
+
+
+def test_fitted_size_stays_within_the_budget() -> None:
+    geometry = Geometry(max_pixels=32 * 32 * 6)
+    for height in range(1, 400, 7):
+        for width in range(1, 400, 7):
+            if max(height, width) <= 200 * min(height, width):
+                rows, columns = geometry.fit_size(height, width)
+                assert rows * columns <= 32 * 32 * 6 and rows % 32 == columns % 32 == 0
+
+
+def test_the_first_frame_pins_the_size() -> None:
+    video = Video(Geometry())
+    video.append(frame(64, 96), 0.0)
+    video.append(frame(120, 50), 0.5)
+    assert video.size == (64, 96)
+    assert [tuple(image.shape) for image in video.images()] == [(3, 64, 96)] * 2
+
+
+def test_blocks_of_two_and_a_doubled_last_frame() -> None:
+    video = Video(Geometry())
+    for k in range(3):
+        video.append(frame(value=k), k / 2)
+    assert video.frames == 3
+    assert [block.time for block in video.blocks] == [0.25]
+    assert video.branch is not None and video.branch.time == 1.0
+    assert (video.branch.frames == 2).all()
+    video.append(frame(value=3), 1.5)
+    assert video.branch is None
+    assert [block.time for block in video.blocks] == [0.25, 1.25]
+    assert video.fps() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    'bad',
+    [
+        np.zeros((64, 96), np.uint8),
+        np.zeros((64, 96, 4), np.uint8),
+        np.zeros((64, 96, 3), np.float32),
+        np.zeros((0, 96, 3), np.uint8),
+        np.zeros((1, 201, 3), np.uint8),
+        [[0]],
+    ],
+)
+def test_frames_that_cannot_be_scored(bad: object) -> None:
+    with pytest.raises(FrameError):
+        Video(Geometry()).append(bad, 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize('time', [0.4, -1.0, float('nan'), float('inf')])
+def test_times_never_fall(time: float) -> None:
+    video = Video(Geometry())
+    video.append(frame(), 0.5)
+    with pytest.raises(FrameError):
+        video.append(frame(), time)
+
+
+def test_a_flipped_view_is_read_as_it_looks() -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    video = Video(Geometry())
+    video.append(bgr[..., ::-1], 0.0)
+    assert (video.images()[0].permute(1, 2, 0).numpy() == bgr[..., ::-1]).all()

@@ -1,0 +1,101 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from topreward_ros.scoring.window import FrameWindow, Verdict
+
+SECOND = 1_000_000_000
+
+
+def run(window: FrameWindow, stamps: list[int]) -> list[float]:
+    times = []
+    for stamp in stamps:
+        if window.judge(stamp) is Verdict.KEEP:
+            times.append(window.take(stamp).time)
+        else:
+            window.see(stamp)
+    return times
+
+
+def test_a_30_hz_camera_on_a_grid_of_2_fps() -> None:
+    stamps = [5 * SECOND + round(k * SECOND / 30) for k in range(91)]
+    assert run(FrameWindow(fps=2), stamps) == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+
+
+def test_jitter_does_not_move_the_grid() -> None:
+    jitter = [0, 3, -4, 7, -8, 2, -1, 5]  # [ms]
+    stamps = [SECOND + k * SECOND // 2 + jitter[k] * 1_000_000 for k in range(8)]
+    assert run(FrameWindow(fps=2), stamps) == [k / 2 for k in range(8)]
+
+
+def test_a_camera_slower_than_the_grid() -> None:
+    window = FrameWindow(fps=10)
+    window.take(0)
+    sample = window.take(round(0.7 * SECOND))
+    assert sample.time == pytest.approx(0.7)
+    assert sample.missed == 6
+
+
+def test_repeated_stamps_are_kept_once() -> None:
+    assert run(FrameWindow(), [SECOND] * 10) == [0]
+
+
+def test_jumps() -> None:
+    window = FrameWindow(fps=2, max_gap=10)
+    run(window, [100 * SECOND, 101 * SECOND])
+    assert window.judge(100 * SECOND) is Verdict.JUMPED_BACK
+    assert window.judge(111 * SECOND) is Verdict.KEEP
+    assert window.judge(113 * SECOND) is Verdict.JUMPED_AHEAD
+    window.start()
+    assert window.judge(SECOND) is Verdict.KEEP
+
+
+def test_a_step_back_between_kept_frames_is_a_jump_too() -> None:
+    window = FrameWindow(fps=1)
+    run(window, [10 * SECOND, int(10.5 * SECOND)])
+    assert window.judge(int(10.4 * SECOND)) is Verdict.JUMPED_BACK
+
+
+def test_long_episodes_are_thinned_and_the_grid_doubles() -> None:
+    window = FrameWindow(fps=2, max_frames=8)
+    taken = []
+    for k in range(200):
+        stamp = k * SECOND // 2
+        if window.judge(stamp) is Verdict.KEEP:
+            taken.append(window.take(stamp))
+            assert window.frames <= 8
+    thinned = [k for k, sample in enumerate(taken) if sample.thin]
+    assert thinned == [8, 12, 16, 20, 24]
+    steps = [b.time - a.time for a, b in pairwise(taken)]
+    assert steps[:8] == [0.5] * 8 and steps[8:12] == [1.0] * 4 and steps[12:16] == [2.0] * 4
+    assert all(sample.missed == 0 for sample in taken)
+
+
+@pytest.mark.parametrize(
+    'bad', [{'fps': 0}, {'max_frames': 6}, {'max_frames': 0}, {'max_gap': 0.1}]
+)
+def test_settings_that_make_no_grid(bad: dict) -> None:
+    with pytest.raises(ValueError):
+        FrameWindow(**bad)
+
+
+@pytest.mark.parametrize('fps', [0.3, 0.7, 2, 3, 7, 29.97])
+def test_a_frame_at_the_very_stamp_that_is_due(fps: float) -> None:
+    window = FrameWindow(fps=fps)
+    window.take(SECOND)
+    for _ in range(500):
+        before = window.next_stamp
+        assert before is not None and window.judge(before) is Verdict.KEEP
+        assert window.take(before).missed == 0
+        assert window.next_stamp > before
+
+
+def test_taking_a_frame_that_is_not_due() -> None:
+    window = FrameWindow()
+    window.take(0)
+    with pytest.raises(ValueError):
+        window.take(1)

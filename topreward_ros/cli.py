@@ -1,0 +1,224 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `topreward` command: the same things as with ros2, where there is no ros2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import __version__
+from .demo.pattern import TASK as PATTERN_TASK
+from .scoring.errors import TopRewardError
+
+NO_ROS = "ROS 2 is not there ({}): source an installation, or pip install 'topreward_ros[kilted]'"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0, or 1 with the reason on the error stream."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except TopRewardError as error:
+        print(f'topreward: {error}', file=sys.stderr)
+    except ModuleNotFoundError as error:
+        if (error.name or '').split('.')[0] not in ('rclpy', 'rcl_interfaces', 'topreward_ros'):
+            raise
+        print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
+    except KeyboardInterrupt:
+        pass
+    return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """The reward node, configured and activated."""
+    from rclpy.parameter import Parameter
+
+    from .nodes.middleware import image_topic
+    from .nodes.reward_node import main as run_node
+
+    # Only what was asked for: the rest is as the file of parameters says.
+    settings: dict[str, Any] = {'autostart': True}
+    for name in ('task', 'model', 'image_transport', 'use_sim_time'):
+        if (value := getattr(options, name)) is not None:
+            settings[name] = value
+    settings |= {name: _value(name, text) for name, text in options.set}
+    camera = image_topic(options.camera, settings.get('image_transport', 'raw'))
+    file = ['--params-file', str(options.params_file)] if options.params_file else []
+    return run_node(
+        args=['--ros-args', '--log-level', options.log_level],
+        cli_args=['--ros-args', *_remapping(f'image:={camera}', *options.remap), *file],
+        namespace=options.namespace,
+        parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
+    )
+
+
+def publish(options: argparse.Namespace) -> int:
+    """A clip as a camera."""
+    from rclpy.parameter import Parameter
+
+    from .nodes.video_publisher import main as run_node
+
+    settings = {
+        'source': options.clip or '',
+        'fps': options.fps,
+        'speed': options.speed,
+        'loop': options.loop,
+        'image_transport': options.image_transport or 'raw',
+        'publish_clock': options.clock,
+        'wait_for_subscribers': options.wait,
+    }
+    topic = options.topic
+    names = (f'image_raw:={topic}', f'image_raw/compressed:={topic}/compressed')
+    return run_node(
+        args=[],
+        cli_args=['--ros-args', *_remapping(*names, *options.remap)],
+        parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
+    )
+
+
+def play(options: argparse.Namespace) -> int:
+    """A clip through the real node; bag, table and picture."""
+    task = options.task or (None if options.clip else PATTERN_TASK)
+    if task is None:
+        raise TopRewardError('a clip needs its task in words: --task "Put the block into the cup."')
+    model, settings = options.model, list(options.set)
+    if not model:
+        from .demo.random_checkpoint import random_checkpoint
+
+        model = str(random_checkpoint())
+        if not any(name == 'normalization' for name, _ in settings):
+            settings.append(('normalization', 'running'))  # the fixed range is that of a real model
+    from .nodes.play import PlayOptions
+    from .nodes.play import play as play_clip
+
+    play_clip(
+        PlayOptions(
+            clip=options.clip,
+            task=task,
+            model=model,
+            save=options.save,
+            rate=options.rate,
+            random_model=not options.model,
+            image_transport=options.image_transport or 'raw',
+            record_images=options.record_images,
+            settings=tuple('='.join(setting) for setting in settings),
+        )
+    )
+    return 0
+
+
+def _remapping(*rules: str) -> list[str]:
+    return [part for rule in rules for part in ('-r', rule)]
+
+
+def _value(name: str, text: str) -> Any:
+    """The value of a node's parameter; 4 will do where 4.0 is meant."""
+    from .nodes.settings import Settings
+
+    value = yaml.safe_load(text)
+    is_float = isinstance(getattr(Settings, name, None), float)
+    return float(value) if is_float and type(value) is int else value
+
+
+def _setting(text: str) -> tuple[str, str]:
+    from .nodes.settings import DESCRIPTIONS
+
+    name, equals, value = text.partition('=')
+    if not equals or name not in DESCRIPTIONS:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not name=value; expected one of {", ".join(DESCRIPTIONS)}'
+        )
+    try:
+        if not isinstance(yaml.safe_load(value), str | float | int | bool):
+            raise argparse.ArgumentTypeError(f'{value!r} is no single value')
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f'{value!r} cannot be read: {error}') from error
+    return name, value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='topreward', description='How far has the robot come, says a vision-language model.'
+    )
+    parser.add_argument('--version', action='version', version=__version__)
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    node = commands.add_parser('run', help='score a camera topic live')
+    node.add_argument('--camera', required=True, help='image topic')
+    node.add_argument('--task', help='what the robot shall do, in words; or publish it on ~/task')
+    node.add_argument('--namespace', default='', help='of the node and its topics')
+    node.add_argument('--params-file', type=Path, help='YAML of parameters')
+    node.add_argument('--use-sim-time', action='store_true', default=None, help='follow /clock')
+    node.add_argument('--log-level', default='info', help='debug, info, warn, error or fatal')
+    _add_remap(node)
+    _add_node_arguments(node)
+    node.set_defaults(command=run)
+
+    camera = commands.add_parser('publish', help='play a clip as a camera topic')
+    camera.add_argument('clip', nargs='?', help='video file or image folder; else a pattern')
+    camera.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
+    camera.add_argument('--fps', type=float, default=0.0, help='images per second; 0: the own')
+    camera.add_argument(
+        '--speed', type=float, default=1.0, help='1: real time, 0: as fast as possible'
+    )
+    camera.add_argument('--loop', action='store_true', help='begin again at the end')
+    camera.add_argument('--clock', action='store_true', help='publish /clock in clip time')
+    camera.add_argument('--wait', type=int, default=0, help='begin with this many subscribers')
+    _add_remap(camera)
+    _add_transport(camera)
+    camera.set_defaults(command=publish)
+
+    player = commands.add_parser('play', help='play a clip through the node: bag, CSV and picture')
+    player.add_argument('clip', nargs='?', help='video file or image folder; else a pattern')
+    player.add_argument('--task', help='what the robot does in the clip, in words')
+    player.add_argument('--rate', type=_positive, default=1.0, help='how fast; 1 is real time')
+    player.add_argument('--save', type=Path, help='folder for what is written')
+    player.add_argument(
+        '--record-images', action='store_true', help='keep the images in the bag too'
+    )
+    _add_node_arguments(player)
+    player.set_defaults(command=play)
+    return parser
+
+
+def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--model', help='folder of a model, or its id on the Hugging Face hub')
+    parser.add_argument(
+        '--set',
+        metavar='NAME=VALUE',
+        type=_setting,
+        action='append',
+        default=[],
+        help='a parameter of the node, such as fps=4; again for more',
+    )
+    _add_transport(parser)
+
+
+def _add_transport(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--image-transport', choices=('raw', 'compressed'), help='default: raw')
+
+
+def _add_remap(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--remap',
+        metavar='FROM:=TO',
+        action='append',
+        default=[],
+        help='another name for a topic; again for more',
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,47 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A moving pattern, for trying the package without a camera: a square glides into a ring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+TASK = 'Move the orange square into the blue ring.'
+FPS = 15.0
+SECONDS = 8.0
+
+TABLE = np.array([236, 231, 222])
+SHADE = np.array([30, 34, 42])
+ORANGE = np.array([226, 118, 38])
+BLUE = np.array([46, 98, 178])
+
+
+def pattern_frame(progress: float, height: int = 240, width: int = 320) -> np.ndarray:
+    """The scene at progress in [0, 1], uint8 RGB (height, width, 3).
+
+    Drawn with whole numbers, so that every machine draws the same.
+    """
+    thousandths = round(1000 * min(max(progress, 0.0), 1.0))
+    rows, columns = np.mgrid[0:height, 0:width]
+    shade = (20 * rows // max(1, height - 1))[..., None]
+    image = TABLE - shade * SHADE // 30
+    ring = (rows - height // 2) ** 2 + (columns - 3 * width // 4) ** 2
+    outer, inner = height // 5, height // 6
+    image[(ring <= outer**2) & (ring >= inner**2)] = BLUE
+    # Along a line, lifted in the middle
+    x = width // 5 + (3 * width // 4 - width // 5) * thousandths // 1000
+    lift = height // 4 * 4 * thousandths * (1000 - thousandths) // 1_000_000
+    y = height // 2 - lift
+    side = height // 12
+    image[(abs(rows - y) <= side) & (abs(columns - x) <= side)] = ORANGE
+    return image.astype(np.uint8)
+
+
+def pattern(height: int = 240, width: int = 320) -> Iterator[np.ndarray]:
+    """The whole clip at FPS: a second of rest, the motion, and a second of rest."""
+    count = round(FPS * SECONDS)
+    for k in range(count):
+        seconds = k / FPS
+        yield pattern_frame((seconds - 1) / (SECONDS - 2), height, width)

@@ -1,0 +1,115 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A lifecycle node whose transitions may take their time while its executor goes on."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from lifecycle_msgs.msg import Transition
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
+from rclpy.node import Node
+
+from ..scoring.errors import TopRewardError
+from .rclpy_versions import StateMachine
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
+SHUTDOWNS = {
+    'unconfigured': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+    'inactive': Transition.TRANSITION_INACTIVE_SHUTDOWN,
+    'active': Transition.TRANSITION_ACTIVE_SHUTDOWN,
+}
+
+
+class ManagedNode(LifecycleNodeMixin, Node):
+    """Subclasses override `configure`, `activate`, `deactivate`, `cleanup` and `release`.
+
+    A TopRewardError or ValueError raised there is a failure: the node stays in the state it was
+    in. Any other exception is an error: everything is released and the node is unconfigured. Both
+    are logged with their reason.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        Node.__init__(self, name, **options)
+        # Reentrant: the state is told while a transition is still going on.
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        self._machine = StateMachine(self)
+        self._steps: dict[str, Callable[[], Awaitable[None]]] = {
+            'configuring': self.configure,
+            'activating': self.activate,
+            'deactivating': self.deactivate,
+            'cleaningup': self.cleanup,
+            'shuttingdown': self._shut_down,
+        }
+
+    @property
+    def state(self) -> str:
+        """unconfigured, inactive, active, finalized, or the name of a transition under way."""
+        return self._machine.state
+
+    async def configure(self) -> None:
+        pass
+
+    async def activate(self) -> None:
+        pass
+
+    async def deactivate(self) -> None:
+        pass
+
+    async def cleanup(self) -> None:
+        pass
+
+    async def release(self) -> None:
+        """Give back everything, whatever the state was; called on errors and at shutdown."""
+
+    async def change_state(self, transition: int) -> bool:
+        """Go through a transition; whether it succeeded."""
+        before = self.state
+        # While a step is awaited, the arrows that end it are legal too, and not a client's to take.
+        if before not in SHUTDOWNS or not self._machine.begin(transition):
+            self.get_logger().error(f'transition {transition} is not possible from {before}')
+            return False
+        result = await self._step(self.state)
+        self._machine.finish(result)
+        if result == ERROR:
+            self._machine.finish(await self._attempt('error processing', self.release))
+        return bool(result == SUCCESS)
+
+    async def shut_down(self) -> bool:
+        """Go to finalized from any state that is none of a transition."""
+        transition = SHUTDOWNS.get(self.state)
+        return transition is not None and await self.change_state(transition)
+
+    async def _step(self, state: str) -> TransitionCallbackReturn:
+        return await self._attempt(state, self._steps[state])
+
+    async def _attempt(
+        self, what: str, step: Callable[[], Awaitable[None]]
+    ) -> TransitionCallbackReturn:
+        try:
+            await step()
+        except (TopRewardError, ValueError) as error:
+            self.get_logger().error(f'{what} failed: {error}')
+            return FAILURE
+        except Exception as error:
+            self.get_logger().error(f'{what} failed: {error!r}\n{traceback.format_exc()}')
+            return ERROR
+        return SUCCESS
+
+    async def _shut_down(self) -> None:
+        await self.release()
+
+    async def _LifecycleNodeMixin__on_change_state(  # noqa: N802
+        self, request: Any, response: Any
+    ) -> Any:
+        """Answer ~/change_state in rclpy's stead, which would block the executor."""
+        transition = request.transition.id
+        if request.transition.label:
+            transition = self._machine.find(request.transition.label)
+        response.success = transition is not None and await self.change_state(transition)
+        return response

@@ -1,0 +1,118 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From log-probabilities to progress in [0, 1].
+
+Live normalisations see the past only. Per-episode min-max needs the future, so it takes a whole
+curve and never a stream.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+NORMALIZATIONS = ('fixed', 'running', 'probability', 'calibrated')
+# Below this a range is noise: its ends would call a still scene started and finished.
+FLAT = 1e-3
+
+
+class Normalization(Protocol):
+    """Turns the log-probabilities of one episode into progress, one after the other."""
+
+    name: str
+
+    def start(self) -> None:
+        """Begin an episode."""
+        ...
+
+    def progress(self, log_prob: float) -> float:
+        """Progress in [0, 1], or NaN while it cannot be told; log_prob [nat]."""
+        ...
+
+
+@dataclass
+class RangeNormalization:
+    """A range known beforehand: 0 at `low` and below, 1 at `high` and above [nat].
+
+    With -25 and -5 the fixed range of Large Reward Models (arXiv 2603.16065) for Qwen3-VL-8B; with
+    the ends measured on demonstrations of the task, the calibrated one.
+    """
+
+    low: float
+    high: float
+    name: str = 'fixed'
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(
+                f'the range {self.low} to {self.high} nat is empty: low must be below high'
+            )
+
+    def start(self) -> None:
+        pass
+
+    def progress(self, log_prob: float) -> float:
+        if math.isnan(log_prob):
+            return math.nan
+        return min(max((log_prob - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+class RunningNormalization:
+    """The range seen so far in the episode: NaN until it is wider than FLAT.
+
+    The newest best is 1 by construction, so it tells a relapse, not the distance to the goal.
+    """
+
+    name = 'running'
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._low, self._high = math.inf, -math.inf
+
+    def progress(self, log_prob: float) -> float:
+        if math.isnan(log_prob):
+            return math.nan
+        self._low, self._high = min(self._low, log_prob), max(self._high, log_prob)
+        if self._high - self._low < FLAT:
+            return math.nan
+        return (log_prob - self._low) / (self._high - self._low)
+
+
+class ProbabilityNormalization:
+    """P(" True") itself: what a model trained for the question means by its answer."""
+
+    name = 'probability'
+
+    def start(self) -> None:
+        pass
+
+    def progress(self, log_prob: float) -> float:
+        return math.exp(min(log_prob, 0.0))
+
+
+def make_normalization(name: str, low: float, high: float) -> Normalization:
+    """One of NORMALIZATIONS; ValueError for another. low and high [nat] are the known range."""
+    if name in ('fixed', 'calibrated'):
+        return RangeNormalization(low, high, name)
+    if name == 'running':
+        return RunningNormalization()
+    if name == 'probability':
+        return ProbabilityNormalization()
+    raise ValueError(f'normalization is {name!r}; expected one of {", ".join(NORMALIZATIONS)}')
+
+
+def min_max(log_probs: np.ndarray) -> np.ndarray:
+    """Progress of a whole episode, (r - min r) / (max r - min r) (arXiv 2602.19313).
+
+    log_probs (n,) [nat]; float64 (n,) in [0, 1], all NaN for a curve that is flat. For files
+    only: the last frame decides what the first one was worth.
+    """
+    log_probs = np.asarray(log_probs, dtype=np.float64)
+    if log_probs.size == 0 or not np.ptp(log_probs) >= FLAT:
+        return np.full(log_probs.shape, np.nan)
+    return (log_probs - log_probs.min()) / np.ptp(log_probs)

@@ -1,0 +1,19 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Errors a user can act on: each says what was wrong, what was expected and what to do."""
+
+
+class TopRewardError(Exception):
+    """The base of every error that is the input's fault and not the program's."""
+
+
+class ModelError(TopRewardError):
+    """A model that cannot be found, loaded or run as asked."""
+
+
+class TaskError(TopRewardError):
+    """A task text that cannot be asked about."""
+
+
+class FrameError(TopRewardError):
+    """An image that cannot be scored."""

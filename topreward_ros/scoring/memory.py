@@ -1,0 +1,30 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Memory of the device, for logs and diagnostics."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+
+import torch
+
+
+def memory_in_use() -> tuple[int, str]:
+    """Bytes in use and what they are: the GPU's where torch runs on one, else the process's."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.memory_allocated(), 'on the GPU'
+    try:
+        with open('/proc/self/statm', encoding='ascii') as file:
+            return int(file.read().split()[1]) * resource.getpagesize(), 'resident'
+    except OSError:  # no /proc: the most there ever was
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == 'darwin' else peak * 1024, 'resident at most'
+
+
+def release_memory() -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -1,0 +1,128 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+r"""The paper's prompt, token by token, whatever version of transformers is installed.
+
+    <|im_start|>user\n
+    per block: <T seconds><|vision_start|> N x <|video_pad|> <|vision_end|>
+    the question, after which the model says " True" or " False"
+
+No end of turn and no generation prompt follow: with the chat template around the question
+the value-order correlation falls from 0.945 to 0.500 (arXiv 2602.19313).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from .errors import ModelError
+from .questions import Question
+from .video import Block
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of tokens with positions (3, n) on the time, row and column axes of MRoPE.
+
+    block is the one whose patches stand at `visual`, the start and stop of the run that is video.
+    """
+
+    ids: tuple[int, ...]
+    positions: torch.Tensor
+    block: Block | None = None
+    visual: tuple[int, int] = (0, 0)
+
+    @property
+    def next_position(self) -> int:
+        return int(self.positions.max()) + 1
+
+
+class PromptTokens:
+    """Turns texts into ids.
+
+    Only this class puts special tokens into a prompt; those spelled out in a text are plain text.
+    """
+
+    def __init__(self, tokenizer_file: Path) -> None:
+        """Raises ModelError where the file lacks Qwen3-VL's tokens."""
+        description = json.loads(tokenizer_file.read_text(encoding='utf-8'))
+        added = {token['content']: token['id'] for token in description.get('added_tokens', [])}
+        try:
+            self._start_of_turn = added['<|im_start|>']
+            self._vision_start = added['<|vision_start|>']
+            self._vision_end = added['<|vision_end|>']
+            self.video_pad: int = added['<|video_pad|>']
+        except KeyError as error:
+            raise ModelError(
+                f'{tokenizer_file} has no token {error}: it is not the tokenizer of a Qwen3-VL'
+            ) from error
+        # Without its added tokens the tokenizer cannot be talked into making one.
+        description['added_tokens'] = []
+        self._plain = Tokenizer.from_str(json.dumps(description))
+
+    def text(self, text: str) -> list[int]:
+        return list(self._plain.encode(text, add_special_tokens=False).ids)
+
+    def header(self) -> list[int]:
+        return [self._start_of_turn, *self.text('user\n')]
+
+    def block(self, time: float, tokens: int) -> tuple[list[int], tuple[int, int]]:
+        """The ids of one block, and where its `tokens` video tokens are."""
+        before = [*self.text(f'<{time:.1f} seconds>'), self._vision_start]
+        ids = [*before, *[self.video_pad] * tokens, self._vision_end]
+        return ids, (len(before), len(before) + tokens)
+
+    def answers(self, question: Question) -> tuple[int, int]:
+        """The ids of the two answers; ModelError where one is not a single token."""
+        ids = [self.text(answer) for answer in (question.true, question.false)]
+        if any(len(answer) != 1 for answer in ids):
+            raise ModelError(
+                f'the tokenizer splits {question.true!r} or {question.false!r} in several; '
+                'the question needs answers of one token each'
+            )
+        return ids[0][0], ids[1][0]
+
+
+class PromptLayout:
+    """Segments with their positions: text advances all three axes by one, a block's merged
+    patches sit at (s, s + row, s + column), and what follows goes on at s + max(rows, columns).
+    """
+
+    def __init__(self, tokens: PromptTokens, question: Question) -> None:
+        self.tokens = tokens
+        self.question = question
+        self.answers = tokens.answers(question)
+
+    def header(self) -> Segment:
+        return _text_segment(self.tokens.header(), 0)
+
+    def block(self, block: Block, grid: tuple[int, int], start: int) -> Segment:
+        rows, columns = grid
+        ids, visual = self.tokens.block(block.time, rows * columns)
+        before = _text_positions(visual[0], start)
+        corner = start + visual[0]
+        patches = torch.stack(
+            [
+                torch.full((rows, columns), corner),
+                torch.arange(rows).view(-1, 1).expand(rows, columns) + corner,
+                torch.arange(columns).expand(rows, columns) + corner,
+            ]
+        ).flatten(1)
+        after = _text_positions(len(ids) - visual[1], corner + max(rows, columns))
+        positions = torch.cat([before, patches, after], dim=1)
+        return Segment(tuple(ids), positions, block, visual)
+
+    def ask(self, task: str, start: int) -> Segment:
+        return _text_segment(self.tokens.text(self.question.ask(task)), start)
+
+
+def _text_positions(count: int, start: int) -> torch.Tensor:
+    return torch.arange(start, start + count).expand(3, count)
+
+
+def _text_segment(ids: list[int], start: int) -> Segment:
+    return Segment(tuple(ids), _text_positions(len(ids), start))

@@ -1,0 +1,64 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every scorer takes and gives: frames and tasks in, log-probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the model says of one prefix of an episode.
+
+    log_prob and log_prob_false are log P(" True") and log P(" False") [nat, <= 0] for the token
+    after the question (arXiv 2602.19313); frames is the length of the prefix.
+    """
+
+    log_prob: float
+    log_prob_false: float
+    frames: int
+
+
+class Episode(Protocol):
+    """One attempt at one task, or at several that share the video."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames are in the prefix."""
+        ...
+
+    def append(self, frame: np.ndarray, time: float) -> None:
+        """Add a frame: uint8 RGB (H, W, 3), time [s] since the episode began, never falling.
+
+        Raises FrameError for an array of another shape or type, or a time that falls.
+        """
+        ...
+
+    def score(self) -> Score:
+        """Score the frames so far for the first task; ValueError when there are none."""
+        ...
+
+    def scores(self) -> tuple[Score, ...]:
+        """Score the frames so far, one score per task, in their order."""
+        ...
+
+    def thin(self) -> None:
+        """Drop every second pair of frames, so that a long episode stays within bounds."""
+        ...
+
+    def close(self) -> None:
+        """Give back the memory; the episode cannot be used afterwards."""
+        ...
+
+
+class Scorer(Protocol):
+    """A loaded model that can score."""
+
+    def start(self, tasks: str | Sequence[str]) -> Episode:
+        """Begin an episode; raises TaskError for a text that cannot be asked about."""
+        ...
