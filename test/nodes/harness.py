@@ -100,12 +100,13 @@ class Harness:
             kind: node.create_client(kind, f'{name}/{service}')
             for kind, service in (
                 (ChangeState, 'change_state'),
-                (GetState, 'get_state'),
                 (SetParameters, 'set_parameters'),
                 (DescribeParameters, 'describe_parameters'),
                 (Trigger, 'start_episode'),
+                (GetState, 'get_state'),
             )
         }
+        self._met = False
 
     def close(self) -> None:
         self.executor.shutdown()
@@ -131,7 +132,30 @@ class Harness:
         while time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.02)
 
+    def meet(self) -> None:
+        """Wait until the node knows every client of this harness.
+
+        A node that has not yet discovered a client's reader drops its answer. Readers become
+        known in the order of their creation, so an answer through the last client shows all.
+        """
+        client = self._clients[GetState]
+        self.until(client.service_is_ready)
+        answers: list[Any] = []
+        asked = -1.0
+
+        def answered() -> bool:
+            nonlocal asked
+            if time.monotonic() - asked > 1.0:
+                asked = time.monotonic()
+                answers.append(client.call_async(GetState.Request()))
+            return any(answer.done() for answer in answers)
+
+        self.until(answered)
+        self._met = True
+
     def call(self, kind: Any, request: Any = None, seconds: float = 20.0) -> Any:
+        if not self._met:
+            self.meet()
         client = self._clients[kind]
         self.until(client.service_is_ready)
         future = client.call_async(request or kind.Request())

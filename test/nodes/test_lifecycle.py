@@ -67,8 +67,8 @@ def test_unexpected_error_is_logged_with_its_trace(launch) -> None:
 
 def test_it_answers_while_the_model_loads(launch) -> None:
     harness = launch(faults={'load_seconds': 6})
+    harness.meet()
     client = harness._clients[ChangeState]
-    harness.until(client.service_is_ready)
     request = ChangeState.Request()
     request.transition.id = TRANSITIONS['configure']
     configured = client.call_async(request)

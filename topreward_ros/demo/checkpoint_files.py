@@ -1,0 +1,190 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a small Qwen3-VL checkpoint, in the layout and words of the published ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..scoring.questions import TOPREWARD
+
+SPECIAL_TOKENS = (
+    '<|endoftext|>',
+    '<|im_start|>',
+    '<|im_end|>',
+    '<|vision_start|>',
+    '<|vision_end|>',
+    '<|vision_pad|>',
+    '<|image_pad|>',
+    '<|video_pad|>',
+)
+PIXELS_PER_CLIP = 25_165_824  # of the published processor
+# Qwen's own rule for cutting a text into words
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r'|\s*[\r\n]+|\s+(?!\S)|\s+'
+)
+# One video or image in a turn is all that scoring ever asks for.
+CHAT_TEMPLATE = r"""{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\n' }}
+{%- for content in message.content %}
+{%- if content.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>
+{%- elif content.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>
+{%- else %}{{- content.text }}{%- endif %}
+{%- endfor %}
+{{- '<|im_end|>\n' }}
+{%- endfor %}"""
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write to that takes this name when it is done, or is gone if it is not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}-'))
+    try:
+        yield part
+        part.chmod(0o755)
+        part.rename(folder)
+    except OSError:
+        if not folder.exists():  # another process was not quicker either
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def new_model(folder: Path, shape: dict[str, Any], words: Iterable[str] = ()) -> Any:
+    """Write everything but the weights; the model, whose weights are yet to be set.
+
+    Each of the words becomes a token, as those of the question do.
+    """
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    config = _config(shape, _write_tokenizer(folder, words))
+    _write_json(folder / 'config.json', config)
+    _write_processor(folder, shape.get('pixels_per_clip', PIXELS_PER_CLIP))
+    return Qwen3VLForConditionalGeneration(Qwen3VLConfig.from_dict(config))
+
+
+def save_weights(folder: Path, model: Any) -> None:
+    """Add the weights; config.json stays in the words that every version of transformers reads."""
+    config = (folder / 'config.json').read_bytes()
+    model.save_pretrained(folder)
+    (folder / 'config.json').write_bytes(config)
+
+
+def _config(shape: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
+    text = {
+        'model_type': 'qwen3_vl_text',
+        'vocab_size': len(ids),
+        'max_position_embeddings': 262_144,
+        'rope_theta': shape.get('rope_theta', 5_000_000),
+        'rope_scaling': {
+            'rope_type': 'default',
+            'mrope_interleaved': True,
+            'mrope_section': shape['mrope_section'],
+        },
+        'bos_token_id': ids['<|endoftext|>'],
+        'eos_token_id': ids['<|im_end|>'],
+        **shape['text'],
+    }
+    vision = {
+        'model_type': 'qwen3_vl',
+        'out_hidden_size': shape['text']['hidden_size'],
+        'patch_size': 16,
+        'spatial_merge_size': 2,
+        'temporal_patch_size': 2,
+        'num_position_embeddings': shape.get('position_embeddings', 2304),
+        'deepstack_visual_indexes': shape['deepstack'],
+        **shape['vision'],
+    }
+    return {
+        'architectures': ['Qwen3VLForConditionalGeneration'],
+        'model_type': 'qwen3_vl',
+        'text_config': text,
+        'vision_config': vision,
+        'image_token_id': ids['<|image_pad|>'],
+        'video_token_id': ids['<|video_pad|>'],
+        'vision_start_token_id': ids['<|vision_start|>'],
+        'vision_end_token_id': ids['<|vision_end|>'],
+        'tie_word_embeddings': False,
+    }
+
+
+def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
+    """A byte-level BPE tokenizer with the words of the prompt as tokens; returns all ids."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
+    from tokenizers import pre_tokenizers as cutting
+
+    vocabulary = {token: k for k, token in enumerate(sorted(cutting.ByteLevel.alphabet()))}
+    merges = []
+    prompt = TOPREWARD.template + TOPREWARD.true + TOPREWARD.false + ' seconds user'
+    texts = [prompt.replace('{task}', ''), *words]
+    for word in sorted({word for text in texts for word in re.findall(r' ?[A-Za-z]+', text)}):
+        letters = word.replace(' ', 'Ġ')
+        for end in range(1, len(letters)):
+            pair = letters[:end], letters[end]
+            if pair not in merges:
+                merges.append(pair)
+                vocabulary.setdefault(''.join(pair), len(vocabulary))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = cutting.Sequence(
+        [
+            cutting.Split(Regex(WORDS), behavior='isolated'),
+            cutting.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    tokenizer.save(str(folder / 'tokenizer.json'))
+    _write_json(
+        folder / 'tokenizer_config.json',
+        {
+            'tokenizer_class': 'Qwen2Tokenizer',
+            'eos_token': '<|im_end|>',
+            'pad_token': '<|endoftext|>',
+            'model_max_length': 262_144,
+            'additional_special_tokens': list(SPECIAL_TOKENS[1:]),
+        },
+    )
+    return dict(tokenizer.get_vocab(with_added_tokens=True))
+
+
+def _write_processor(folder: Path, pixels_per_clip: int) -> None:
+    """What the Hugging Face processor reads; the package itself needs the mean and deviation."""
+    common = {
+        'patch_size': 16,
+        'temporal_patch_size': 2,
+        'merge_size': 2,
+        'image_mean': [0.5, 0.5, 0.5],
+        'image_std': [0.5, 0.5, 0.5],
+        'processor_class': 'Qwen3VLProcessor',
+    }
+    _write_json(
+        folder / 'video_preprocessor_config.json',
+        {
+            **common,
+            'size': {'longest_edge': pixels_per_clip, 'shortest_edge': 4096},
+            'video_processor_type': 'Qwen3VLVideoProcessor',
+        },
+    )
+    _write_json(
+        folder / 'preprocessor_config.json',
+        {
+            **common,
+            'size': {'longest_edge': 16_777_216, 'shortest_edge': 65_536},
+            'image_processor_type': 'Qwen2VLImageProcessorFast',
+        },
+    )
+    (folder / 'chat_template.jinja').write_text(CHAT_TEMPLATE, encoding='utf-8')
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=2), encoding='utf-8')
