@@ -1,6 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes of the small world, rendered once, with where everything is in every frame."""
+"""Clips of the small world, rendered once, with where everything is in every frame.
+
+Most are episodes. In the others everything on the table but the places is scrambled from frame to
+frame, so that every question about two of their frames has an answer of its own: a model learns to
+tell one task from another on them, long before it would on episodes, where one block moves.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from rich.progress import track
 
 from topreward_ros.demo.drawing import Camera
 from topreward_ros.demo.model import LEAST, SIDE
-from topreward_ros.demo.scene import Episode, State, relative_progress
+from topreward_ros.demo.scene import BLOCK_SIDE, Episode, Point, State, relative_progress
 from topreward_ros.demo.tasks import COLOURS, PLACES, Task, known_tasks
 from topreward_ros.scoring.video import fit
 
@@ -28,12 +33,14 @@ FIRST_SEED = 1_000_000  # seeds below this are left for tests, evaluation and th
 @dataclass(frozen=True)
 class Pool:
     """frames: uint8 (n, FRAMES, 3, SIDE, SIDE); points: (n, FRAMES, things, 2), NaN where a thing
-    is not on the table; tasks: what the arm does in each episode.
+    is not on the table; tasks: what the arm does in each episode, of which there are `episodes`;
+    the scrambled clips come after them.
     """
 
     frames: torch.Tensor
     points: np.ndarray
     tasks: list[Task]
+    episodes: int
 
     def labels(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
         """P("True") that the model shall give to each task at a frame, begun at another."""
@@ -56,24 +63,58 @@ def _distance(points: np.ndarray, task: Task) -> float:
     return float(np.linalg.norm(block - target))  # NaN where one is missing
 
 
-def make_pool(episodes: int, seed: int, processes: int) -> Pool:
-    seeds = range(FIRST_SEED * (1 + seed), FIRST_SEED * (1 + seed) + episodes)
+def make_pool(episodes: int, scrambled: int, seed: int, processes: int) -> Pool:
+    first = FIRST_SEED * (1 + seed)
+    clips = [(first + k, k >= episodes) for k in range(episodes + scrambled)]
     with ProcessPoolExecutor(processes) as executor:
         rendered = list(
-            track(executor.map(_render, seeds, chunksize=16), 'rendering', total=episodes)
+            track(executor.map(_render, clips, chunksize=16), 'rendering', total=len(clips))
         )
     frames, points, tasks = zip(*rendered, strict=True)
-    return Pool(torch.from_numpy(np.stack(frames)), np.stack(points), list(tasks))
+    return Pool(torch.from_numpy(np.stack(frames)), np.stack(points), list(tasks), episodes)
 
 
-def _render(seed: int) -> tuple[np.ndarray, np.ndarray, Task]:
+def _render(clip: tuple[int, bool]) -> tuple[np.ndarray, np.ndarray, Task]:
+    seed, scrambled = clip
     random = np.random.default_rng(seed)
     episode = Episode(seed, str(random.choice(list(KINDS), p=list(KINDS.values()))))
     side = int(random.integers(*CAMERA_SIDES))
     camera = Camera(side, side, episode.appearance, noise=float(random.uniform(0, 4)))
-    states = [episode.state(time) for time in episode.times(FRAMES)]
+    states = [
+        _scramble(random, episode.start) if scrambled else episode.state(time)
+        for time in episode.times(FRAMES)
+    ]
     frames = [fit(camera.take(state), (SIDE, SIDE)).numpy() for state in states]
     return np.stack(frames), np.stack([_points(state) for state in states]), episode.done
+
+
+def _scramble(random: np.random.Generator, table: State) -> State:
+    """The same places with the blocks anywhere: on a place, on the way to one, on each other."""
+    blocks: dict[str, Point] = {}
+    places = list(table.places.values())
+    colours = [list(table.blocks)[k] for k in random.permutation(len(table.blocks))]
+    for colour in colours:
+        while colour not in blocks:
+            way = random.choice([0.0, 1.0, random.uniform(0, 1)], p=[0.35, 0.35, 0.3])
+            goal = np.array(places[random.integers(len(places))]) + random.uniform(-0.02, 0.02, 2)
+            point = way * goal + (1 - way) * random.uniform(0.12, 0.88, 2)
+            if all(np.hypot(*(point - other)) > 0.11 for other in blocks.values()):
+                blocks[colour] = float(point[0]), float(point[1])
+    on_top, below = colours[:2]
+    stacks = random.random() < 0.4
+    if stacks:
+        blocks[on_top] = blocks[below]
+    held = blocks[colours[random.integers(len(colours))]]
+    gripper = held if random.random() < 0.4 else tuple(random.uniform(0.1, 0.85, 2))
+    return State(
+        blocks=blocks,
+        places=table.places,
+        gripper=(float(gripper[0]), float(gripper[1])),
+        gripper_height=float(random.uniform(0.02, 0.08)),
+        opening=float(random.uniform(0, 1)),
+        moved=on_top,
+        moved_height=BLOCK_SIDE / 2 if stacks else 0.0,
+    )
 
 
 def _points(state: State) -> np.ndarray:

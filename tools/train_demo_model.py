@@ -7,7 +7,7 @@ Three phases, each a harder task on the same weights:
 1. see: the vision tower alone; a throw-away linear head reads from its tokens where each thing is.
    Without it the model stays at a constant answer: nothing tells it to bind colour to place.
    The head's loss stays on with a small weight to the end. It knows of things, not of tasks.
-2. ask: the first two frames and two later ones, ten questions to each clip.
+2. ask: two frames of a scrambled table, ten questions to each, the task alone first.
 3. score: the prompt as it is scored, 2 to 32 frames at any rate, played forwards, backwards or
    standing still; several prefixes, several questions to each.
 
@@ -122,19 +122,17 @@ class Trainer:
                 print(f'{seconds:6.0f} s  {name}  {k + 1}/{steps}  {told}', flush=True)
 
     def see(self) -> tuple[torch.Tensor, Any]:
-        episodes, frames = self._frames(64)
+        episodes, frames = self._clips(64, scrambled=0.5), self.random.integers(0, FRAMES, 64)
         before = np.maximum(frames - self.random.integers(0, 2, 64), 0)
         pairs = torch.stack([self.pool.frames[episodes, f] for f in (before, frames)], dim=1)
         loss = self._seeing_loss(self.trees.see(pairs), self.places[episodes, frames])
         return loss, {'seeing': loss.item()}
 
     def ask(self, clips: int, short: bool) -> tuple[torch.Tensor, Any]:
-        """The first pair and a later one, ten questions."""
-        episodes, lasts = self._frames(clips)
-        firsts = np.where(
-            self.random.random(clips) < 0.7, 0, self.random.integers(0, np.maximum(lasts, 1))
-        )
-        maps = np.stack([firsts, firsts, np.maximum(lasts - 1, firsts), lasts], axis=1)
+        """Two moments, twice each; ten questions."""
+        episodes = self._clips(clips, scrambled=0.8)
+        firsts, lasts = self.random.integers(0, FRAMES, (2, clips))
+        maps = np.stack([firsts, firsts, lasts, lasts], axis=1)
         return self._answer((episodes, maps), [4], questions=10, short=short, seeing=0.3)
 
     def score(self) -> tuple[torch.Tensor, Any]:
@@ -143,7 +141,7 @@ class Trainer:
         blocks = int(self.random.integers(9, 17) if many else self.random.integers(1, 9))
         clips, frames = 8 if many else 16, 2 * blocks
         maps = np.stack([self._time_map(frames) for _ in range(clips)])
-        episodes = self.random.integers(0, len(self.pool.tasks), clips)
+        episodes = self._clips(clips, scrambled=0.15)
         shorter = self.random.choice(np.arange(1, frames), min(2, frames - 1), replace=False)
         prefixes = [*sorted(int(prefix) for prefix in shorter), frames]
         return self._answer((episodes, maps), prefixes, questions=4, short=False, seeing=0.1)
@@ -159,9 +157,14 @@ class Trainer:
             first, last = last, first
         return np.round(np.linspace(first, last, frames)).astype(int)
 
-    def _frames(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        episodes = self.random.integers(0, len(self.pool.tasks), count)
-        return episodes, self.random.integers(0, FRAMES, count)
+    def _clips(self, count: int, scrambled: float) -> np.ndarray:
+        """Clips of the pool, of which this share is scrambled."""
+        pool = self.pool
+        return np.where(
+            self.random.random(count) < scrambled,
+            self.random.integers(pool.episodes, len(pool.tasks), count),
+            self.random.integers(0, pool.episodes, count),
+        )
 
     # Losses
 
@@ -211,6 +214,9 @@ class Trainer:
     def _tasks(self, episode: int, first: int, count: int) -> list[Task]:
         """Tasks to ask: what the arm does, its neighbours by object and by target, any others."""
         possible = self.pool.questions(episode, first)
+        if episode >= self.pool.episodes:
+            order = self.random.permutation(len(possible))
+            return [possible[k] for k in np.resize(order, count)]
         done = self.pool.tasks[episode]
 
         def pick(tasks: Iterator[Task]) -> list[Task]:
@@ -249,12 +255,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', type=Path, help='where the checkpoint is written')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--episodes', type=int, default=3000, help='in the pool')
+    parser.add_argument('--episodes', type=int, default=2400, help='in the pool')
+    parser.add_argument('--scrambled', type=int, default=1200, help='more clips in the pool')
     parser.add_argument('--share', type=float, default=1.0, help='of the steps, to try it out')
     parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    pool = make_pool(options.episodes, options.seed, options.threads)
+    pool = make_pool(options.episodes, options.scrambled, options.seed, options.threads)
     with whole_folder(options.folder) as part:
         trainer = Trainer(part, pool, options.seed, options.share)
         count = sum(weight.numel() for weight in trainer.model.parameters())

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes config/topreward.yaml from the table in topreward_ros/nodes/settings.py.
+"""Writes config/topreward.yaml and config/episode_reset.yaml from the tables of the settings.
 
 python tools/write_parameter_file.py
 """
@@ -13,22 +13,29 @@ from pathlib import Path
 
 import yaml
 
-from topreward_ros.nodes.settings import DESCRIPTIONS, Settings
+from topreward_ros.nodes.parameter_table import descriptions
+from topreward_ros.nodes.reset_settings import ResetSettings
+from topreward_ros.nodes.settings import Settings
+
+NODES = {'topreward': ('reward', Settings), 'episode_reset': ('episode reset', ResetSettings)}
 
 HEADER = """\
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every parameter of the reward node with its default. Written by tools/write_parameter_file.py.
+# Every parameter of the {} node with its default.
+# Written by tools/write_parameter_file.py.
 /**:
   ros__parameters:
 """
 
 
-def parameter_file() -> str:
+def parameter_file(file: str) -> str:
+    """What the file of this name in config/ says."""
+    node, settings = NODES[file]
     lines = []
-    for field in dataclasses.fields(Settings):
-        described = DESCRIPTIONS[field.name]
+    for field in dataclasses.fields(settings):
+        described = descriptions(settings)[field.name]
         facts = [described.text]
         if described.choices:
             facts.append(f'One of: {", ".join(described.choices)}.')
@@ -38,14 +45,17 @@ def parameter_file() -> str:
         facts.append(f'Set {described.change.value}.')
         comment = textwrap.wrap(' '.join(facts), 92)
         lines += ['', *(f'    # {line}' for line in comment)]
-        lines.append('    ' + yaml.safe_dump({field.name: field.default}).strip())
-    return HEADER + '\n'.join(lines[1:]) + '\n'
+        value = list(field.default) if isinstance(field.default, tuple) else field.default
+        text = yaml.safe_dump(value, default_flow_style=True, width=1000)
+        lines.append(f'    {field.name}: {text.strip().removesuffix("...").strip()}')
+    return HEADER.format(node) + '\n'.join(lines[1:]) + '\n'
 
 
 def main() -> None:
-    target = Path(__file__).parents[1] / 'config' / 'topreward.yaml'
-    target.write_text(parameter_file(), encoding='utf-8')
-    print(f'{len(DESCRIPTIONS)} parameters -> {target}')
+    for file in NODES:
+        target = Path(__file__).parents[1] / 'config' / f'{file}.yaml'
+        target.write_text(parameter_file(file), encoding='utf-8')
+        print(target)
 
 
 if __name__ == '__main__':

@@ -18,7 +18,8 @@ os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
 
-from topreward_ros.nodes.settings import DESCRIPTIONS, Change, Settings
+from topreward_ros.nodes.parameter_table import Change
+from topreward_ros.nodes.settings import DESCRIPTIONS, Settings
 
 from .harness import Harness, NodeProcess
 

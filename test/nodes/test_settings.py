@@ -8,25 +8,43 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.write_parameter_file import parameter_file
-from topreward_ros.nodes.settings import DESCRIPTIONS, Settings
+from tools.write_parameter_file import NODES, parameter_file
+from topreward_ros.nodes.parameter_table import descriptions
+from topreward_ros.nodes.reset_settings import ResetSettings
+from topreward_ros.nodes.settings import Settings
 
-FILE = Path(__file__).parents[2] / 'config' / 'topreward.yaml'
-
-
-def test_the_parameter_file_is_the_table() -> None:
-    assert FILE.read_text(encoding='utf-8') == parameter_file()
-    values = yaml.safe_load(FILE.read_text(encoding='utf-8'))['/**']['ros__parameters']
-    assert values == dataclasses.asdict(Settings())
-    assert [type(v) for v in values.values()] == [
-        type(v) for v in dataclasses.asdict(Settings()).values()
-    ]
+CONFIG = Path(__file__).parents[2] / 'config'
+TABLES = pytest.mark.parametrize('table', [Settings, ResetSettings])
 
 
-def test_defaults_are_within_their_ranges() -> None:
-    Settings()
-    for name, described in DESCRIPTIONS.items():
-        value = getattr(Settings(), name)
+def read(file: str) -> dict:
+    content = yaml.safe_load((CONFIG / f'{file}.yaml').read_text(encoding='utf-8'))
+    values = content['/**']['ros__parameters']
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+@pytest.mark.parametrize('file', NODES)
+def test_the_parameter_file_is_the_table(file: str) -> None:
+    assert (CONFIG / f'{file}.yaml').read_text(encoding='utf-8') == parameter_file(file)
+    defaults = dataclasses.asdict(NODES[file][1]())
+    assert read(file) == defaults
+    assert [type(v) for v in read(file).values()] == [type(v) for v in defaults.values()]
+
+
+@pytest.mark.parametrize('robot', ['so100', 'franka'])
+def test_a_robot_s_file_is_of_known_parameters_with_a_home_within_limits(robot: str) -> None:
+    settings = ResetSettings(**read(robot))
+    assert settings.reset == 'home_motion'
+    count = len(settings.joints)
+    assert count == len(settings.home) == {'so100': 5, 'franka': 7}[robot]
+    rows = zip(settings.lower_limits, settings.home, settings.upper_limits, strict=True)
+    assert all(low + 0.05 < home < high - 0.05 for low, home, high in rows)
+
+
+@TABLES
+def test_defaults_are_within_their_ranges(table: type) -> None:
+    for name, described in descriptions(table).items():
+        value = getattr(table(), name)
         assert described.refusal(name, value) is None
         if isinstance(value, float | int) and not isinstance(value, bool):
             assert described.range, f'{name} has no range'
@@ -46,3 +64,31 @@ def test_defaults_are_within_their_ranges() -> None:
 def test_settings_that_do_not_go_together(wrong: dict) -> None:
     with pytest.raises(ValueError, match=r'expected|calibration'):
         Settings(**wrong)
+
+
+HOME = {
+    'reset': 'home_motion',
+    'joints': ('a', 'b'),
+    'home': (0.0, 1.0),
+    'lower_limits': (-1.0, -1.0),
+    'upper_limits': (1.0, 1.5),
+}
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        {'reset': 'magic'},
+        {'reward_node': ' / '.strip()},
+        {'reset': 'home_motion'},  # of no joints
+        {**HOME, 'home': (0.0, 1.6)},
+        {**HOME, 'home': (0.0, float('nan'))},
+        {**HOME, 'home': (0.0,)},
+        {**HOME, 'upper_limits': (1.0,)},
+        {**HOME, 'joints': ('a', 'a')},
+    ],
+)
+def test_resets_that_are_refused(wrong: dict) -> None:
+    ResetSettings(**HOME)
+    with pytest.raises(ValueError, match=r'expected|needs'):
+        ResetSettings(**wrong)

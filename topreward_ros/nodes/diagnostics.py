@@ -36,9 +36,10 @@ class ScoreRate:
 def diagnostic_array(
     stamp: Any, name: str, level: bytes, message: str, values: dict[str, object]
 ) -> DiagnosticArray:
+    """A message of one status; name is the node's and what the status is of."""
     status = DiagnosticStatus(
         level=level,
-        name=f'{name}: reward',
+        name=name,
         message=message,
         hardware_id='',
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],

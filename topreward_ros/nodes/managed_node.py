@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import rclpy
 from lifecycle_msgs.msg import Transition
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 from rclpy.node import Node
 
@@ -39,6 +43,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
         # Reentrant: the state is told while a transition is still going on.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self._machine = StateMachine(self)
+        self.autostart_failed = False
         self._steps: dict[str, Callable[[], Awaitable[None]]] = {
             'configuring': self.configure,
             'activating': self.activate,
@@ -85,6 +90,18 @@ class ManagedNode(LifecycleNodeMixin, Node):
         transition = SHUTDOWNS.get(self.state)
         return transition is not None and await self.change_state(transition)
 
+    async def start_by_itself(self) -> None:
+        """Configure and activate; end the process where that fails."""
+        if not (
+            await self.change_state(Transition.TRANSITION_CONFIGURE)
+            and await self.change_state(Transition.TRANSITION_ACTIVATE)
+        ):
+            self.autostart_failed = True
+            self.context.try_shutdown()
+
+    def close(self) -> None:
+        """End everything at once; the node is of no use afterwards."""
+
     async def _step(self, state: str) -> TransitionCallbackReturn:
         return await self._attempt(state, self._steps[state])
 
@@ -113,3 +130,30 @@ class ManagedNode(LifecycleNodeMixin, Node):
             transition = self._machine.find(request.transition.label)
         response.success = transition is not None and await self.change_state(transition)
         return response
+
+
+def run(make_node: Callable[..., ManagedNode], args: list[str] | None, **options: Any) -> int:
+    """Run a node until it is interrupted; 1 if it could not start. options are a Node's.
+
+    It starts by itself where its parameter `autostart` says so.
+    """
+    rclpy.init(args=args)
+    try:
+        node = make_node(**options)
+    except (InvalidParameterValueException, InvalidParameterTypeException, ValueError) as error:
+        print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    if node.get_parameter('autostart').value:
+        executor.create_task(node.start_by_itself)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return int(node.autostart_failed)

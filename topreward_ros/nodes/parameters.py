@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from .descriptors import describe
-from .settings import DESCRIPTIONS, Change, Description, Settings
+from .parameter_table import Change, Description, descriptions
 
 # The states of the lifecycle in which a change of each kind is taken.
 TAKEN_IN = {
@@ -24,11 +25,17 @@ TAKEN_IN = {
 }
 
 
-class Parameters:
-    """The node's parameters as Settings, always valid as a whole."""
+S = TypeVar('S')
 
-    def __init__(self, node: Node, state: Callable[[], str]) -> None:
+
+class Parameters(Generic[S]):
+    """The node's parameters as a dataclass of settings, always valid as a whole."""
+
+    def __init__(self, node: Node, settings: Callable[..., S], state: Callable[[], str]) -> None:
         """Declare all; raises rclpy's InvalidParameterValueException for a wrong override."""
+        kind: Any = settings
+        self._settings = settings
+        self._descriptions = descriptions(kind)
         self._node = node
         self._state = state
         self._declared = False
@@ -36,24 +43,29 @@ class Parameters:
         node.declare_parameters(
             '',
             [
-                (field.name, field.default, _descriptor(field, DESCRIPTIONS[field.name]))
-                for field in dataclasses.fields(Settings)
+                (
+                    field.name,
+                    _listed(field.default),
+                    _descriptor(field, self._descriptions[field.name]),
+                )
+                for field in dataclasses.fields(kind)
             ],
         )
         self._declared = True
 
-    def read(self) -> Settings:
+    def read(self) -> S:
         """The present values; ValueError where they do not go together."""
-        return Settings(**{name: self._node.get_parameter(name).value for name in DESCRIPTIONS})
+        values = {name: self._node.get_parameter(name).value for name in self._descriptions}
+        return self._settings(**{name: _plain(value) for name, value in values.items()})
 
     def _check(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
-        reason = self._refusal({change.name: change.value for change in changes})
+        reason = self._refusal({change.name: _plain(change.value) for change in changes})
         return SetParametersResult(successful=reason is None, reason=reason or '')
 
     def _refusal(self, changes: dict[str, Any]) -> str | None:
-        ours = {name: value for name, value in changes.items() if name in DESCRIPTIONS}
+        ours = {name: value for name, value in changes.items() if name in self._descriptions}
         for name, value in ours.items():
-            described = DESCRIPTIONS[name]
+            described = self._descriptions[name]
             if refusal := described.refusal(name, value):
                 return refusal
             if self._declared and self._state() not in TAKEN_IN[described.change]:
@@ -61,10 +73,20 @@ class Parameters:
         if not ours or not self._declared:
             return None
         try:
-            dataclasses.replace(self.read(), **ours)
+            self._settings(**{**dataclasses.asdict(cast(Any, self.read())), **ours})
         except ValueError as error:
             return str(error)
         return None
+
+
+def _plain(value: Any) -> Any:
+    """Lists of values as tuples; rclpy hands numbers over as an array."""
+    is_list = isinstance(value, Sequence | array) and not isinstance(value, str | bytes)
+    return tuple(value) if is_list else value
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _descriptor(field: dataclasses.Field[Any], described: Description) -> ParameterDescriptor:

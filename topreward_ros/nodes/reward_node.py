@@ -11,15 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.msg import Transition
-from rclpy.exceptions import (
-    InvalidHandle,
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-)
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.exceptions import InvalidHandle
 from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -30,7 +23,7 @@ from ..scoring.memory import memory_in_use
 from ..scoring.score import Scorer
 from .diagnostics import OK, diagnostic_array
 from .live_scoring import LiveScoring
-from .managed_node import ManagedNode
+from .managed_node import ManagedNode, run
 from .middleware import apply_image_profile
 from .parameters import Parameters
 from .qos import RESULT, TASK
@@ -48,10 +41,8 @@ class RewardNode(ManagedNode):
     def __init__(self, **options: Any) -> None:
         """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
         super().__init__(NAME, **options)
-        self._read_settings = Parameters(self, lambda: self.state).read
+        self._read_settings = Parameters(self, Settings, lambda: self.state).read
         settings = self._read_settings()
-        self.autostart = settings.autostart
-        self.autostart_failed = False
         self._model = ''
         self._live: LiveScoring | None = None
         self._task_subscription: Any = None
@@ -107,15 +98,6 @@ class RewardNode(ManagedNode):
     async def release(self) -> None:
         self._stop()
         await self._unload()
-
-    async def start_by_itself(self) -> None:
-        """Configure and activate; end the process where that fails."""
-        if not (
-            await self.change_state(Transition.TRANSITION_CONFIGURE)
-            and await self.change_state(Transition.TRANSITION_ACTIVATE)
-        ):
-            self.autostart_failed = True
-            self.context.try_shutdown()
 
     def close(self) -> None:
         """End the scoring thread; the node is of no use afterwards."""
@@ -182,10 +164,8 @@ class RewardNode(ManagedNode):
         if self._live is not None:
             level, message = self._live.health()
             values |= self._live.facts()
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(
-            diagnostic_array(stamp, self.get_fully_qualified_name(), level, message, values)
-        )
+        stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reward'
+        self._diagnostics.publish(diagnostic_array(stamp, name, level, message, values))
 
     # The way back from the scoring thread
 
@@ -229,26 +209,7 @@ def _memory() -> str:
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
     apply_image_profile()
-    rclpy.init(args=args)
-    try:
-        node = RewardNode(**options)
-    except (InvalidParameterValueException, InvalidParameterTypeException, ValueError) as error:
-        print(f'reward_node: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    if node.autostart:
-        executor.create_task(node.start_by_itself)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.close()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return int(node.autostart_failed)
+    return run(RewardNode, args, **options)
 
 
 if __name__ == '__main__':

@@ -1,203 +1,157 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the reward node: its default, its meaning, its range and when it may change.
-
-One table for declaring them, for checking values and for config/topreward.yaml.
-"""
+"""Every parameter of the reward node: its default, meaning, range and when it may change."""
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 from dataclasses import dataclass
-from typing import Any
 
 from ..reward.progress import NORMALIZATIONS
 from ..scoring.checkpoint import DTYPES, QUANTIZATIONS
 from ..scoring.video import DEFAULT_MAX_PIXELS
+from .parameter_table import Change, check, descriptions, parameter
 
 SCORERS = ('auto', 'streaming', 'recompute')
 TRANSPORTS = ('raw', 'compressed')
-
-
-class Change(enum.Enum):
-    """When a new value is taken."""
-
-    NEVER = 'at start only'
-    UNCONFIGURED = 'while unconfigured'
-    INACTIVE = 'while unconfigured or inactive'
-    EPISODE = 'any time, from the next episode on'
-
-
-@dataclass(frozen=True)
-class Description:
-    """One sentence, and what values are allowed."""
-
-    text: str
-    change: Change
-    range: tuple[float, float] | None = None
-    choices: tuple[str, ...] | None = None
-
-    def refusal(self, name: str, value: Any) -> str | None:
-        """Why this value is not allowed, or None. The type is the middleware's to check."""
-        if self.choices and value not in self.choices:
-            return f'{name} is {value!r}; expected one of {", ".join(self.choices)}'
-        if self.range and not self.range[0] <= value <= self.range[1]:
-            return f'{name} is {value}; expected {self.range[0]} to {self.range[1]}'
-        if name == 'max_frames' and value % 4:
-            return f'max_frames is {value}; expected a multiple of 4'
-        return None
-
-
-def _parameter(
-    default: Any,
-    text: str,
-    change: Change,
-    range: tuple[float, float] | None = None,
-    choices: tuple[str, ...] | None = None,
-) -> Any:
-    described = Description(text, change, range, choices)
-    return dataclasses.field(default=default, metadata={'description': described})
 
 
 @dataclass(frozen=True)
 class Settings:
     """The values of the parameters; ValueError where they do not go together."""
 
-    model: str = _parameter(
+    model: str = parameter(
         'Qwen/Qwen3-VL-8B-Instruct',
         'Folder of a vision-language model, or its id on the Hugging Face hub.',
         Change.UNCONFIGURED,
     )
-    device: str = _parameter(
+    device: str = parameter(
         'auto',
         'Device of the model: auto (a GPU if there is one), cpu, cuda, cuda:1, ...',
         Change.UNCONFIGURED,
     )
-    dtype: str = _parameter(
+    dtype: str = parameter(
         'auto',
         'Number format of the weights; auto is bfloat16 on a GPU and float32 elsewhere.',
         Change.UNCONFIGURED,
         choices=('auto', *DTYPES),
     )
-    attention: str = _parameter(
+    attention: str = parameter(
         'sdpa',
         'Attention implementation of transformers: sdpa, eager, flash_attention_2, ...',
         Change.UNCONFIGURED,
     )
-    quantization: str = _parameter(
+    quantization: str = parameter(
         'none',
         'Weights in fewer bits, through bitsandbytes on a CUDA device.',
         Change.UNCONFIGURED,
         choices=QUANTIZATIONS,
     )
-    scorer: str = _parameter(
+    scorer: str = parameter(
         'auto',
         'streaming (constant cost), recompute (whole prefix each time), or auto by the model.',
         Change.UNCONFIGURED,
         choices=SCORERS,
     )
-    max_pixels: int = _parameter(
+    max_pixels: int = parameter(
         DEFAULT_MAX_PIXELS,
         'Frames are shrunk to at most this many pixels [px].',
         Change.UNCONFIGURED,
         range=(1024, 16_777_216),
     )
-    image_transport: str = _parameter(
+    image_transport: str = parameter(
         'raw',
         'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage.',
         Change.INACTIVE,
         choices=TRANSPORTS,
     )
-    task: str = _parameter(
+    task: str = parameter(
         '',
         'Task at activation, in words; empty waits for one on ~/task.',
         Change.INACTIVE,
     )
-    fps: float = _parameter(
+    fps: float = parameter(
         2.0,
         'Frames kept per second of image stamps [1/s].',
         Change.INACTIVE,
         range=(0.01, 30.0),
     )
-    max_frames: int = _parameter(
+    max_frames: int = parameter(
         64,
         'At this many frames, a multiple of 4, every second pair is dropped and the interval '
         'doubles.',
         Change.INACTIVE,
         range=(4, 1024),
+        multiple_of=4,
     )
-    max_gap: float = _parameter(
+    max_gap: float = parameter(
         10.0,
         'A step of the image stamps beyond this begins a new episode; more than 1/fps [s].',
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
-    queue_size: int = _parameter(
+    queue_size: int = parameter(
         32,
         'Kept frames that may wait for the model; beyond it the oldest is dropped and counted.',
         Change.INACTIVE,
         range=(2, 1024),
     )
-    normalization: str = _parameter(
+    normalization: str = parameter(
         'fixed',
         'How log P becomes progress: by a fixed range, the range seen so far, P itself, or a '
         'range calibrated on demonstrations.',
         Change.EPISODE,
         choices=NORMALIZATIONS,
     )
-    log_prob_low: float = _parameter(
+    log_prob_low: float = parameter(
         -25.0,
         'Progress is 0 at this log P("True") and below, for the fixed range [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
-    log_prob_high: float = _parameter(
+    log_prob_high: float = parameter(
         -5.0,
         'Progress is 1 at this log P("True") and above, for the fixed range [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
-    success_threshold: float = _parameter(
+    success_threshold: float = parameter(
         -5.0,
         'Success needs a mean log P("True") of at least this; depends on model and task [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
-    success_window: int = _parameter(
+    success_window: int = parameter(
         3,
         'Scores in that mean.',
         Change.EPISODE,
         range=(1, 100),
     )
-    success_hold: int = _parameter(
+    success_hold: int = parameter(
         2,
         'Times in a row that the mean has to reach the threshold.',
         Change.EPISODE,
         range=(1, 100),
     )
-    stale_after: float = _parameter(
+    stale_after: float = parameter(
         2.0,
         'The camera is called stale after this long without a wanted image [s].',
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
-    diagnostics_period: float = _parameter(
+    diagnostics_period: float = parameter(
         1.0,
         'Time between two messages on /diagnostics [s].',
         Change.NEVER,
         range=(0.1, 60.0),
     )
-    autostart: bool = _parameter(
+    autostart: bool = parameter(
         False,
         'Configure and activate by itself, without a lifecycle manager.',
         Change.NEVER,
     )
 
     def __post_init__(self) -> None:
-        for name, described in DESCRIPTIONS.items():
-            if refusal := described.refusal(name, getattr(self, name)):
-                raise ValueError(refusal)
+        check(self)
         if self.log_prob_low >= self.log_prob_high:
             raise ValueError(
                 f'log_prob_low is {self.log_prob_low} and log_prob_high {self.log_prob_high}; '
@@ -214,6 +168,4 @@ class Settings:
             )
 
 
-DESCRIPTIONS: dict[str, Description] = {
-    field.name: field.metadata['description'] for field in dataclasses.fields(Settings)
-}
+DESCRIPTIONS = descriptions(Settings)

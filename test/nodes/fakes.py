@@ -1,0 +1,121 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The other side of an episode reset node: an arm and a reward node that do as they are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from topreward_ros.msg import Progress, SuccessDetected
+from topreward_ros.nodes.qos import RESULT, TASK
+
+JOINTS = ('shoulder', 'elbow')
+
+
+class FakeArm(Node):
+    """Follows trajectories, or lags, stops short, goes silent on the way, or never tells a thing.
+
+    positions are where its joints are; commands are the trajectories that it was sent.
+    """
+
+    def __init__(self, manner: str = 'follows') -> None:
+        super().__init__('fake_arm')
+        self.manner = manner
+        self.positions = [0.8, -0.6]
+        self.commands: list[JointTrajectory] = []
+        self._way: tuple[float, float, list[float], list[float]] | None = None
+        self.create_subscription(JointTrajectory, 'arm/joint_trajectory', self._on_command, 10)
+        self._states = self.create_publisher(JointState, 'joint_states', 10)
+        self.create_timer(0.02, self._step)
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        self.commands.append(message)
+        assert tuple(message.joint_names) == JOINTS
+        assert message.header.stamp.sec == message.header.stamp.nanosec == 0
+        (point,) = message.points
+        seconds = point.time_from_start.sec + point.time_from_start.nanosec / 1e9
+        goal = list(point.positions)
+        if self.manner == 'lags':
+            seconds *= 2
+        if self.manner in ('stops short', 'stands'):
+            share = 0.8 if self.manner == 'stops short' else 0.0
+            goal = [a + share * (b - a) for a, b in zip(self.positions, goal, strict=True)]
+        self._way = self._now(), seconds, list(self.positions), goal
+
+    def _step(self) -> None:
+        velocities = [0.0, 0.0]
+        if self._way:
+            began, seconds, start, goal = self._way
+            share = min(1.0, (self._now() - began) / seconds)
+            self.positions = [a + share * (b - a) for a, b in zip(start, goal, strict=True)]
+            if share < 1:
+                velocities = [(b - a) / seconds for a, b in zip(start, goal, strict=True)]
+            if self.manner == 'goes silent' and share > 0.3:
+                return
+        if self.manner == 'is silent':
+            return
+        names = list(JOINTS) if self.manner != 'is another' else ['wheel']
+        message = JointState(name=[*names, 'gripper'])
+        message.position = [*self.positions[: len(names)], 0.1]
+        message.velocity = [*velocities[: len(names)], 0.0]
+        self._states.publish(message)
+
+    def _now(self) -> float:
+        return float(self.get_clock().now().nanoseconds / 1e9)
+
+
+class FakeRewardNode(Node):
+    """Counts the episodes it is asked to start; progress and success are told by the test."""
+
+    def __init__(self) -> None:
+        super().__init__('topreward')
+        self.episode = 0
+        self.tasks: list[str] = []
+        self.answers_start = True
+        self._progress = self.create_publisher(Progress, '~/progress', RESULT)
+        self._success = self.create_publisher(SuccessDetected, '~/success_detected', RESULT)
+        self.create_subscription(String, '~/task', lambda m: self.tasks.append(m.data), TASK)
+        self.create_service(Trigger, '~/start_episode', self._on_start)
+
+    def _on_start(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
+        self.episode += self.answers_start
+        response.success, response.message = self.answers_start, f'episode {self.episode}'
+        return response
+
+    @property
+    def task(self) -> str:
+        return self.tasks[-1] if self.tasks else ''
+
+    def tell(self, progress: float, episode: int | None = None) -> None:
+        episode = self.episode if episode is None else episode
+        self._progress.publish(Progress(episode=episode, task=self.task, progress=progress))
+
+    def succeed(self, episode: int | None = None) -> None:
+        episode = self.episode if episode is None else episode
+        self._success.publish(SuccessDetected(episode=episode, task=self.task))
+
+
+class FakeScene(Node):
+    """A scene that is reset by a service; answer None is a service that never answers."""
+
+    def __init__(self, answer: bool | None = True) -> None:
+        super().__init__('scene')
+        self.answer = answer
+        self.resets = 0
+        group = ReentrantCallbackGroup()  # one that never answers does not keep others waiting
+        self.create_service(Trigger, 'reset_scene', self._on_reset, callback_group=group)
+
+    async def _on_reset(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
+        self.resets += 1
+        if self.answer is None:
+            await Future(executor=self.executor)
+        response.success, response.message = bool(self.answer), 'the lid is stuck'
+        return response

@@ -1,0 +1,116 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node that ends episodes and begins new ones: success or time in, a reset out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from .diagnostics import OK, diagnostic_array
+from .episode_log import EpisodeLog
+from .episode_loop import EpisodeLoop
+from .managed_node import ManagedNode, run
+from .parameters import Parameters
+from .qos import RESULT
+from .rclpy_versions import steady_clock
+from .reset_settings import ResetSettings
+from .resets import Reset, make_reset
+
+NAME = 'episode_reset'
+
+
+class EpisodeResetNode(ManagedNode):
+    """Configuring checks the parameters and opens the log; nothing moves before activation."""
+
+    def __init__(self, **options: Any) -> None:
+        """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
+        super().__init__(NAME, **options)
+        self._read_settings = Parameters(self, ResetSettings, lambda: self.state).read
+        settings = self._read_settings()
+        self._log: EpisodeLog | None = None
+        self._reset: Reset | None = None
+        self._loop: EpisodeLoop | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', RESULT)
+        # Reentrant: it answers when the reset is over, and others are refused meanwhile.
+        self.create_service(
+            Trigger, '~/reset', self._on_reset, callback_group=ReentrantCallbackGroup()
+        )
+        self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
+
+    async def configure(self) -> None:
+        settings = self._read_settings()
+        try:
+            file = settings.log_file and Path(settings.log_file).expanduser()
+            self._log = EpisodeLog(file) if file else None
+        except OSError as error:
+            raise ValueError(f'log_file cannot be written: {error}') from error
+        # From now on it listens, so that joint states are there at activation.
+        self._reset = make_reset(self, settings)
+        self.get_logger().info(
+            f'{settings.reset} resets; log: '
+            + (f'{file}, {self._log.count} episodes so far' if self._log else 'none')
+        )
+
+    async def activate(self) -> None:
+        settings = self._read_settings()
+        if self._reset is not None:  # made anew: parameters may have changed while inactive
+            self._reset.close()
+        self._reset = make_reset(self, settings)
+        self._loop = EpisodeLoop(self, settings, self._reset, self._log)
+
+    async def deactivate(self) -> None:
+        self._stop()
+
+    async def cleanup(self) -> None:
+        self.close()
+
+    async def release(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stop()
+        if self._reset is not None:
+            self._reset.close()
+        self._reset = self._log = None
+
+    def _stop(self) -> None:
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = self._reset = None
+
+    async def _on_reset(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        if self._loop is None:
+            response.success, response.message = False, f'the node is {self.state}, not active'
+            return response
+        over: Future[Any] = Future(executor=self.executor)
+        self._loop.request_reset(lambda success, message: over.set_result((success, message)))
+        answer: tuple[bool, str] = await over  # type: ignore[assignment, unused-ignore]
+        response.success, response.message = answer
+        return response
+
+    def _diagnose(self) -> None:
+        level, message = OK, self.state
+        values: dict[str, object] = {'state': self.state}
+        if self._loop is not None:
+            level, message = self._loop.health()
+            values |= self._loop.facts()
+        stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reset'
+        self._diagnostics.publish(diagnostic_array(stamp, name, level, message, values))
+
+
+def main(args: list[str] | None = None, **options: Any) -> int:
+    """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
+    return run(EpisodeResetNode, args, **options)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
