@@ -4,19 +4,12 @@
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
-from launch.events import matches_action
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import LifecycleNode
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
-from launch_ros.parameter_descriptions import ParameterValue
-from lifecycle_msgs.msg import Transition
 
+from topreward_ros.launching import AS_PARAMS_FILE, brought_up, given
 from topreward_ros.nodes.middleware import image_profile_environment, image_topic
 from topreward_ros.share import share_directory
-
-AS_PARAMS_FILE = 'empty: as params_file says'
 
 # Arguments that override the parameter of the same name, with its type.
 PARAMETERS = {'task': str, 'model': str, 'image_transport': str, 'use_sim_time': bool}
@@ -79,34 +72,10 @@ def start_reward_node(context: LaunchContext) -> list[Action]:
         name='topreward',
         namespace=arguments['namespace'],
         # This file is the lifecycle manager, whatever params_file says of autostart.
-        parameters=[arguments['params_file'], {**overrides(arguments), 'autostart': False}],
+        parameters=[arguments['params_file'], {**given(arguments, PARAMETERS), 'autostart': False}],
         remappings=[('image', image_topic(arguments['camera'], arguments['image_transport']))],
         additional_env=image_profile_environment(context.environment),
         arguments=['--ros-args', '--log-level', arguments['log_level']],
         output='screen',
     )
-    activate_once_configured = OnStateTransition(
-        target_lifecycle_node=node,
-        start_state='configuring',  # not when it comes back from active
-        goal_state='inactive',
-        entities=[change_state(node, Transition.TRANSITION_ACTIVATE)],
-    )
-    return [
-        RegisterEventHandler(activate_once_configured),
-        node,
-        change_state(node, Transition.TRANSITION_CONFIGURE),
-    ]
-
-
-def overrides(arguments: dict[str, str]) -> dict[str, ParameterValue]:
-    return {
-        name: ParameterValue(LaunchConfiguration(name), value_type=value_type)
-        for name, value_type in PARAMETERS.items()
-        if arguments[name]
-    }
-
-
-def change_state(node: LifecycleNode, transition: int) -> EmitEvent:
-    return EmitEvent(
-        event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
-    )
+    return brought_up(node)

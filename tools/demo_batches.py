@@ -17,11 +17,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from topreward_ros.demo.model import SIDE
 from topreward_ros.scoring.prompt import PromptLayout, Segment
 from topreward_ros.scoring.transformers_versions import vision_features
 from topreward_ros.scoring.video import Block, Geometry
 
 Span = tuple[int, int]
+THINKING_LAYER = -2
 
 
 @dataclass
@@ -72,6 +74,12 @@ class TreeModel:
         before, after = layout.question.template.split('{task}')
         self._before = layout.tokens.text(before.rstrip())
         self._after = after
+        # Where a question's last token has seen the video and not yet been answered
+        self.thought = torch.empty(0)
+        model.model.language_model.layers[THINKING_LAYER].register_forward_hook(self._listen)
+
+    def _listen(self, _layer: Any, _inputs: Any, output: Any) -> None:
+        self.thought = output[0] if isinstance(output, tuple) else output
 
     def tail(self, task: str, short: bool) -> list[int]:
         """What a question says from the task on."""
@@ -86,7 +94,7 @@ class TreeModel:
         short: bool = False,
     ) -> Tree:
         """A tree of so many questions to each prefix; tails of at most `longest` tokens."""
-        tree, grid = Tree(), (2, 2)
+        tree, grid = Tree(), self.geometry.grid((SIDE, SIDE))
         header = self.layout.header()
         paths = [tree.add(header.ids, header.positions, [])]
         ends = [header.next_position]
@@ -141,7 +149,8 @@ class TreeModel:
             visual_pos_masks=visual,
             deepstack_visual_embeds=[layer.flatten(0, 1) for layer in features[1:]],
         ).last_hidden_state
-        hidden = hidden[torch.arange(clips)[:, None], ends]
+        clip = torch.arange(clips)[:, None]
+        hidden, self.thought = hidden[clip, ends], self.thought[clip, ends]
         logits = self.model.lm_head(hidden).float()
         answers = list(self.layout.answers)
         return F.log_softmax(logits, dim=-1)[..., answers], features

@@ -44,13 +44,15 @@ class Pool:
 
     def labels(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
         """P("True") that the model shall give to each task at a frame, begun at another."""
-        block = [THINGS.index(task.object) for task in tasks]
-        target = [THINGS.index(task.target) for task in tasks]
-        start, now = self.points[episode, first], self.points[episode, frame]
-        done = relative_progress(
-            (start[block], start[target], start[-1:]), (now[block], now[target], now[-1:])
-        )
-        return np.asarray(LEAST + (1 - 2 * LEAST) * done)
+        things = self.things(episode, first, frame, tasks)
+        start, now = ((part[:, 0], part[:, 1], part[:, 2]) for part in np.split(things, 2, axis=1))
+        return np.asarray(LEAST + (1 - 2 * LEAST) * relative_progress(start, now))
+
+    def things(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
+        """Block, target and gripper of each task at the one frame and at the other, (n, 6, 2)."""
+        names = [[task.object, task.target, 'gripper'] for task in tasks]
+        index = [[THINGS.index(name) for name in row] for row in names]
+        return np.concatenate([self.points[episode, f][index] for f in (first, frame)], axis=1)
 
     def questions(self, episode: int, first: int) -> list[Task]:
         """Tasks that can be asked of this table: known, and not done already at that frame."""

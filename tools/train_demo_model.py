@@ -4,10 +4,12 @@
 
 Three phases, each a harder task on the same weights:
 
-1. see: the vision tower alone; a throw-away linear head reads from its tokens where each thing is.
-   Without it the model stays at a constant answer: nothing tells it to bind colour to place.
-   The head's loss stays on with a small weight to the end. It knows of things, not of tasks.
-2. ask: two frames of a scrambled table, ten questions to each, the task alone first.
+1. see: the vision tower alone; a throw-away linear head reads from each of its tokens which things
+   are in that patch, and where. Without it the model stays at a constant answer: nothing tells it
+   to bind colour to place. The loss stays on with a small weight to the end.
+2. ask: two frames of a scrambled table, ten questions to each, the task alone first. Another
+   throw-away head reads from the layer before the last where the things that the task names were
+   and are. It knows of things, not of pairs, so that words can be put together anew.
 3. score: the prompt as it is scored, 2 to 32 frames at any rate, played forwards, backwards or
    standing still; several prefixes, several questions to each.
 
@@ -30,7 +32,7 @@ from demo_batches import TreeModel, see_pairs_at_once
 from demo_pool import FRAMES, THINGS, Pool, make_pool
 
 from topreward_ros.demo.checkpoint_files import new_model, save_weights, whole_folder
-from topreward_ros.demo.model import SHAPE
+from topreward_ros.demo.model import PATCH, SHAPE, SIDE
 from topreward_ros.demo.tasks import (
     MORE_WORDINGS,
     UNREAD_WORDINGS,
@@ -45,7 +47,7 @@ from topreward_ros.scoring.video import Geometry
 READ_WORDINGS = (*WORDINGS, *MORE_WORDINGS)
 RATES = (1.0, 2.0, 4.0, 5.0, 10.0)
 LEARNING_RATE = 2e-3
-STEPS = {'see': 900, 'ask briefly': 700, 'ask': 200, 'score': 1500}
+STEPS = {'see': 1500, 'ask briefly': 700, 'ask': 200, 'score': 1300}
 
 
 class Trainer:
@@ -59,12 +61,14 @@ class Trainer:
         self.model = new_model(folder, SHAPE, words).train()
         self._set_weights()
         layout = PromptLayout(PromptTokens(folder / 'tokenizer.json'), TOPREWARD)
-        self.trees = TreeModel(self.model, layout, Geometry())
+        self.trees = TreeModel(self.model, layout, Geometry(PATCH, SHAPE['merge']))
         self.pool = pool
         self.share = share
         self.random = np.random.default_rng(seed)
         hidden = SHAPE['text']['hidden_size']
-        self.head = torch.nn.Linear(hidden * (1 + len(SHAPE['deepstack'])), 3 * len(THINGS))
+        self.seeing = torch.nn.Linear(hidden * (1 + len(SHAPE['deepstack'])), 3 * len(THINGS))
+        self.pointing = torch.nn.Linear(hidden, 12)
+        self.heads = [*self.seeing.parameters(), *self.pointing.parameters()]
         self.optimisers = self._optimisers()
         see_pairs_at_once(self.model.model.visual)
         self.places = torch.from_numpy(pool.points)
@@ -89,9 +93,7 @@ class Trainer:
         muon = torch.optim.Muon(
             inner.values(), weight_decay=0.01, momentum=0.95, adjust_lr_fn='match_rms_adamw'
         )
-        adamw = torch.optim.AdamW(
-            [*rest, *self.head.parameters()], weight_decay=0.01, betas=(0.9, 0.98)
-        )
+        adamw = torch.optim.AdamW([*rest, *self.heads], weight_decay=0.01, betas=(0.9, 0.98))
         return [muon, adamw]
 
     # Phases
@@ -111,7 +113,7 @@ class Trainer:
                 optimiser.zero_grad()
             loss, facts = step()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.head.parameters()], 1)
+            torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.heads], 1)
             for optimiser in self.optimisers:
                 optimiser.step()
             for key, value in facts.items():
@@ -179,11 +181,11 @@ class Trainer:
     ) -> tuple[torch.Tensor, Any]:
         """Loss and facts; clips are episodes (n) and which of their frames are shown (n, frames).
 
-        seeing is the weight of the vision head's loss.
+        seeing is the weight of the heads' losses.
         """
         episodes, maps = clips
         rate = float(self.random.choice(RATES))
-        tails, labels = [], []
+        tails, labels, things = [], [], []
         for episode, shown in zip(episodes, maps, strict=True):
             row = []
             for prefix in prefixes:
@@ -191,7 +193,9 @@ class Trainer:
                 words = self.random.choice(READ_WORDINGS, questions)
                 asked = zip(tasks, words, strict=True)
                 row += [self.trees.tail(task.say(words), short) for task, words in asked]
-                labels.append(self.pool.labels(episode, shown[0], shown[prefix - 1], tasks))
+                moment = episode, shown[0], shown[prefix - 1]
+                labels.append(self.pool.labels(*moment, tasks))
+                things.append(self.pool.things(*moment, tasks))
             tails.append(row)
         times = [k / rate for k in range(maps.shape[1])]
         longest = max(len(tail) for row in tails for tail in row)
@@ -202,14 +206,17 @@ class Trainer:
         loss = _divergence(log_probs, wanted)
         shown = maps[:, [pair[1] for pair in tree.pairs]]
         seen = self._seeing_loss(features, self.places[episodes[:, None], shown].flatten(0, 1))
+        named = torch.from_numpy(np.stack(things)).float().view(*wanted.shape, 6, 2)
+        pointed = self._pointing_loss(named)
         said = log_probs[..., 0].detach().exp()
         facts = {
             'divergence': loss.item(),
             'error': (said - wanted).abs().mean().item(),
             'correlation': float(torch.corrcoef(torch.stack([said.ravel(), wanted.ravel()]))[0, 1]),
             'seeing': seen.item(),
+            'pointing': pointed.item(),
         }
-        return loss + seeing * seen, facts
+        return loss + seeing * (seen + pointed), facts
 
     def _tasks(self, episode: int, first: int, count: int) -> list[Task]:
         """Tasks to ask: what the arm does, its neighbours by object and by target, any others."""
@@ -236,13 +243,23 @@ class Trainer:
         return [chosen[k] for k in self.random.permutation(count)]
 
     def _seeing_loss(self, features: list[torch.Tensor], points: torch.Tensor) -> torch.Tensor:
-        """How wrong the head is about which things are there, and where those are."""
-        pooled = torch.cat([layer.mean(1) for layer in features], dim=-1)
-        said = self.head(pooled).view(len(points), len(THINGS), 3)
-        there = ~points[..., 0].isnan()
-        where = ((said[..., :2] - 4 * (points.nan_to_num() - 0.5)) ** 2).sum(-1)[there].mean()
+        """How wrong the head is, patch by patch, about which things are there and where."""
+        said = self.seeing(torch.cat(features, dim=-1)).unflatten(-1, (len(THINGS), 3))
+        side = SIDE // PATCH
+        cells = (points.nan_to_num(-1) * side).floor().long()  # of columns, rows
+        inside = ((cells >= 0) & (cells < side)).all(-1)
+        cell = (cells[..., 1] * side + cells[..., 0]).where(inside, 0)
+        there = torch.nn.functional.one_hot(cell, side * side) * inside[..., None]
+        there = there.transpose(1, 2).bool()  # (pairs, patches, things)
+        away = said[..., :2] - 4 * (points[:, None].nan_to_num() - 0.5)
+        where = (away**2).sum(-1)[there].mean()
         which = torch.nn.functional.binary_cross_entropy_with_logits(said[..., 2], there.float())
-        return where + 0.2 * which
+        return where + 4 * which
+
+    def _pointing_loss(self, things: torch.Tensor) -> torch.Tensor:
+        """How wrong the other head is about where the things are that a question names."""
+        said = self.pointing(self.trees.thought).unflatten(-1, (6, 2))
+        return ((said - 4 * (things - 0.5)) ** 2).sum(-1).mean()
 
 
 def _divergence(log_probs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

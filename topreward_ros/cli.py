@@ -13,6 +13,7 @@ import yaml
 
 from . import __version__
 from .demo.pattern import TASK as PATTERN_TASK
+from .demo.scene import KINDS
 from .scoring.errors import TopRewardError
 
 NO_ROS = "ROS 2 is not there ({}): source an installation, or pip install 'topreward_ros[kilted]'"
@@ -112,6 +113,58 @@ def play(options: argparse.Namespace) -> int:
     return 0
 
 
+def demo(options: argparse.Namespace) -> int:
+    """Episodes of a small world through the real nodes."""
+    from .demo.tasks import known_tasks
+
+    if options.tasks:
+        print('\n'.join(task.say() for task in known_tasks()))
+        return 0
+    from .nodes.demo import DemoOptions
+    from .nodes.demo import demo as show
+
+    show(DemoOptions(options.seed, options.save, options.model or '', options.headless))
+    return 0
+
+
+def scene(options: argparse.Namespace) -> int:
+    """An episode of the small world as a file, or the small world as a camera."""
+    from .demo.scene import KIND_NAMES, Episode
+
+    width, height = options.size
+    if options.save:
+        from .offline.film import film, write_image_bag, write_video
+
+        if options.save.exists():
+            raise TopRewardError(f'{options.save} is there already: choose another name')
+        episode = Episode(options.seed, options.kind or 'success')
+        frames = film(episode, options.fps, height, width)
+        task = episode.task.say()
+        if options.save.suffix == '.mp4':
+            count = write_video(options.save, frames, options.fps)
+        else:
+            count = write_image_bag(options.save, frames, options.fps, task)
+        print(f'{options.save}: {count} frames of "{task}" ({KIND_NAMES[episode.kind]})')
+        return 0
+    from rclpy.parameter import Parameter
+
+    from .nodes.scene_camera import main as run_node
+
+    settings = {
+        'fps': options.fps,
+        'width': width,
+        'height': height,
+        'seed': options.seed,
+        **({'kinds': [options.kind]} if options.kind else {}),
+    }
+    names = (f'image_raw:={options.topic}', f'task:={options.task_topic}')
+    return run_node(
+        args=[],
+        cli_args=['--ros-args', *_remapping(*names)],
+        parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
+    )
+
+
 def _remapping(*rules: str) -> list[str]:
     return [part for rule in rules for part in ('-r', rule)]
 
@@ -148,12 +201,27 @@ def _positive(text: str) -> float:
     return value
 
 
+def _size(text: str) -> tuple[int, int]:
+    width, times, height = text.partition('x')
+    if not (times and width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is no size; expected such as 640x480')
+    return int(width), int(height)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='topreward', description='How far has the robot come, says a vision-language model.'
     )
     parser.add_argument('--version', action='version', version=__version__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    show = commands.add_parser('demo', help='see it work: a small world, a small model, no camera')
+    show.add_argument('--seed', type=int, default=0, help='of the episodes')
+    show.add_argument('--headless', action='store_true', help='a line per episode, no bars')
+    show.add_argument('--save', type=Path, help='folder for bag, CSV, video and picture')
+    show.add_argument('--model', help='another checkpoint than the small one that comes with it')
+    show.add_argument('--tasks', action='store_true', help='list the tasks that the model knows')
+    show.set_defaults(command=demo)
 
     node = commands.add_parser('run', help='score a camera topic live')
     node.add_argument('--camera', required=True, help='image topic')
@@ -179,6 +247,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_remap(camera)
     _add_transport(camera)
     camera.set_defaults(command=publish)
+
+    world = commands.add_parser('scene', help='the small world of the demo as a camera or a file')
+    world.add_argument('--kind', choices=KINDS, help='of its episodes; else all in turn')
+    world.add_argument('--seed', type=int, default=0)
+    world.add_argument('--fps', type=_positive, default=15.0, help='default: %(default)s')
+    world.add_argument('--size', type=_size, default=(480, 480), help='default: 480x480')
+    world.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
+    world.add_argument('--task-topic', default='/topreward/task', help='default: %(default)s')
+    world.add_argument(
+        '--save', type=Path, help='one episode as NAME.mp4, or a bag of another name'
+    )
+    world.set_defaults(command=scene)
 
     player = commands.add_parser('play', help='play a clip through the node: bag, CSV and picture')
     player.add_argument('clip', nargs='?', help='video file or image folder; else a pattern')

@@ -46,6 +46,17 @@ def test_models_that_are_not_there(name: str, reason: str) -> None:
         load_checkpoint(name)
 
 
+def test_a_model_of_small_frames_is_not_given_large_ones(copy: Path) -> None:
+    assert load_checkpoint(str(copy)).geometry().max_pixels == 393_216
+    assert load_checkpoint(str(copy)).geometry(10**6).max_pixels == 10**6
+    file = copy / 'video_preprocessor_config.json'
+    config = json.loads(file.read_text())
+    config['size']['longest_edge'] = 64 * 9216
+    file.write_text(json.dumps(config))
+    geometry = load_checkpoint(str(copy)).geometry(10**6)
+    assert geometry.max_pixels == 9216 and geometry.fit_size(480, 480) == (96, 96)
+
+
 def test_folder_without_weights(copy: Path) -> None:
     (copy / 'model.safetensors').rename(copy / 'pytorch_model.bin')
     with pytest.raises(ModelError, match='no weights'):

@@ -68,7 +68,7 @@ def new_model(folder: Path, shape: dict[str, Any], words: Iterable[str] = ()) ->
 
     config = _config(shape, _write_tokenizer(folder, words))
     _write_json(folder / 'config.json', config)
-    _write_processor(folder, shape.get('pixels_per_clip', PIXELS_PER_CLIP))
+    _write_processor(folder, shape)
     return Qwen3VLForConditionalGeneration(Qwen3VLConfig.from_dict(config))
 
 
@@ -98,7 +98,7 @@ def _config(shape: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
         'model_type': 'qwen3_vl',
         'out_hidden_size': shape['text']['hidden_size'],
         'patch_size': 16,
-        'spatial_merge_size': 2,
+        'spatial_merge_size': shape.get('merge', 2),
         'temporal_patch_size': 2,
         'num_position_embeddings': shape.get('position_embeddings', 2304),
         'deepstack_visual_indexes': shape['deepstack'],
@@ -157,12 +157,13 @@ def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
     return dict(tokenizer.get_vocab(with_added_tokens=True))
 
 
-def _write_processor(folder: Path, pixels_per_clip: int) -> None:
+def _write_processor(folder: Path, shape: dict[str, Any]) -> None:
     """What the Hugging Face processor reads; the package itself needs the mean and deviation."""
+    longest = shape.get('pixels_per_clip', PIXELS_PER_CLIP)
     common = {
         'patch_size': 16,
         'temporal_patch_size': 2,
-        'merge_size': 2,
+        'merge_size': shape.get('merge', 2),
         'image_mean': [0.5, 0.5, 0.5],
         'image_std': [0.5, 0.5, 0.5],
         'processor_class': 'Qwen3VLProcessor',
@@ -171,7 +172,7 @@ def _write_processor(folder: Path, pixels_per_clip: int) -> None:
         folder / 'video_preprocessor_config.json',
         {
             **common,
-            'size': {'longest_edge': pixels_per_clip, 'shortest_edge': 4096},
+            'size': {'longest_edge': longest, 'shortest_edge': 4096},
             'video_processor_type': 'Qwen3VLVideoProcessor',
         },
     )

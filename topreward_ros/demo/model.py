@@ -7,12 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..scoring.video import CLIP_FRAMES
+
 FOLDER = Path(__file__).with_name('checkpoint')
 
 # Frames are shrunk to this size; the budget leaves room for a camera of 4:3.
 SIDE = 64
+PATCH = 16
 PIXELS_PER_FRAME = SIDE * SIDE * 3 // 2
-FRAMES_PER_CLIP = 64
 
 SHAPE: dict[str, Any] = {
     'text': {
@@ -27,8 +29,9 @@ SHAPE: dict[str, Any] = {
     'mrope_section': [6, 5, 5],
     'rope_theta': 10_000,
     'deepstack': [1],
-    'position_embeddings': (SIDE // 16) ** 2,
-    'pixels_per_clip': PIXELS_PER_FRAME * FRAMES_PER_CLIP,
+    'position_embeddings': (SIDE // PATCH) ** 2,
+    'merge': 1,  # a token for each patch of 16 x 16: few of them hold two things
+    'pixels_per_clip': PIXELS_PER_FRAME * CLIP_FRAMES,
     'std': 0.05,
 }
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from rclpy.node import Node
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from topreward_ros.msg import Progress, SuccessDetected
@@ -74,8 +74,10 @@ class EpisodeLoop:
         self._client: Any = node.create_client(Trigger, f'{name}/start_episode')
         self._service = node.resolve_service_name(f'{name}/start_episode')
         self._publisher = node.create_publisher(String, f'{name}/task', TASK)
+        self._running = node.create_publisher(Bool, '~/running', TASK)
         self._timer = node.create_timer(PERIOD, self._tick)
         self._take_next_task()
+        self._enter(Phase.STARTING)
 
     def close(self) -> None:
         """Stop what moves, and write down the episode that is cut off."""
@@ -87,11 +89,13 @@ class EpisodeLoop:
             self._write('not done', 0.0)
         elif self._phase is Phase.RESETTING:
             self._write('cut off', self._now() - self._since)
+        self._running.publish(Bool(data=False))
         self._tell_waiting(False, 'the node was deactivated')
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._node.destroy_client(self._client)
         self._node.destroy_publisher(self._publisher)
+        self._node.destroy_publisher(self._running)
 
     def request_reset(self, tell: Callable[[bool, str], None]) -> None:
         """Reset now; tell whether that went well, and the reason, when it is over."""
@@ -198,6 +202,7 @@ class EpisodeLoop:
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
         self._since = self._now()
+        self._running.publish(Bool(data=phase is Phase.RUNNING))
         if phase is Phase.RUNNING:
             self._episode, self._progress, self._still = None, math.nan, None
         if phase is not Phase.STARTING:

@@ -109,7 +109,8 @@ class EpisodeResetNode(ManagedNode):
 
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
-    return run(EpisodeResetNode, args, **options)
+    # So that an arm that moves is stopped when the process ends.
+    return run(EpisodeResetNode, args, last_words=True, **options)
 
 
 if __name__ == '__main__':

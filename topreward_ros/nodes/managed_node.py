@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from ..scoring.errors import TopRewardError
 from .rclpy_versions import StateMachine
@@ -132,12 +134,23 @@ class ManagedNode(LifecycleNodeMixin, Node):
         return response
 
 
-def run(make_node: Callable[..., ManagedNode], args: list[str] | None, **options: Any) -> int:
+def run(
+    make_node: Callable[..., ManagedNode],
+    args: list[str] | None,
+    *,
+    last_words: bool = False,
+    **options: Any,
+) -> int:
     """Run a node until it is interrupted; 1 if it could not start. options are a Node's.
 
-    It starts by itself where its parameter `autostart` says so.
+    It starts by itself where its parameter `autostart` says so. With last_words it can still
+    publish when it is closed; rclpy's own handling of signals shuts the middleware before.
     """
-    rclpy.init(args=args)
+    if last_words:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    else:
+        rclpy.init(args=args)
     try:
         node = make_node(**options)
     except (InvalidParameterValueException, InvalidParameterTypeException, ValueError) as error:

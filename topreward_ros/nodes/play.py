@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import rclpy
@@ -28,6 +25,7 @@ from ..offline.plot import plot_run
 from ..offline.score_table import write_rows
 from ..scoring.errors import TopRewardError
 from .middleware import apply_image_profile, image_topic
+from .processes import TOPREWARD, Children, listen, tail
 from .recorder import Recorder
 
 # Names of its own, so that it meets neither a robot's camera and node nor another player
@@ -35,7 +33,6 @@ NAMESPACE = f'/topreward_play_{os.getpid()}'
 CAMERA = f'{NAMESPACE}/camera/image_raw'
 CLOCK = f'/clock:={NAMESPACE}/clock'
 RANDOM_NOTE = 'This model has random weights: its numbers mean nothing. Give one with --model.'
-TOPREWARD = (sys.executable, '-m', 'topreward_ros.cli')
 OUTPUTS = (
     ('bag', 'the messages, MCAP'),
     ('scores.csv', 'a row per score'),
@@ -44,7 +41,6 @@ OUTPUTS = (
 )
 LAST_FRAME = 0.5  # after the publisher's end, for its last image to be taken [s]
 LAST_SCORE = 0.5  # after the node is done, for the last message to arrive [s]
-GRACE = 35.0  # for a process to end by itself [s]
 
 
 @dataclass(frozen=True)
@@ -115,36 +111,30 @@ def _run(
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
     log = folder / 'reward_node.log'
-    with log.open('w', encoding='utf-8') as stream, _Children() as children:
+    with log.open('w', encoding='utf-8') as stream, Children() as children:
         node = children.start(_node_command(options), stream)
         with console.status('loading the model ...'):
             while recorder.fact('state') != 'active':
                 executor.spin_once(timeout_sec=0.1)
                 if node.poll() is not None:
-                    raise PlayError(f'the node did not start:\n{_tail(log)}')
+                    raise PlayError(f'the node did not start:\n{tail(log)}')
         publisher = children.start(_publisher_command(options), stream)
         with _bar(console) as bar:
             task = bar.add_task('', total=clip.seconds, live='waiting for the first score')
             began: float | None = None
             ended: list[float] = []
             while not _done(publisher, recorder, ended):
-                _listen(executor, 0.1)
+                listen(executor, 0.1)
                 if node.poll() is not None:
-                    raise PlayError(f'the node ended:\n{_tail(log)}')
+                    raise PlayError(f'the node ended:\n{tail(log)}')
                 if recorder.rows:
                     began = began or time.monotonic()
                     played = (time.monotonic() - began) * options.rate
                     bar.update(task, completed=min(played, clip.seconds), live=_live(recorder))
             if publisher.returncode:
-                raise PlayError(f'the publisher failed:\n{_tail(log)}')
+                raise PlayError(f'the publisher failed:\n{tail(log)}')
             bar.update(task, completed=clip.seconds)
-        _listen(executor, LAST_SCORE)
-
-
-def _listen(executor: SingleThreadedExecutor, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        executor.spin_once(timeout_sec=left)
+        listen(executor, LAST_SCORE)
 
 
 def _done(publisher: subprocess.Popen[bytes], recorder: Recorder, ended: list[float]) -> bool:
@@ -192,10 +182,6 @@ def _publisher_command(options: PlayOptions) -> list[str]:
     return command + (['--clock', '--remap', CLOCK] if options.rate != 1 else [])
 
 
-def _tail(log: Path, lines: int = 8) -> str:
-    return '\n'.join(log.read_text(encoding='utf-8', errors='replace').splitlines()[-lines:])
-
-
 def _tell(console: Console, folder: Path, recorder: Recorder) -> None:
     last = recorder.rows[-1]
     console.print(
@@ -206,34 +192,3 @@ def _tell(console: Console, folder: Path, recorder: Recorder) -> None:
     )
     for name, what in OUTPUTS:
         console.print(f'  {folder / name}  [dim]{what}[/dim]', soft_wrap=True, highlight=False)
-
-
-class _Children:
-    """Processes that end with this one, in order."""
-
-    def __init__(self) -> None:
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def __enter__(self) -> _Children:
-        return self
-
-    def start(self, command: list[str], log: IO[str]) -> subprocess.Popen[bytes]:
-        # A group of its own: an interrupt from the keyboard is passed on here, once.
-        process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        self._processes.append(process)
-        return process
-
-    def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-        try:
-            for process in self._processes:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=GRACE)
-        finally:  # interrupted once more, or out of patience
-            for process in self._processes:
-                process.kill()
-                process.wait()

@@ -16,6 +16,13 @@ CAMERA = QoSProfile(
     reliability=QoSReliabilityPolicy.BEST_EFFORT,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
+# Whoever asks for best effort gets it; whoever asks for more gets that.
+OFFERED_CAMERA = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST,
+    depth=10,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.VOLATILE,
+)
 # Every image, from a publisher that offers as much
 RECORDED_CAMERA = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
@@ -23,7 +30,8 @@ RECORDED_CAMERA = QoSProfile(
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
-# The task outlives its publisher, so that the order of starting does not matter.
+# What holds until it is said anew, such as the task: it outlives its publisher, so that the order
+# of starting does not matter.
 TASK = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=1,

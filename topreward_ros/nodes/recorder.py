@@ -52,6 +52,11 @@ class Recorder(Node):
         if images is not None:
             self._record(*images, None)
 
+    @property
+    def first_stamp(self) -> int:
+        """The stamp that rows are counted from [ns]; 0 before the first."""
+        return self._first or 0
+
     def fact(self, key: str) -> str:
         """A value of the newest diagnostics; empty where there is none."""
         values = self.health.values if self.health is not None else []

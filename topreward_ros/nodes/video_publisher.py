@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from collections.abc import Iterator
@@ -12,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from builtin_interfaces.msg import Time as TimeMessage
-from PIL import Image as PillowImage
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -24,11 +21,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from ..offline.clip import Clip, ClipError, open_clip
 from ..scoring.window import NANOSECONDS
 from .descriptors import describe
+from .image_messages import jpeg_message, raw_message, time_message
 from .middleware import apply_image_profile, image_topic
+from .qos import OFFERED_CAMERA
 
 TOPIC = 'image_raw'
-# Whoever asks for best effort gets it; whoever asks for more gets that.
-OFFERED = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 CLOCK = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
 SETTLE = 0.5  # between the discovery of a subscriber and the first image [s]
 LINGER = 0.5  # so that the last image is out before the publisher is gone [s]
@@ -70,7 +67,9 @@ class VideoPublisher(Node):
         self._compressed = transport == 'compressed'
         self.clip: Clip = open_clip(self._value('source'), self._value('fps'))
         message = CompressedImage if self._compressed else Image
-        self._publisher = self.create_publisher(message, image_topic(TOPIC, transport), OFFERED)
+        self._publisher = self.create_publisher(
+            message, image_topic(TOPIC, transport), OFFERED_CAMERA
+        )
         self._clock_publisher = (
             self.create_publisher(ClockMessage, '/clock', CLOCK)
             if self._value('publish_clock')
@@ -93,7 +92,7 @@ class VideoPublisher(Node):
             stamp = time.time_ns()
             if self._clock_publisher is not None:
                 stamp = began_ros + round(clip_time * NANOSECONDS)
-                self._clock_publisher.publish(ClockMessage(clock=_time(stamp)))
+                self._clock_publisher.publish(ClockMessage(clock=time_message(stamp)))
             self._publisher.publish(self._message(image, stamp))
             count += 1
         return count
@@ -115,27 +114,13 @@ class VideoPublisher(Node):
             offset += self.clip.seconds
 
     def _message(self, image: np.ndarray, stamp: int) -> Image | CompressedImage:
-        height, width = image.shape[:2]
+        frame_id = self._value('frame_id')
         if self._compressed:
-            message = CompressedImage(format='rgb8; jpeg compressed bgr8')
-            jpeg = io.BytesIO()
-            quality = self._value('jpeg_quality')
-            PillowImage.fromarray(image).save(jpeg, 'JPEG', quality=quality)
-            message.data.frombytes(jpeg.getvalue())
-        else:
-            message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
-            message.data.frombytes(np.ascontiguousarray(image).data)  # far faster than a list
-        message.header.frame_id = self._value('frame_id')
-        message.header.stamp = _time(stamp)
-        return message
+            return jpeg_message(image, stamp, frame_id, self._value('jpeg_quality'))
+        return raw_message(image, stamp, frame_id)
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
-
-
-def _time(nanoseconds: int) -> TimeMessage:
-    seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    return TimeMessage(sec=seconds, nanosec=rest)
 
 
 def main(args: list[str] | None = None, **options: Any) -> int:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -50,6 +51,28 @@ class BagWriter:
     def write(self, topic: str, stamp: int, message: bytes) -> None:
         """A serialised message (CDR) and when it was received [ns]."""
         self._writer.write(self._connections[topic], stamp, message)  # type: ignore[arg-type]
+
+    def serialise(self, message_type: str, **fields: Any) -> bytes:
+        """The CDR of a message with these fields."""
+        message = self._types.types[message_type](**fields)
+        return bytes(self._types.serialize_cdr(message, message_type))
+
+    def serialise_image(self, image: np.ndarray, stamp: int, frame_id: str) -> bytes:
+        """The CDR of a sensor_msgs/Image of uint8 RGB (H, W, 3); stamp in nanoseconds."""
+        types = self._types.types
+        seconds, rest = divmod(stamp, 1_000_000_000)
+        time = types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=rest)
+        height, width = image.shape[:2]
+        return self.serialise(
+            'sensor_msgs/msg/Image',
+            header=types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id),
+            height=height,
+            width=width,
+            encoding='rgb8',
+            is_bigendian=0,
+            step=3 * width,
+            data=np.ascontiguousarray(image).reshape(-1),
+        )
 
     def __exit__(
         self,

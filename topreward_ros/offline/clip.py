@@ -88,7 +88,7 @@ def _open_folder(path: Path, fps: float) -> Clip:
 
 
 def _open_video(path: Path, fps: float) -> Clip:
-    av = _import_av()
+    av = import_av()
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -118,9 +118,10 @@ def _open_video(path: Path, fps: float) -> Clip:
     return Clip(path.stem, rate, count / rate, frames)
 
 
-def _import_av():  # type: ignore[no-untyped-def]
+def import_av():  # type: ignore[no-untyped-def]
+    """PyAV, or ClipError with what to do."""
     try:
         import av
     except ImportError as error:
-        raise ClipError('reading video files needs PyAV: pip install av') from error
+        raise ClipError('video files need PyAV: pip install av') from error
     return av

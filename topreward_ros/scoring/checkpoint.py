@@ -16,7 +16,7 @@ import torch
 
 from .errors import ModelError
 from .prompt import PromptTokens
-from .video import DEFAULT_MAX_PIXELS, Geometry
+from .video import CLIP_FRAMES, DEFAULT_MAX_PIXELS, Geometry
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 QUANTIZATIONS = ('none', '8bit', '4bit')
@@ -123,6 +123,9 @@ class Checkpoint:
                 f'expected one of {", ".join(STREAMING_FAMILIES)}, or of the kind of qwen2_5_vl'
             )
         norm = _normalization(self.folder)
+        # One that was made for smaller frames than the published models is not given larger ones.
+        own = _pixels_per_clip(self.folder) // CLIP_FRAMES
+        max_pixels = min(max_pixels, own) if own < DEFAULT_MAX_PIXELS else max_pixels
         return Geometry(vision.patch_size, vision.spatial_merge_size, *norm, max_pixels)
 
 
@@ -256,6 +259,16 @@ def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[floa
                 mean, std = config['image_mean'], config['image_std']
                 return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
     return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
+def _pixels_per_clip(folder: Path) -> int:
+    """What the processor's configuration allows a whole clip [px]; Qwen3-VL's by default."""
+    default = DEFAULT_MAX_PIXELS * CLIP_FRAMES
+    file = folder / 'video_preprocessor_config.json'
+    if not file.is_file():
+        return default
+    size = json.loads(file.read_text(encoding='utf-8')).get('size') or {}
+    return int(size.get('longest_edge') or default)
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from .errors import FrameError
 
 # The published processor's pixel budget for a whole clip (25 165 824), spread over 64 frames.
-DEFAULT_MAX_PIXELS = 393_216
+CLIP_FRAMES = 64
+DEFAULT_MAX_PIXELS = 25_165_824 // CLIP_FRAMES
 MAX_ASPECT_RATIO = 200
 
 

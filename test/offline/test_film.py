@@ -1,0 +1,50 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Episodes of the small world as files that others can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rosbags.highlevel import AnyReader
+
+from topreward_ros.demo.scene import Episode
+from topreward_ros.offline.clip import open_clip
+from topreward_ros.offline.film import film, write_image_bag, write_video
+
+EPISODE = Episode(4)
+
+
+def test_a_video_is_read_back(tmp_path: Path) -> None:
+    frames = list(film(EPISODE, 10.0, 64, 96))
+    assert write_video(tmp_path / 'e.mp4', frames, 10.0) == len(frames)
+    clip = open_clip(tmp_path / 'e.mp4')
+    read = list(clip.frames())
+    assert clip.fps == 10.0 and len(read) == len(frames)
+    for (time, image), (k, frame) in zip(read, enumerate(frames), strict=True):
+        assert abs(time - k / 10) < 1e-6
+        assert np.abs(image.astype(int) - frame).mean() < 12
+    assert [file.name for file in tmp_path.iterdir()] == ['e.mp4']
+
+
+def test_odd_sizes_lose_a_row(tmp_path: Path) -> None:
+    write_video(tmp_path / 'e.mp4', film(EPISODE, 5.0, 65, 97), 5.0)
+    (_, image), *_ = open_clip(tmp_path / 'e.mp4').frames()
+    assert image.shape == (64, 96, 3)
+
+
+def test_a_bag_is_read_back(tmp_path: Path) -> None:
+    frames = list(film(EPISODE, 4.0, 32, 48))
+    assert write_image_bag(tmp_path / 'bag', frames, 4.0, 'Do it.') == len(frames)
+    with AnyReader([tmp_path / 'bag']) as reader:
+        messages = [
+            (connection.topic, reader.deserialize(data, connection.msgtype))
+            for connection, _, data in reader.messages()
+        ]
+    assert [m.data for topic, m in messages if topic == '/topreward/task'] == ['Do it.']
+    images = [message for topic, message in messages if topic == '/camera/image_raw']
+    for k, (message, frame) in enumerate(zip(images, frames, strict=True)):
+        assert message.encoding == 'rgb8' and message.step == 3 * 48
+        assert message.header.stamp.sec + message.header.stamp.nanosec / 1e9 == k / 4
+        assert np.array_equal(message.data.reshape(32, 48, 3), frame)

@@ -1,0 +1,268 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Held-out figures of the demo's model: python tools/evaluate_demo_model.py [FOLDER] [--card]
+
+Episodes are of seeds that training never saw, and go through the same scorer as a camera's frames.
+Exit code 1 where a figure falls short of what is asked of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from topreward_ros.demo.drawing import SENSOR_NOISE, Camera
+from topreward_ros.demo.model import FOLDER
+from topreward_ros.demo.scene import KINDS, Episode, others
+from topreward_ros.demo.tasks import UNASKED, UNREAD_WORDINGS, WORDINGS, Task, known_tasks
+from topreward_ros.scoring.factory import load_scorer
+from topreward_ros.scoring.score import Scorer
+
+FIRST_SEED = 100_000
+FRAMES = 16
+STATIC_FRAMES = 32
+MARKS = '<!-- figures: tools/evaluate_demo_model.py -->\n', '<!-- end of figures -->\n'
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an episode is shown and asked about."""
+
+    width: int = 240
+    height: int = 240
+    noise: float = SENSOR_NOISE
+    wording: str | None = None  # else the demo's three in turn
+    frames: int = FRAMES
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table; limit is what is asked of the value, if anything is."""
+
+    what: str
+    value: float
+    limit: tuple[str, float] | None = None
+
+    @property
+    def is_met(self) -> bool:
+        if self.limit is None:
+            return True
+        sign, limit = self.limit
+        return self.value >= limit if sign == '≥' else self.value <= limit
+
+    def row(self) -> str:
+        asked = '' if self.limit is None else f'{self.limit[0]} {self.limit[1]:g}'
+        verdict = '' if self.limit is None else ('yes' if self.is_met else '**no**')
+        return f'| {self.what} | {self.value:.3f} | {asked} | {verdict} |'
+
+
+class Evaluation:
+    """Scores episodes with one model."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def curves(
+        self, episode: Episode, look: Look, tasks: Sequence[Task], times: np.ndarray | None = None
+    ) -> np.ndarray:
+        """log P("True") of every prefix and task, (frames, tasks); times [s] of the frames."""
+        words = look.wording or WORDINGS[episode.seed % len(WORDINGS)]
+        camera = Camera(look.height, look.width, episode.appearance, look.noise)
+        times = episode.times(look.frames) if times is None else times
+        attempt = self._scorer.start([task.say(words) for task in tasks])
+        rows = []
+        for time in times:
+            attempt.append(camera.take(episode.state(float(time))), float(time))
+            rows.append([score.log_prob for score in attempt.scores()])
+        attempt.close()
+        return np.array(rows)
+
+    def successes(self, look: Look, episodes: Sequence[Episode], name: str) -> list[Figure]:
+        """Order, correlation and error of these episodes, without any demands."""
+        orders, correlations, errors, finals = [], [], [], []
+        for episode in track(episodes, name):
+            curve = self.curves(episode, look, [episode.task])[:, 0]
+            truth = _truth(episode, look.frames)
+            orders.append(value_order_correlation(curve))
+            correlations.append(np.corrcoef(np.exp(curve), truth)[0, 1])
+            errors.append(np.abs(np.exp(curve) - truth).mean())
+            finals.append(np.exp(curve[-1]))
+        return [
+            Figure(f'{name}: VOC, mean', float(np.mean(orders))),
+            Figure(f'{name}: correlation with progress, mean', float(np.mean(correlations))),
+            Figure(f'{name}: absolute error, mean', float(np.mean(errors))),
+            Figure(f'{name}: final P, mean', float(np.mean(finals))),
+        ]
+
+
+def value_order_correlation(values: np.ndarray) -> float:
+    """VOC: Spearman's correlation of values and time (arXiv 2602.19313, section on evaluation)."""
+    return float(np.corrcoef(_ranks(values), np.arange(len(values)))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])
+
+
+def roc_auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """The share of pairs in which the positive one is higher; ties count half."""
+    a, b = np.array(positive)[:, None], np.array(negative)[None]
+    return float(np.mean((a > b) + 0.5 * (a == b)))
+
+
+def _truth(episode: Episode, frames: int) -> np.ndarray:
+    return np.array([episode.progress(float(time)) for time in episode.times(frames)])
+
+
+def _episodes(
+    kind: str, count: int, tasks: Sequence[Task], first: int = FIRST_SEED
+) -> list[Episode]:
+    seeds = range(first, first + count)
+    return [Episode(seed, kind, tasks[k % len(tasks)]) for k, seed in enumerate(seeds)]
+
+
+def held_out(evaluation: Evaluation, count: int) -> list[Figure]:
+    """The figures that are asked for."""
+    look, known = Look(), known_tasks()
+    orders, correlations, errors, last_three = [], [], [], []
+    wrong: dict[str, list[float]] = {'object': [], 'target': []}
+    failures: dict[str, list[float]] = {}
+    for episode in track(_episodes('success', count, known), 'success'):
+        alternatives = [
+            (what, task) for what, task in others(episode.task, episode.start) if task in known
+        ]
+        tasks = [episode.task, *(task for _, task in alternatives)]
+        curves = evaluation.curves(episode, look, tasks)
+        curve, truth = curves[:, 0], _truth(episode, look.frames)
+        orders.append(value_order_correlation(curve))
+        correlations.append(float(np.corrcoef(np.exp(curve), truth)[0, 1]))
+        errors.append(float(np.abs(np.exp(curve) - truth).mean()))
+        last_three.append(float(curve[-3:].mean()))
+        for (what, _), other in zip(alternatives, curves[:, 1:].T, strict=True):
+            wrong[what].append(float(np.exp(other[-1])))
+    ends: dict[str, list[tuple[float, float, float]]] = {}
+    for kind in [kind for kind in KINDS if kind != 'success']:
+        for episode in track(_episodes(kind, count // 2, known), kind):
+            curve = evaluation.curves(episode, look, [episode.task])[:, 0]
+            failures.setdefault(kind, []).append(float(curve[-3:].mean()))
+            final, peak = float(np.exp(curve[-1])), float(np.exp(curve.max()))
+            ends.setdefault(kind, []).append((final, peak, float(_truth(episode, FRAMES)[-1])))
+    moves = _static(evaluation, count // 2)
+    undone = [final / peak for final, peak, _ in ends['undone']]
+    short = [abs(final - truth) for final, _, truth in ends['short']]
+    everything = [score for scores in failures.values() for score in scores]
+    return [
+        Figure('success: VOC, mean', float(np.mean(orders)), ('≥', 0.98)),
+        Figure('success: VOC, worst', min(orders)),
+        Figure(
+            'success: correlation with progress, mean', float(np.mean(correlations)), ('≥', 0.98)
+        ),
+        Figure('success: absolute error of P, mean', float(np.mean(errors)), ('≤', 0.04)),
+        Figure(
+            'wrong target named: share with final P < 0.2',
+            float(np.mean(np.array(wrong['target']) < 0.2)),
+            ('≥', 0.98),
+        ),
+        Figure(
+            'wrong object named: share with final P < 0.2',
+            float(np.mean(np.array(wrong['object']) < 0.2)),
+            ('≥', 0.98),
+        ),
+        Figure(
+            f'static, {STATIC_FRAMES} frames: log P moves by, worst [nat]', max(moves), ('≤', 0.3)
+        ),
+        Figure('static: log P moves by, mean [nat]', float(np.mean(moves))),
+        Figure('undone at the end: final over peak, worst', max(undone), ('≤', 0.5)),
+        Figure('stopping short: final P against truth, mean', float(np.mean(short)), ('≤', 0.1)),
+        Figure('stopping short: share within 0.1', float(np.mean(np.array(short) <= 0.1))),
+        Figure('stopping short: worst', max(short)),
+        Figure(
+            'success against all failures: ROC-AUC', roc_auc(last_three, everything), ('≥', 0.99)
+        ),
+        *(
+            Figure(f'success against {kind}: ROC-AUC', roc_auc(last_three, scores))
+            for kind, scores in failures.items()
+        ),
+    ]
+
+
+def _static(evaluation: Evaluation, count: int) -> list[float]:
+    """By how much log P moves in clips of one moment of an episode [nat]."""
+    moves = []
+    episodes = _episodes('success', count, known_tasks(), FIRST_SEED + 50_000)
+    for k, episode in enumerate(track(episodes, 'static')):
+        random = np.random.default_rng(k)
+        moment = float(random.uniform(0, episode.seconds)) if k % 2 else 0.0
+        frozen = _Frozen(episode, moment)
+        curve = evaluation.curves(frozen, Look(), [episode.task], np.arange(STATIC_FRAMES) / 4)
+        moves.append(float(np.ptp(curve)))
+    return moves
+
+
+class _Frozen(Episode):
+    """One moment of an episode, for ever."""
+
+    def __init__(self, episode: Episode, moment: float) -> None:
+        self.__dict__.update(episode.__dict__)
+        self._state = episode.state(moment)
+
+    def state(self, time: float):  # type: ignore[no-untyped-def]
+        return self._state
+
+
+def elsewhere(evaluation: Evaluation, count: int) -> list[Figure]:
+    """What happens beyond what was trained; nothing is asked of these."""
+    known = _episodes('success', count, known_tasks(), FIRST_SEED + 70_000)
+    unasked = [Task(*pair) for pair in UNASKED]
+    figures = []
+    for name, look in {
+        'camera of 96x96': Look(96, 96),
+        'camera of 640x480': Look(640, 480),
+        'noise of 12 levels': Look(noise=12.0),
+        '32 frames': Look(frames=32),
+        '8 frames': Look(frames=8),
+        **{f'unread: "{words}"': Look(wording=words) for words in UNREAD_WORDINGS},
+    }.items():
+        figures += evaluation.successes(look, known, name)
+    strange = _episodes('success', count, unasked, FIRST_SEED + 80_000)
+    return figures + evaluation.successes(Look(), strange, 'pairs never asked about')
+
+
+def table(figures: Sequence[Figure]) -> str:
+    head = '| held out | value | asked | met |\n|---|---|---|---|\n'
+    return head + ''.join(f'{figure.row()}\n' for figure in figures)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('folder', type=Path, nargs='?', default=FOLDER, help='of the checkpoint')
+    parser.add_argument('--episodes', type=int, default=80, help='successes; half of each failure')
+    parser.add_argument('--card', action='store_true', help='write the table into its model card')
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # such a small model has no work for more
+    scorer, checkpoint = load_scorer(str(options.folder))
+    print(checkpoint.summary())
+    evaluation = Evaluation(scorer)
+    asked = held_out(evaluation, options.episodes)
+    text = table([*asked, *elsewhere(evaluation, options.episodes // 4)])
+    print(text)
+    if options.card:
+        card = options.folder / 'README.md'
+        before, rest = card.read_text(encoding='utf-8').split(MARKS[0])
+        _, after = rest.split(MARKS[1])
+        card.write_text(before + MARKS[0] + text + MARKS[1] + after, encoding='utf-8')
+    missed = [figure.what for figure in asked if not figure.is_met]
+    print(f'{len(missed)} of the figures fall short: {missed}' if missed else 'all are met')
+    return int(bool(missed))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,292 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward demo`: the small world through the real nodes, over the real middleware.
+
+The scene is a camera in this process; the reward node and the episode reset node are processes of
+their own. The reset node ends each episode, has the scene set the table anew, and says when the
+next one runs, as it would with a robot.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from sensor_msgs.msg import Image
+
+from ..demo.model import FOLDER
+from ..demo.scene import KIND_NAMES, KINDS, Episode
+from ..demo.tasks import known_tasks
+from ..offline.bag import BagWriter
+from ..offline.episodes_plot import EpisodeCurve, plot_episodes
+from ..offline.film import film, write_video
+from ..offline.score_table import write_rows
+from ..scoring.errors import TopRewardError
+from ..scoring.window import NANOSECONDS
+from .middleware import apply_image_profile
+from .processes import TOPREWARD, Children, listen, tail
+from .recorder import Recorder
+from .scene_camera import SceneCamera, Shown
+
+NAMESPACE = f'/topreward_demo_{os.getpid()}'
+CAMERA = f'{NAMESPACE}/image_raw'
+SUCCESSES = 3
+FAILURES = 3
+CAMERA_FPS = 10.0
+SIDE = 480  # of the images [px]
+EPISODE_TIME = 6.0  # after that it has failed [s]
+PATIENCE = 120.0  # for all of it [s]
+# The demo's model says P("True") itself; 0.9 is between a block held over its target and one let go
+REWARD_SETTINGS = {
+    'fps': 4.0,
+    'normalization': 'probability',
+    'success_threshold': -0.1,
+    'success_window': 3,
+    'success_hold': 2,
+    'diagnostics_period': 0.2,
+}
+
+
+class DemoError(TopRewardError):
+    """A node ended before its time, or an episode was judged wrongly."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to show: the seed of the episodes, where to save, and the model (empty: the demo's)."""
+
+    seed: int = 0
+    save: Path | None = None
+    model: str = ''
+    headless: bool = False
+
+
+def programme(seed: int) -> list[Episode]:
+    """Successes and failures mixed, of different tasks that the model knows."""
+    random = np.random.default_rng([seed, 20])
+    failures = [kind for kind in KINDS if kind != 'success']
+    kinds = ['success'] * SUCCESSES + list(random.permutation(failures)[:FAILURES])
+    known = known_tasks()
+    tasks = [known[k] for k in random.permutation(len(known))]
+    return [
+        Episode(100 * seed + k, str(kind), tasks[k])
+        for k, kind in enumerate(random.permutation(kinds))
+    ]
+
+
+def demo(options: DemoOptions) -> None:
+    """Show, judge, draw. Raises DemoError unless every episode was judged rightly."""
+    console = Console()
+    episodes = programme(options.seed)
+    picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
+    if options.save:
+        if options.save.exists() and any(options.save.iterdir()):
+            raise DemoError(f'{options.save} is not empty: give another folder to --save')
+        options.save.mkdir(parents=True, exist_ok=True)
+        picture = options.save / 'demo.png'
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.save or Path(scratch)
+        scene, recorder = _play(options, episodes, folder, console)
+        judged = _judge(scene.shown, recorder)
+        if options.save:
+            write_rows(folder / 'scores.csv', recorder.rows)
+            frames = (image for one in judged for image in film(one.episode, CAMERA_FPS))
+            write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
+    if not judged:
+        raise DemoError('nothing was scored')
+    plot_episodes(picture, judged)
+    console.print(_table(judged))
+    console.print(f'{picture}  [dim]the picture[/dim]', highlight=False, soft_wrap=True)
+    if wrong := wrongly_judged(judged, len(episodes)):
+        raise DemoError(f'{wrong} of {len(episodes)} episodes were not judged rightly')
+
+
+def wrongly_judged(judged: Sequence[EpisodeCurve], count: int) -> int:
+    """How many of so many episodes were not judged rightly, the ones never shown among them."""
+    return count - sum(one.is_right and bool(one.times) for one in judged)
+
+
+def _play(
+    options: DemoOptions, episodes: Sequence[Episode], folder: Path, console: Console
+) -> tuple[SceneCamera, Recorder]:
+    apply_image_profile()
+    rclpy.init(args=[])
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        with BagWriter(folder / 'bag') as bag:
+            recorder = Recorder(bag, NAMESPACE, (CAMERA, Image) if options.save else None)
+            scene = _scene(episodes)
+            try:
+                with Board(console, options.headless) as board:
+                    _run(options, folder, scene, recorder, board)
+            except (KeyboardInterrupt, ExternalShutdownException):
+                console.print('interrupted')
+            finally:
+                scene.destroy_node()
+                recorder.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    return scene, recorder
+
+
+def _scene(episodes: Sequence[Episode]) -> SceneCamera:
+    settings = {
+        'fps': CAMERA_FPS,
+        'width': SIDE,
+        'height': SIDE,
+        'wait_for_running': True,
+    }
+    rules = ('-r', f'running:={NAMESPACE}/episode_reset/running')
+    return SceneCamera(
+        episodes,
+        namespace=NAMESPACE,
+        cli_args=['--ros-args', '--log-level', 'warn', *rules],
+        parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
+    )
+
+
+def _run(
+    options: DemoOptions,
+    folder: Path,
+    scene: SceneCamera,
+    recorder: Recorder,
+    board: Board,
+) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    executor.add_node(scene)
+    log = folder / 'nodes.log'
+    tasks = [episode.task.say() for episode in programme(options.seed)]
+    until = time.monotonic() + PATIENCE
+    # The small model has no work for more than one, and they would wait for each other.
+    threads = {} if options.model else {'OMP_NUM_THREADS': '1'}
+    with log.open('w', encoding='utf-8') as stream, Children() as children:
+        nodes = [
+            children.start(_reward_command(options.model or str(FOLDER)), stream, **threads),
+            children.start(_reset_command(tasks, folder), stream),
+        ]
+        while not scene.is_over:
+            listen(executor, 0.05)
+            board.show(scene.shown, recorder)
+            if any(node.poll() is not None for node in nodes):
+                raise DemoError(f'a node ended:\n{tail(log)}')
+            if time.monotonic() > until:
+                raise DemoError(f'the episodes took more than {PATIENCE} s:\n{tail(log)}')
+        board.show(scene.shown, recorder)
+
+
+class Board:
+    """A bar with live progress for each episode; a line each when there is nobody to look."""
+
+    def __init__(self, console: Console, headless: bool) -> None:
+        self._console = console
+        self._headless = headless
+        self._bars = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(bar_width=30),
+            TextColumn('{task.percentage:3.0f} %'),
+            TextColumn('{task.fields[verdict]}'),
+            console=console,
+            disable=headless,
+        )
+        self._rows: list[Any] = []
+        self._told = 0
+
+    def __enter__(self) -> Board:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, shown: Sequence[Shown], recorder: Recorder) -> None:
+        for number, one in enumerate(_judge(shown, recorder), start=1):
+            if number > len(self._rows):
+                text = f'{number}. {one.episode.task.say()}'
+                self._rows.append(self._bars.add_task(text, total=1.0, verdict=''))
+            progress = one.progress[-1] if one.progress else 0.0
+            verdict = f'success after {one.detected:.1f} s' if one.detected else ''
+            if shown[number - 1].ended:
+                verdict = verdict or 'no success: time is up'
+            self._bars.update(self._rows[number - 1], completed=progress, verdict=verdict)
+            if self._headless and shown[number - 1].ended and number > self._told:
+                self._told = number
+                self._console.print(f'{number}. {one.episode.task.say()}  {verdict}')
+
+
+def _judge(shown: Sequence[Shown], recorder: Recorder) -> list[EpisodeCurve]:
+    """What the nodes said of each episode shown, by the stamps of the images."""
+    first = recorder.first_stamp
+    curves = []
+    for one in shown:
+        began, ended = ((stamp - first) / NANOSECONDS for stamp in (one.began, one.ended))
+        end = ended if one.ended else float('inf')
+        rows = [
+            row
+            for row in recorder.rows
+            if began <= row.time <= end and row.task == one.episode.task.say()
+        ]
+        detected = [time for time in recorder.successes if began <= time <= end]
+        curves.append(
+            EpisodeCurve(
+                episode=one.episode,
+                times=[row.time - began for row in rows],
+                progress=[row.progress for row in rows],
+                detected=detected[0] - began if detected else None,
+            )
+        )
+    return curves
+
+
+def _table(judged: Sequence[EpisodeCurve]) -> Table:
+    table = Table()
+    for name in ('', 'task', 'what the arm does', 'final progress', 'detected', 'judged'):
+        table.add_column(name, justify='right' if name in ('', 'final progress') else 'left')
+    for number, one in enumerate(judged, start=1):
+        table.add_row(
+            str(number),
+            one.episode.task.say(),
+            KIND_NAMES[one.episode.kind],
+            f'{one.progress[-1]:.2f}' if one.progress else 'none',
+            f'after {one.detected:.1f} s' if one.detected is not None else 'no',
+            '[green]right[/green]' if one.is_right else '[bold red]wrong[/bold red]',
+        )
+    return table
+
+
+def _reward_command(model: str) -> list[str]:
+    command = [*TOPREWARD, 'run', '--camera', CAMERA, '--model', model, '--namespace', NAMESPACE]
+    for name, value in REWARD_SETTINGS.items():
+        command += ['--set', f'{name}={value}']
+    return command
+
+
+def _reset_command(tasks: Sequence[str], folder: Path) -> list[str]:
+    settings = {
+        'autostart': 'true',
+        'tasks': '[' + ', '.join(f"'{task}'" for task in tasks) + ']',
+        'episode_time': EPISODE_TIME,
+        'settle_time': 0.0,
+        'trigger_service': f'{NAMESPACE}/scene/reset',
+        'log_file': folder / 'episodes.csv',
+    }
+    command = [sys.executable, '-m', 'topreward_ros.nodes.episode_reset_node', '--ros-args']
+    command += ['-r', f'__ns:={NAMESPACE}']
+    for name, value in settings.items():
+        command += ['-p', f'{name}:={value}']
+    return command

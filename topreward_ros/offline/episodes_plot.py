@@ -1,0 +1,104 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of several episodes: what was seen above, the progress that was told below."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..demo.drawing import Camera
+from ..demo.scene import KIND_NAMES, Episode
+from .plot import INK, PROGRESS, SUCCESS
+
+TRUTH = '#9aa5b1'
+WRONG = '#b03a2e'
+PICTURES = 3  # of each episode
+SIDE = 240  # of a picture [px]
+COLUMN = 2.35  # width of an episode [in]
+
+
+@dataclass(frozen=True)
+class EpisodeCurve:
+    """An episode and what was told of it; times [s] are since its arm began to move.
+
+    detected is the time of the image that made it a success, None where it was not called one.
+    """
+
+    episode: Episode
+    times: list[float]
+    progress: list[float]
+    detected: float | None = None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether a success was called one, and a failure was not."""
+        return self.episode.is_success == (self.detected is not None)
+
+
+def plot_episodes(file: Path, curves: Sequence[EpisodeCurve]) -> None:
+    """Draw the episodes side by side into a PNG, which appears when it is whole."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(COLUMN * len(curves) + 0.5, 5.6), dpi=150, facecolor='white')
+    rows = figure.subplots(
+        2, len(curves), squeeze=False, gridspec_kw={'height_ratios': (3.1, 2), 'hspace': 0.06}
+    )
+    figure.subplots_adjust(left=0.5 / COLUMN / len(curves), right=0.995, top=0.86, bottom=0.1)
+    for column, curve in enumerate(curves):
+        _draw_pictures(rows[0][column], curve)
+        _draw_curve(rows[1][column], curve, is_first=column == 0)
+    part = file.with_name(f'.{file.name}.part')
+    figure.savefig(part, format='png')
+    part.rename(file)
+
+
+def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untyped-def]
+    """The beginning, the middle and the end, one below the other."""
+    episode = curve.episode
+    camera = Camera(SIDE, SIDE, episode.appearance, noise=0)
+    end = curve.times[-1] if curve.times else episode.seconds
+    pictures = [camera.take(episode.state(end * k / (PICTURES - 1))) for k in range(PICTURES)]
+    gap = np.full((6, SIDE, 3), 255, np.uint8)
+    parts = [part for picture in pictures for part in (picture, gap)][:-1]
+    axes.imshow(np.concatenate(parts), interpolation='lanczos')
+    axes.set_axis_off()
+    task = textwrap.fill(episode.task.say(), 24)
+    axes.text(0, -42, task, fontsize=9.5, color=INK, va='bottom')
+    kind = 'success' if episode.is_success else f'failure: {KIND_NAMES[episode.kind]}'
+    axes.text(0, -12, kind, fontsize=8, color=SUCCESS if episode.is_success else WRONG)
+
+
+def _draw_curve(axes, curve: EpisodeCurve, is_first: bool) -> None:  # type: ignore[no-untyped-def]
+    end = max(curve.times, default=curve.episode.seconds)
+    times = np.linspace(0, end, 80)
+    truth = [curve.episode.progress(time) for time in times]
+    axes.plot(times, truth, color=TRUTH, linewidth=1.2, linestyle='--', label='true')
+    axes.plot(
+        curve.times,
+        curve.progress,
+        color=PROGRESS,
+        linewidth=2,
+        marker='o',
+        markersize=2.6,
+        label='told live',
+    )
+    if curve.detected is not None:
+        axes.axvline(curve.detected, color=SUCCESS, linewidth=1.5)
+        axes.text(curve.detected, 1.07, 'detected ', color=SUCCESS, fontsize=8, ha='right')
+    axes.set_ylim(-0.04, 1.16)
+    axes.set_xlim(0, end)
+    axes.grid(color='#e6eaee', linewidth=0.8)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.tick_params(colors=INK, labelsize=7.5)
+    axes.set_yticks([0, 0.5, 1])
+    axes.set_xlabel('time [s]', color=INK, fontsize=8)
+    if is_first:
+        axes.set_ylabel('progress', color=INK, fontsize=9)
+        axes.legend(fontsize=7.5, frameon=False, loc='upper left', bbox_to_anchor=(0, 0.93))
+    else:
+        axes.tick_params(labelleft=False)
