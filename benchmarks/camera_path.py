@@ -42,13 +42,14 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from rich.console import Console
 from rich.table import Table
 
-from topreward_ros.demo.pattern import TASK, pattern_frame
+from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.msg import Progress
 from topreward_ros.nodes.middleware import apply_image_profile
 from topreward_ros.nodes.qos import RESULT
 
 from .machine import machine, size, write_json
 
+TASK = 'Move the orange square into the blue ring.'
 RATE = 30.0  # of the camera [1/s]
 KEPT = 2.0  # of the node [1/s]
 IMAGES = 15  # in the clip, which is played over and over

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.demo.pattern import TASK, pattern_frame
+from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.demo.random_checkpoint import SHAPES, random_checkpoint
 from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
 from topreward_ros.scoring.recompute import RecomputeScorer
@@ -37,6 +37,7 @@ from topreward_ros.scoring.streaming import StreamingScorer
 
 from .machine import machine, size, write_json
 
+TASK = 'Move the orange square into the blue ring.'
 FPS = 2.0
 Seconds = dict[tuple[str, int], list[float]]  # by scorer and length, one per walk
 

@@ -21,7 +21,7 @@ pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,tes
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from topreward_ros.demo.pattern import TASK
+from topreward_ros.demo.example import TASK
 from topreward_ros.share import share_directory
 
 ENVIRON = {
@@ -52,17 +52,19 @@ def read_bag(folder: Path) -> dict[str, list]:
 
 @pytest.fixture(scope='module')
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The pattern, played with no arguments; the cache is empty at first."""
+    """The example, played with no arguments."""
     folder = tmp_path_factory.mktemp('played')
-    ENVIRON['XDG_CACHE_HOME'] = str(folder / 'cache')
     result = topreward('play', cwd=folder)
     assert result.returncode == 0, result.stdout + result.stderr
-    (saved,) = folder.glob('topreward_pattern_*')
+    (saved,) = folder.glob('topreward_example_*')
     return saved, result.stdout
 
 
-def test_it_says_that_random_numbers_mean_nothing(played: tuple[Path, str]) -> None:
-    assert 'random weights: its numbers mean nothing' in ' '.join(played[1].split())
+def test_it_sees_the_success(played: tuple[Path, str]) -> None:
+    folder, said = played
+    assert 'success at' in said and 'mean nothing' not in said
+    successes = read_bag(folder / 'bag')['/topreward/success_detected']
+    assert [message.task for message in successes] == [TASK]
 
 
 def test_table_bag_and_picture_agree(played: tuple[Path, str]) -> None:
@@ -105,6 +107,7 @@ def test_faster_than_real_time_and_compressed(tmp_path: Path) -> None:
         *('--image-transport', 'compressed', '--record-images', '--set', 'fps=4'),
     )
     assert result.returncode == 0, result.stdout + result.stderr
+    assert 'here its numbers mean nothing' in ' '.join(result.stdout.split())
     messages = read_bag(out / 'bag')
     progress = messages['/topreward/progress']
     # Two seconds at four frames a second, in the time of the clip

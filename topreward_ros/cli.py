@@ -12,10 +12,13 @@ from typing import Any
 import yaml
 
 from . import __version__
-from .demo.pattern import TASK as PATTERN_TASK
 from .demo.scene import KINDS
 from .scoring.errors import TopRewardError
 
+DEMO_MODEL_NOTE = (
+    'The small model that comes with the package knows its own small world and nothing else: here '
+    'its numbers mean nothing. Give a model with --model.'
+)
 NO_ROS = "ROS 2 is not there ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 
 
@@ -84,16 +87,16 @@ def publish(options: argparse.Namespace) -> int:
 
 def play(options: argparse.Namespace) -> int:
     """A clip through the real node; bag, table and picture."""
-    task = options.task or (None if options.clip else PATTERN_TASK)
+    from .demo.example import TASK
+    from .demo.model import FOLDER, SETTINGS
+
+    task = options.task or (None if options.clip else TASK)
     if task is None:
         raise TopRewardError('a clip needs its task in words: --task "Put the block into the cup."')
-    model, settings = options.model, list(options.set)
-    if not model:
-        from .demo.random_checkpoint import random_checkpoint
-
-        model = str(random_checkpoint())
-        if not any(name == 'normalization' for name, _ in settings):
-            settings.append(('normalization', 'running'))  # the fixed range is that of a real model
+    settings = list(options.set)
+    if not options.model:
+        asked = {name for name, _ in settings}
+        settings += [(name, str(v)) for name, v in SETTINGS.items() if name not in asked]
     from .nodes.play import PlayOptions
     from .nodes.play import play as play_clip
 
@@ -101,10 +104,10 @@ def play(options: argparse.Namespace) -> int:
         PlayOptions(
             clip=options.clip,
             task=task,
-            model=model,
+            model=options.model or str(FOLDER),
             save=options.save,
             rate=options.rate,
-            random_model=not options.model,
+            note=DEMO_MODEL_NOTE if options.clip and not options.model else '',
             image_transport=options.image_transport or 'raw',
             record_images=options.record_images,
             settings=tuple('='.join(setting) for setting in settings),
@@ -133,7 +136,8 @@ def scene(options: argparse.Namespace) -> int:
 
     width, height = options.size
     if options.save:
-        from .offline.film import film, write_image_bag, write_video
+        from .demo.drawing import film
+        from .offline.film import write_image_bag, write_video
 
         if options.save.exists():
             raise TopRewardError(f'{options.save} is there already: choose another name')
@@ -235,7 +239,9 @@ def _parser() -> argparse.ArgumentParser:
     node.set_defaults(command=run)
 
     camera = commands.add_parser('publish', help='play a clip as a camera topic')
-    camera.add_argument('clip', nargs='?', help='video file or image folder; else a pattern')
+    camera.add_argument(
+        'clip', nargs='?', help='video file or image folder; else an episode of the small world'
+    )
     camera.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
     camera.add_argument('--fps', type=float, default=0.0, help='images per second; 0: the own')
     camera.add_argument(
@@ -261,7 +267,9 @@ def _parser() -> argparse.ArgumentParser:
     world.set_defaults(command=scene)
 
     player = commands.add_parser('play', help='play a clip through the node: bag, CSV and picture')
-    player.add_argument('clip', nargs='?', help='video file or image folder; else a pattern')
+    player.add_argument(
+        'clip', nargs='?', help='video file or image folder; else an episode of the small world'
+    )
     player.add_argument('--task', help='what the robot does in the clip, in words')
     player.add_argument('--rate', type=_positive, default=1.0, help='how fast; 1 is real time')
     player.add_argument('--save', type=Path, help='folder for what is written')

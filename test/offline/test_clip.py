@@ -61,11 +61,11 @@ def test_a_folder_in_the_order_of_names(tmp_path: Path) -> None:
     assert clip.seconds == 0.75
 
 
-def test_the_pattern_moves() -> None:
+def test_the_example_moves() -> None:
     clip = open_clip(None)
     frames = [image for _, image in clip.frames()]
     assert len(frames) == round(clip.fps * clip.seconds)
-    assert (frames[0] != frames[-1]).any() and (frames[0] == frames[1]).all()
+    assert np.abs(frames[0].astype(int) - frames[-1]).max() > 60
 
 
 def test_what_cannot_be_read(tmp_path: Path, video: Path) -> None:

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scene import ARM_BASE, BLOCK_SIDE, PLACE_RADIUS, Point, State
+from .scene import ARM_BASE, BLOCK_SIDE, PLACE_RADIUS, Episode, Point, State
 from .tasks import COLOURS
 
 Colour = tuple[int, int, int]
@@ -107,6 +107,19 @@ class Camera:
     def _tint(self, index: int, colour: Colour) -> Colour:
         r, g, b = np.clip(self._tints[index] + colour, 0, 255).tolist()
         return r, g, b
+
+
+def film(
+    episode: Episode, fps: float = 15.0, height: int = 480, width: int = 480, speed: float = 1.0
+) -> Iterator[np.ndarray]:
+    """Every frame of an episode, uint8 RGB (height, width, 3)."""
+    camera = Camera(height, width, episode.appearance)
+    for k in range(count_frames(episode, fps, speed)):
+        yield camera.take(episode.state(k / fps * speed))
+
+
+def count_frames(episode: Episode, fps: float, speed: float = 1.0) -> int:
+    return round(episode.seconds / speed * fps) + 1
 
 
 class _Brush:

@@ -38,3 +38,12 @@ SHAPE: dict[str, Any] = {
 # The model's P("True") goes from LEAST to 1 - LEAST as progress goes from 0 to 1: a logarithm of
 # nothing could not be learned.
 LEAST = 0.03
+
+# Parameters of the reward node that go with it. The threshold, log 0.9, is between a block held
+# over its target and one that has been let go there.
+SETTINGS: dict[str, Any] = {
+    'normalization': 'probability',
+    'success_threshold': -0.105,
+    'success_window': 3,
+    'success_hold': 2,
+}

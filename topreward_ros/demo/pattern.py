@@ -1,16 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A moving pattern, for trying the package without a camera: a square glides into a ring."""
+"""Frames that every machine draws alike, for measuring: a square glides into a ring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-
-TASK = 'Move the orange square into the blue ring.'
-FPS = 15.0
-SECONDS = 8.0
 
 TABLE = np.array([236, 231, 222])
 SHADE = np.array([30, 34, 42])
@@ -37,11 +31,3 @@ def pattern_frame(progress: float, height: int = 240, width: int = 320) -> np.nd
     side = height // 12
     image[(abs(rows - y) <= side) & (abs(columns - x) <= side)] = ORANGE
     return image.astype(np.uint8)
-
-
-def pattern(height: int = 240, width: int = 320) -> Iterator[np.ndarray]:
-    """The whole clip at FPS: a second of rest, the motion, and a second of rest."""
-    count = round(FPS * SECONDS)
-    for k in range(count):
-        seconds = k / FPS
-        yield pattern_frame((seconds - 1) / (SECONDS - 2), height, width)

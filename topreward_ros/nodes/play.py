@@ -32,7 +32,6 @@ from .recorder import Recorder
 NAMESPACE = f'/topreward_play_{os.getpid()}'
 CAMERA = f'{NAMESPACE}/camera/image_raw'
 CLOCK = f'/clock:={NAMESPACE}/clock'
-RANDOM_NOTE = 'This model has random weights: its numbers mean nothing. Give one with --model.'
 OUTPUTS = (
     ('bag', 'the messages, MCAP'),
     ('scores.csv', 'a row per score'),
@@ -45,14 +44,14 @@ LAST_SCORE = 0.5  # after the node is done, for the last message to arrive [s]
 
 @dataclass(frozen=True)
 class PlayOptions:
-    """What to play and how; rate is how fast, 1 is real time."""
+    """What to play and how; rate is how fast, 1 is real time; note is told, and in the picture."""
 
     clip: str | None
     task: str
     model: str
     save: Path | None = None
     rate: float = 1.0
-    random_model: bool = False
+    note: str = ''
     image_transport: str = 'raw'
     record_images: bool = False
     settings: tuple[str, ...] = field(default=())
@@ -70,8 +69,8 @@ def play(options: PlayOptions) -> Path:
         raise PlayError(f'{folder} holds {", ".join(taken)} already: give another folder to --save')
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
-    if options.random_model:
-        console.print(RANDOM_NOTE, style='bold yellow')
+    if options.note:
+        console.print(options.note, style='bold yellow')
     apply_image_profile()
     rclpy.init(args=[])
     signal.signal(signal.SIGHUP, signal.default_int_handler)  # a terminal that closes ends it too
@@ -89,8 +88,7 @@ def play(options: PlayOptions) -> Path:
     write_rows(folder / 'scores.csv', recorder.rows)
     if not recorder.rows:
         raise PlayError(f'nothing was scored; see {folder / "reward_node.log"}')
-    note = RANDOM_NOTE if options.random_model else ''
-    plot_run(folder / 'progress.png', clip, recorder.rows, recorder.successes, note)
+    plot_run(folder / 'progress.png', clip, recorder.rows, recorder.successes, options.note)
     _tell(console, folder, recorder)
     if recorder.trouble:
         raise PlayError(f'the scores are not those of the whole clip: {recorder.trouble}')

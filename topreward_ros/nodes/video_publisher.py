@@ -31,7 +31,7 @@ SETTLE = 0.5  # between the discovery of a subscriber and the first image [s]
 LINGER = 0.5  # so that the last image is out before the publisher is gone [s]
 
 PARAMETERS: tuple[tuple[str, object, str], ...] = (
-    ('source', '', 'Video file or folder of images; empty for a moving pattern.'),
+    ('source', '', 'Video file or folder of images; empty for an episode of the small world.'),
     ('fps', 0.0, 'Images per second of the clip; 0 for its own (a folder: 30) [1/s].'),
     ('speed', 1.0, 'How fast the clip plays: 1 is real time, 0 as fast as possible.'),
     ('loop', False, 'Begin again at the end; the stamps go on.'),

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames with their times, from a video file, an image folder or the pattern the package draws."""
+"""Frames with their times, from a video file, an image folder or the example the package draws."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..demo import pattern
+from ..demo import example
 from ..scoring.errors import TopRewardError
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
@@ -48,15 +48,15 @@ class Clip:
 
 
 def open_clip(source: str | Path | None, fps: float = 0.0) -> Clip:
-    """Open a video file, a folder of images in the order of their names, or None: the pattern.
+    """Open a video file, a folder of images in the order of their names, or None: the
+    example, an episode of the small world.
 
     fps [1/s], where it is not 0, replaces the file's own rate (30 for a folder). Raises ClipError
     for what is not there, not a video, or empty.
     """
     if not source:
-        rate = fps or pattern.FPS
-        count = round(pattern.FPS * pattern.SECONDS)
-        return Clip('pattern', rate, count / rate, lambda: _paced(pattern.pattern(), rate))
+        rate = fps or example.FPS
+        return Clip('example', rate, example.COUNT / rate, lambda: _paced(example.example(), rate))
     path = Path(source).expanduser()
     if path.is_dir():
         return _open_folder(path, fps or DEFAULT_FOLDER_FPS)

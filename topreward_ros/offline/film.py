@@ -1,16 +1,14 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes frames as a video file, and episodes of the small world as video or bag."""
+"""Writes frames, uint8 RGB (H, W, 3), as a video file or a bag."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from ..demo.drawing import Camera
-from ..demo.scene import Episode
 from .bag import BagWriter
 from .clip import import_av
 
@@ -40,15 +38,6 @@ def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
         container.mux(stream.encode())
     part.rename(file)
     return count
-
-
-def film(
-    episode: Episode, fps: float = 15.0, height: int = 480, width: int = 480
-) -> Iterator[np.ndarray]:
-    """Every frame of an episode, uint8 RGB (height, width, 3)."""
-    camera = Camera(height, width, episode.appearance)
-    for k in range(round(episode.seconds * fps) + 1):
-        yield camera.take(episode.state(k / fps))
 
 
 def write_image_bag(

@@ -1,0 +1,99 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's model: its files, its scores by both scorers, and a few episodes it never saw.
+
+tools/evaluate_demo_model.py measures it on many more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tools.evaluate_demo_model import Evaluation, Look, roc_auc, value_order_correlation
+from topreward_ros.demo.drawing import Camera
+from topreward_ros.demo.model import FOLDER
+from topreward_ros.demo.scene import Episode, others
+from topreward_ros.demo.tasks import known_tasks
+from topreward_ros.scoring.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.streaming import StreamingScorer
+
+SEEDS = range(90_000, 90_008)
+
+
+@pytest.fixture(scope='module')
+def demo_model() -> Checkpoint:
+    return load_checkpoint(str(FOLDER))
+
+
+@pytest.fixture(scope='module')
+def evaluation(demo_model: Checkpoint) -> Evaluation:
+    return Evaluation(StreamingScorer(demo_model))
+
+
+def test_it_is_small_and_described() -> None:
+    files = {file.name: file.stat().st_size for file in FOLDER.iterdir()}
+    assert sum(files.values()) < 12e6
+    assert {'config.json', 'model.safetensors', 'tokenizer.json', 'README.md'} <= files.keys()
+    card = (FOLDER / 'README.md').read_text(encoding='utf-8')
+    assert 'any robot' in card and '| success: VOC, mean |' in card and '**no**' not in card
+
+
+def test_frames_are_shrunk_to_what_it_was_trained_on(demo_model: Checkpoint) -> None:
+    geometry = demo_model.geometry()
+    for side in (96, 240, 470, 480, 1080):
+        assert geometry.fit_size(side, side) == (64, 64)
+
+
+def test_the_stream_equals_the_recompute(demo_model: Checkpoint) -> None:
+    episode = Episode(SEEDS[0], 'success', known_tasks()[0])
+    camera = Camera(240, 240, episode.appearance)
+    stream, recompute = (
+        kind(demo_model).start(episode.task.say()) for kind in (StreamingScorer, RecomputeScorer)
+    )
+    for time in episode.times(9):
+        frame = camera.take(episode.state(float(time)))
+        for attempt in (stream, recompute):
+            attempt.append(frame, float(time))
+        one, other = stream.score(), recompute.score()
+        assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+        assert one.log_prob_false == pytest.approx(other.log_prob_false, abs=1e-4)
+
+
+def test_it_tells_success_from_failure(evaluation: Evaluation) -> None:
+    known = known_tasks()
+    last: dict[bool, list[float]] = {True: [], False: []}
+    orders, errors = [], []
+    for k, seed in enumerate(SEEDS):
+        for kind in ('success', ('short', 'undone', 'wrong_object', 'wrong_target')[k % 4]):
+            episode = Episode(seed, kind, known[(7 * k) % len(known)])
+            curve = evaluation.curves(episode, Look(), [episode.task])[:, 0]
+            last[episode.is_success].append(float(curve[-3:].mean()))
+            if episode.is_success:
+                truth = [episode.progress(float(time)) for time in episode.times(len(curve))]
+                orders.append(value_order_correlation(curve))
+                errors.append(np.abs(np.exp(curve) - truth).mean())
+    assert np.mean(orders) > 0.97 and np.mean(errors) < 0.06
+    assert roc_auc(last[True], last[False]) == 1.0
+
+
+def test_it_reads_the_task(evaluation: Evaluation) -> None:
+    for seed in SEEDS[:4]:
+        episode = Episode(seed, 'success', known_tasks()[seed % 38])
+        wrong = [task for _, task in others(episode.task, episode.start) if task in known_tasks()]
+        final = np.exp(evaluation.curves(episode, Look(), [episode.task, *wrong])[-1])
+        assert final[0] > 0.85 and final[1:].max() < 0.25
+
+
+def test_standing_still_is_flat(evaluation: Evaluation) -> None:
+    for seed in SEEDS[:3]:
+        episode = Episode(seed, 'still')
+        curve = evaluation.curves(episode, Look(), [episode.task], np.arange(32) / 4)
+        assert np.ptp(curve) < 0.3
+
+
+def test_the_figures_are_those_of_the_field() -> None:
+    assert value_order_correlation(np.array([1.0, 2.0, 3.0, 10.0])) == pytest.approx(1.0)
+    assert value_order_correlation(np.array([3.0, 2.0, 1.0])) == pytest.approx(-1.0)
+    assert roc_auc([2.0, 3.0], [1.0, 2.0]) == 0.875
