@@ -7,10 +7,10 @@ With config/so100.yaml or config/franka.yaml as params_file, the arm moves home 
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch_ros.actions import LifecycleNode
 
-from topreward_ros.launching import AS_PARAMS_FILE, brought_up, given
+from topreward_ros.launching import AS_PARAMS_FILE, brought_up, given, parameter_file
 from topreward_ros.share import share_directory
 
 # Arguments that override the parameter of the same name, with its type.
@@ -62,17 +62,18 @@ def generate_launch_description() -> LaunchDescription:
 
 def start_episode_reset_node(context: LaunchContext) -> list[Action]:
     arguments = context.launch_configurations
-    file = arguments['params_file']
-    if '/' not in file and not file.endswith('.yaml'):
-        file = str(share_directory() / 'config' / f'{file}.yaml')
     node = LifecycleNode(
         package='topreward_ros',
         executable='episode_reset_node',
         name='episode_reset',
         namespace=arguments['namespace'],
         # This file is the lifecycle manager, whatever params_file says of autostart.
-        parameters=[file, {**given(arguments, PARAMETERS), 'autostart': False}],
+        parameters=[
+            parameter_file(arguments['params_file']),
+            {**given(arguments, PARAMETERS), 'autostart': False},
+        ],
         arguments=['--ros-args', '--log-level', arguments['log_level']],
         output='screen',
+        on_exit=Shutdown(reason='the node has ended'),
     )
     return brought_up(node)

@@ -4,10 +4,10 @@
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch_ros.actions import LifecycleNode
 
-from topreward_ros.launching import AS_PARAMS_FILE, brought_up, given
+from topreward_ros.launching import AS_PARAMS_FILE, brought_up, given, parameter_file
 from topreward_ros.nodes.middleware import image_profile_environment, image_topic
 from topreward_ros.share import share_directory
 
@@ -72,10 +72,14 @@ def start_reward_node(context: LaunchContext) -> list[Action]:
         name='topreward',
         namespace=arguments['namespace'],
         # This file is the lifecycle manager, whatever params_file says of autostart.
-        parameters=[arguments['params_file'], {**given(arguments, PARAMETERS), 'autostart': False}],
+        parameters=[
+            parameter_file(arguments['params_file']),
+            {**given(arguments, PARAMETERS), 'autostart': False},
+        ],
         remappings=[('image', image_topic(arguments['camera'], arguments['image_transport']))],
         additional_env=image_profile_environment(context.environment),
         arguments=['--ros-args', '--log-level', arguments['log_level']],
         output='screen',
+        on_exit=Shutdown(reason='the node has ended'),
     )
     return brought_up(node)

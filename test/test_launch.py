@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The launch file: arguments, remapping, parameters, lifecycle events; and started for real."""
+"""The launch files: arguments, remapping, parameters, lifecycle events; and started for real."""
 
 import os
 import signal
@@ -9,66 +9,125 @@ import sys
 import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+import yaml
 
 # Not `launch`: that is also a folder of the checkout.
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
 
 from launch import Action, LaunchContext
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import OpaqueFunction
 from launch_ros.events.lifecycle import StateTransition
-from launch_ros.utilities import evaluate_parameters, normalize_parameters
 from lifecycle_msgs.msg import Transition, TransitionEvent
 
 from topreward_ros.share import share_directory
 
+CONFIG = share_directory() / 'config'
 PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 
 
-@pytest.fixture(scope='module')
-def launch_file() -> ModuleType:
-    path = share_directory() / 'launch' / 'topreward.launch.py'
-    spec = spec_from_file_location('topreward_launch', path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+class Launch:
+    """A launch file, in a context in which every argument has its default."""
+
+    def __init__(self, name: str) -> None:
+        path = share_directory() / 'launch' / f'{name}.launch.py'
+        spec = spec_from_file_location(f'{name}_launch', path)
+        assert spec is not None and spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.description = module.generate_launch_description()
+        self.context = LaunchContext()
+        for argument in self.description.get_launch_arguments():
+            argument.execute(self.context)
+
+    def start(self, **arguments: str) -> list[Action]:
+        """Return what it starts: an event handler, the node and an event."""
+        assert arguments.keys() <= self.context.launch_configurations.keys()
+        self.context.launch_configurations.update(arguments)
+        handler, node, configure = self.description.entities[-1].execute(self.context)
+        node._perform_substitutions(self.context)
+        return [handler, node, configure]
+
+    def parameters(self, **arguments: str) -> tuple[Path, dict]:
+        """Return the params_file that the node is given, and what overrides it."""
+        _, node, _ = self.start(**arguments)
+        (params_file, _), (overrides, _) = node._Node__expanded_parameter_arguments
+        (values,) = yaml.safe_load(Path(overrides).read_text()).values()
+        return Path(params_file), values['ros__parameters']
 
 
 @pytest.fixture
-def context(launch_file: ModuleType) -> LaunchContext:
-    """Return a context in which every argument has its default."""
-    context = LaunchContext()
-    for entity in launch_file.generate_launch_description().entities:
-        if isinstance(entity, DeclareLaunchArgument):
-            entity.execute(context)
-    return context
+def reward() -> Launch:
+    return Launch('topreward')
 
 
-def start(launch_file: ModuleType, context: LaunchContext, **arguments: str) -> list[Action]:
-    """Return what the launch file starts: an event handler, the node and an event."""
-    context.launch_configurations.update(arguments)
-    return launch_file.start_reward_node(context)
+@pytest.fixture
+def reset() -> Launch:
+    return Launch('episode_reset')
 
 
-def parameters(launch_file: ModuleType, context: LaunchContext, **arguments: str) -> dict:
-    context.launch_configurations.update(arguments)
-    overrides = launch_file.overrides(context.launch_configurations)
-    (values,) = evaluate_parameters(context, normalize_parameters([overrides]))
-    return values
+@pytest.fixture(params=['topreward', 'episode_reset'])
+def either(request: pytest.FixtureRequest) -> Launch:
+    return Launch(request.param)
 
 
-def test_arguments(launch_file: ModuleType) -> None:
-    description = launch_file.generate_launch_description()
-    arguments = [argument.name for argument in description.get_launch_arguments()]
-    assert arguments == [
+# Both launch files
+
+
+def test_every_argument_is_described(either: Launch) -> None:
+    arguments = either.description.get_launch_arguments()
+    undescribed = {'', 'no description given'}  # the latter is launch's own
+    assert arguments and undescribed.isdisjoint(argument.description for argument in arguments)
+    assert isinstance(either.description.entities[-1], OpaqueFunction)
+
+
+@pytest.mark.parametrize('name', ['topreward', 'episode_reset'])
+def test_name_and_namespace(name: str) -> None:
+    _, node, _ = Launch(name).start(namespace='left_arm')
+    assert node.node_name == f'/left_arm/{name}'
+
+
+@pytest.mark.parametrize('name', ['topreward', 'episode_reset'])
+def test_arguments_left_empty_leave_params_file_alone(name: str) -> None:
+    assert Launch(name).parameters() == (CONFIG / f'{name}.yaml', {'autostart': False})
+
+
+def test_autostart_of_params_file_is_overruled(either: Launch, tmp_path: Path) -> None:
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('/**: {ros__parameters: {autostart: true}}')
+    assert either.parameters(params_file=str(mine)) == (mine, {'autostart': False})
+
+
+def test_configures_then_activates(either: Launch) -> None:
+    handler, node, configure = either.start()
+    assert configure.event.transition_id == Transition.TRANSITION_CONFIGURE
+    assert configure.event.lifecycle_node_matcher(node)
+
+    handler = handler.event_handler
+    assert handler.matches(transition(node, 'configuring', 'inactive'))
+    assert not handler.matches(transition(node, 'deactivating', 'inactive'))
+    assert not handler.matches(transition(node, 'configuring', 'unconfigured'))
+    (activate,) = handler.entities
+    assert activate.event.transition_id == Transition.TRANSITION_ACTIVATE
+    assert activate.event.lifecycle_node_matcher(node)
+
+
+def transition(node: Action, start_state: str, goal_state: str) -> StateTransition:
+    message = TransitionEvent()
+    message.start_state.label = start_state
+    message.goal_state.label = goal_state
+    return StateTransition(action=node, msg=message)
+
+
+# The reward node's
+
+
+def test_arguments_of_the_reward_node(reward: Launch) -> None:
+    assert [argument.name for argument in reward.description.get_launch_arguments()] == [
         'camera', 'task', 'model', 'params_file', 'namespace', 'image_transport', 'use_sim_time',
         'log_level',
     ]  # fmt: skip
-    assert all(argument.description for argument in description.get_launch_arguments())
-    assert isinstance(description.entities[-1], OpaqueFunction)
 
 
 @pytest.mark.parametrize(
@@ -81,63 +140,74 @@ def test_arguments(launch_file: ModuleType) -> None:
         ('/top/image_raw/compressed', '', '/top/image_raw/compressed'),
     ],
 )
-def test_camera(
-    launch_file: ModuleType, context: LaunchContext, camera: str, image_transport: str, topic: str
-) -> None:
-    _, node, _ = start(launch_file, context, camera=camera, image_transport=image_transport)
-    node._perform_substitutions(context)
+def test_camera(reward: Launch, camera: str, image_transport: str, topic: str) -> None:
+    _, node, _ = reward.start(camera=camera, image_transport=image_transport)
     assert node.expanded_remapping_rules == [('image', topic)]
 
 
-def test_name_and_namespace(launch_file: ModuleType, context: LaunchContext) -> None:
-    _, node, _ = start(launch_file, context, namespace='left_arm')
-    node._perform_substitutions(context)
-    assert node.node_name == '/left_arm/topreward'
-
-
-def test_arguments_left_empty_leave_params_file_alone(
-    launch_file: ModuleType, context: LaunchContext
-) -> None:
-    assert launch_file.overrides(context.launch_configurations) == {}
-
-
-def test_arguments_override_parameters(launch_file: ModuleType, context: LaunchContext) -> None:
+def test_arguments_override_parameters_of_the_reward_node(reward: Launch) -> None:
     task = "12: put {the cup} on $(the) 'shelf'"  # text, whatever YAML would make of it
     arguments = {'task': task, 'model': '7', 'image_transport': 'raw', 'use_sim_time': 'true'}
-    expected = {**arguments, 'use_sim_time': True}
-    assert parameters(launch_file, context, **arguments) == expected
+    _, overrides = reward.parameters(**arguments)
+    assert overrides == {**arguments, 'use_sim_time': True, 'autostart': False}
 
 
-def test_images_of_any_size_arrive(
-    launch_file: ModuleType, context: LaunchContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_of_any_size_arrive(reward: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv('RMW_IMPLEMENTATION', raising=False)
     monkeypatch.setenv('ROS_DISTRO', 'kilted')
     monkeypatch.delenv(PROFILE, raising=False)
-    _, node, _ = start(launch_file, context)
+    _, node, _ = reward.start()
     assert PROFILE in {key[0].text for key, _ in node.additional_env}
 
 
-def test_profile_of_the_user_stays(
-    launch_file: ModuleType, context: LaunchContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_profile_of_the_user_stays(reward: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PROFILE, 'mine.xml')
-    _, node, _ = start(launch_file, context)
+    _, node, _ = reward.start()
     assert not node.additional_env
 
 
-def test_configures_then_activates(launch_file: ModuleType, context: LaunchContext) -> None:
-    handler, node, configure = start(launch_file, context)
-    assert configure.event.transition_id == Transition.TRANSITION_CONFIGURE
-    assert configure.event.lifecycle_node_matcher(node)
+# The reset node's
 
-    handler = handler.event_handler
-    assert handler.matches(transition(node, 'configuring', 'inactive'))
-    assert not handler.matches(transition(node, 'deactivating', 'inactive'))
-    assert not handler.matches(transition(node, 'configuring', 'unconfigured'))
-    (activate,) = handler.entities
-    assert activate.event.transition_id == Transition.TRANSITION_ACTIVATE
-    assert activate.event.lifecycle_node_matcher(node)
+
+def test_arguments_of_the_reset_node(reset: Launch) -> None:
+    assert [argument.name for argument in reset.description.get_launch_arguments()] == [
+        'params_file', 'reward_node', 'episode_time', 'log_file', 'namespace', 'use_sim_time',
+        'log_level',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize('robot', ['so100', 'franka'])
+def test_params_file_may_be_the_name_of_a_robot(reset: Launch, robot: str) -> None:
+    params_file, _ = reset.parameters(params_file=robot)
+    assert params_file == CONFIG / f'{robot}.yaml' and params_file.is_file()
+
+
+@pytest.mark.parametrize('file', ['so100.yaml', './so100', '{here}/so100'])
+def test_params_file_may_be_a_file(
+    reset: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = file.format(here=tmp_path)
+    Path(file).write_text('/**: {ros__parameters: {reset: home_motion}}')
+    assert reset.parameters(params_file=file)[0] == Path(file)
+
+
+@pytest.mark.parametrize('file', ['so1oo', 'mine.yml', '/no/such/file.yaml'])
+def test_params_file_that_is_not_there(either: Launch, file: str) -> None:
+    with pytest.raises(RuntimeError, match=r'is not there; expected a path, or one of .*so100'):
+        either.parameters(params_file=file)
+
+
+@pytest.mark.parametrize('seconds', ['20', '2e1', '20.0'])
+def test_arguments_override_parameters_of_the_reset_node(reset: Launch, seconds: str) -> None:
+    arguments = {'reward_node': '7', 'log_file': '~/a: b.csv', 'use_sim_time': 'false'}
+    _, overrides = reset.parameters(episode_time=seconds, **arguments)
+    expected = {**arguments, 'episode_time': 20.0, 'use_sim_time': False, 'autostart': False}
+    assert overrides == expected
+    assert isinstance(overrides['episode_time'], float)  # ROS refuses an integer
+
+
+# For real
 
 
 START = """
@@ -155,37 +225,56 @@ sys.exit(service.run())
 """
 
 
-def test_the_real_node_is_configured_and_activated(checkpoint_folder: Path, tmp_path: Path) -> None:
+def launched(name: str, folder: Path, *arguments: str, until: str) -> str:
+    """Launch a node, interrupt it once it has said so, and return all that was said."""
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
     try:
         get_package_prefix('topreward_ros')
     except (PackageNotFoundError, OSError) as error:
         pytest.skip(f'only an installed package can be launched: {error}')
-    file = share_directory() / 'launch' / 'topreward.launch.py'
-    log = tmp_path / 'launch.log'
-    arguments = ['camera:=/top/image_raw', f'model:={checkpoint_folder}', 'task:=Close: the lid']
+    file = share_directory() / 'launch' / f'{name}.launch.py'
+    log = folder / 'launch.log'
     with log.open('w') as stream:
         process = subprocess.Popen(
-            [sys.executable, '-c', START, str(file), *arguments, 'namespace:=/left'],
+            [sys.executable, '-c', START, str(file), *arguments],
             stdout=stream,
             stderr=subprocess.STDOUT,
-            cwd=tmp_path,
+            cwd=folder,
             env={**os.environ, 'ROS_DOMAIN_ID': '101'},
+            start_new_session=True,
         )
     end = time.monotonic() + 60
-    while 'watching /top/image_raw' not in log.read_text() and time.monotonic() < end:
+    while until not in log.read_text() and time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # launch and the node, as a terminal does
     process.wait(timeout=30)
-    said = log.read_text()
+    return log.read_text()
+
+
+def test_the_real_reward_node_is_configured_and_activated(
+    checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    arguments = ['camera:=/top/image_raw', f'model:={checkpoint_folder}', 'task:=Close: the lid']
+    said = launched(
+        'topreward', tmp_path, *arguments, 'namespace:=/left', until='watching /top/image_raw'
+    )
     assert 'loaded in' in said and 'episode 1 (a new task): Close: the lid' in said
-    assert '[left.topreward]' in said and 'finished cleanly' in said
+    assert '[left.topreward]' in said and 'finished cleanly' in said and 'SIGTERM' not in said
 
 
-def transition(node: Action, start_state: str, goal_state: str) -> StateTransition:
-    message = TransitionEvent()
-    message.start_state.label = start_state
-    message.goal_state.label = goal_state
-    return StateTransition(action=node, msg=message)
+def test_the_real_reset_node_is_configured_and_activated(tmp_path: Path) -> None:
+    log_file = tmp_path / 'episodes.csv'
+    arguments = ['params_file:=so100', 'reward_node:=judge', f'log_file:={log_file}']
+    complaint = 'nobody offers /left/judge/start_episode'  # only when active
+    said = launched(
+        'episode_reset',
+        tmp_path,
+        *arguments,
+        'episode_time:=20',
+        'namespace:=/left',
+        until=complaint,
+    )
+    assert f'home_motion resets; log: {log_file}, 0 episodes' in said and complaint in said
+    assert '[left.episode_reset]' in said and 'finished cleanly' in said and 'SIGTERM' not in said

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from launch.action import Action
 from launch.actions import EmitEvent, RegisterEventHandler
 from launch.events import matches_action
@@ -14,7 +16,23 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
+from .share import share_directory
+
 AS_PARAMS_FILE = 'empty: as params_file says'
+
+
+def parameter_file(name: str) -> str:
+    """The file of parameters that an argument names: a path, or a word for one of the package's.
+
+    Raises RuntimeError where it is not there; launch itself would go on without.
+    """
+    folder = share_directory() / 'config'
+    is_word = '/' not in name and not name.endswith(('.yaml', '.yml'))
+    file = folder / f'{name}.yaml' if is_word else Path(name)
+    if not file.is_file():
+        known = ', '.join(sorted(file.stem for file in folder.glob('*.yaml')))
+        raise RuntimeError(f'params_file {file} is not there; expected a path, or one of {known}')
+    return str(file)
 
 
 def given(arguments: dict[str, str], types: dict[str, type]) -> dict[str, ParameterValue]:
