@@ -66,7 +66,7 @@ def test_picture_and_film(shown: tuple[Path, str]) -> None:
 
 def test_a_folder_in_use_is_left_alone(shown: tuple[Path, str]) -> None:
     result = topreward('demo', '--headless', '--save', shown[0])
-    assert result.returncode == 1 and 'is not empty' in result.stderr
+    assert result.returncode == 1 and 'is not an empty folder' in result.stderr
 
 
 def test_programmes_mix_success_and_failure() -> None:
@@ -82,11 +82,15 @@ def test_a_wrong_verdict_counts() -> None:
         EpisodeCurve(success, [1.0], [0.97], detected=1.0),
         EpisodeCurve(failure, [1.0], [0.3]),
     ]
-    assert wrongly_judged(right, 2) == 0
-    assert wrongly_judged([EpisodeCurve(success, [1.0], [0.5]), right[1]], 2) == 1
-    assert wrongly_judged([right[0], EpisodeCurve(failure, [1.0], [0.97], detected=1.0)], 2) == 1
-    assert wrongly_judged([EpisodeCurve(failure, [], [])], 1) == 1, 'nothing was scored'
-    assert wrongly_judged(right, 3) == 1, 'one was not shown'
+    said = ['success', 'time is up']
+    assert wrongly_judged(right, said, 2) == 0
+    assert wrongly_judged([EpisodeCurve(success, [1.0], [0.5]), right[1]], said, 2) == 1
+    alarm = EpisodeCurve(failure, [1.0], [0.97], detected=1.0)
+    assert wrongly_judged([right[0], alarm], said, 2) == 1
+    assert wrongly_judged([EpisodeCurve(failure, [], [])], ['time is up'], 1) == 1, 'no score'
+    assert wrongly_judged(right, ['success', 'cut off'], 2) == 1
+    assert wrongly_judged(right, ['time is up', 'time is up'], 2) == 1, 'the reset node missed it'
+    assert wrongly_judged(right, said, 3) == 1, 'one was not shown'
 
 
 def test_the_tasks_it_knows_are_named() -> None:

@@ -34,7 +34,7 @@ ENVIRON = {
 def topreward(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, '-m', 'topreward_ros.cli', *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, env=ENVIRON, timeout=120, check=False, **options
+        command, capture_output=True, text=True, env=ENVIRON, timeout=240, check=False, **options
     )
 
 

@@ -141,6 +141,7 @@ def scene(options: argparse.Namespace) -> int:
 
         if options.save.exists():
             raise TopRewardError(f'{options.save} is there already: choose another name')
+        options.save.parent.mkdir(parents=True, exist_ok=True)
         episode = Episode(options.seed, options.kind or 'success')
         frames = film(episode, options.fps, height, width)
         task = episode.task.say()
@@ -209,7 +210,16 @@ def _size(text: str) -> tuple[int, int]:
     width, times, height = text.partition('x')
     if not (times and width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f'{text!r} is no size; expected such as 640x480')
+    if min(int(width), int(height)) < 16:
+        raise argparse.ArgumentTypeError(f'{text} is too small; expected at least 16x16')
     return int(width), int(height)
+
+
+def _seed(text: str) -> int:
+    # Far from those that the demo's model was trained on
+    if not (text.isdigit() and int(text) < 1000):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 999')
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -220,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     show = commands.add_parser('demo', help='see it work: a small world, a small model, no camera')
-    show.add_argument('--seed', type=int, default=0, help='of the episodes')
+    show.add_argument('--seed', type=_seed, default=0, help='of the episodes, 0 to 999')
     show.add_argument('--headless', action='store_true', help='a line per episode, no bars')
     show.add_argument('--save', type=Path, help='folder for bag, CSV, video and picture')
     show.add_argument('--model', help='another checkpoint than the small one that comes with it')
@@ -256,7 +266,7 @@ def _parser() -> argparse.ArgumentParser:
 
     world = commands.add_parser('scene', help='the small world of the demo as a camera or a file')
     world.add_argument('--kind', choices=KINDS, help='of its episodes; else all in turn')
-    world.add_argument('--seed', type=int, default=0)
+    world.add_argument('--seed', type=_seed, default=0, help='of the first episode, 0 to 999')
     world.add_argument('--fps', type=_positive, default=15.0, help='default: %(default)s')
     world.add_argument('--size', type=_size, default=(480, 480), help='default: 480x480')
     world.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -21,7 +23,8 @@ JOINTS = ('shoulder', 'elbow')
 
 
 class FakeArm(Node):
-    """Follows trajectories, or lags, stops short, goes silent on the way, or never tells a thing.
+    """Follows trajectories, or lags, stops short, passes by home and goes silent, tells degrees or
+    nonsense, or never tells a thing.
 
     positions are where its joints are; commands are the trajectories that it was sent.
     """
@@ -62,10 +65,25 @@ class FakeArm(Node):
                 return
         if self.manner == 'is silent':
             return
-        names = list(JOINTS) if self.manner != 'is another' else ['wheel']
+        if self.manner == 'passes by' and self._way and self._now() - self._way[0] > 0.1:
+            self._say(JOINTS, self._way[3], [1.5, 1.5])
+            self.manner = 'is silent'
+            return
+        if self.manner == 'tells degrees':
+            self._say(JOINTS, [math.degrees(position) for position in self.positions], velocities)
+            return
+        if self.manner == 'tells nonsense':
+            self._states.publish(JointState())
+            self._states.publish(JointState(name=list(JOINTS), position=[math.nan, 1e300][:1]))
+            self._states.publish(JointState(name=['x'] * 300, position=[1e300] * 2))
+            velocities = [-60.0, math.inf]
+        names = JOINTS if self.manner != 'is another' else ('wheel', 'door')
+        self._say(names, self.positions, velocities)
+
+    def _say(self, names: Sequence[str], positions: list[float], velocities: list[float]) -> None:
         message = JointState(name=[*names, 'gripper'])
-        message.position = [*self.positions[: len(names)], 0.1]
-        message.velocity = [*velocities[: len(names)], 0.0]
+        message.position = [*positions, 0.1]
+        message.velocity = [*velocities, 0.0]
         self._states.publish(message)
 
     def _now(self) -> float:
@@ -80,12 +98,21 @@ class FakeRewardNode(Node):
         self.episode = 0
         self.tasks: list[str] = []
         self.answers_start = True
+        self.delay = 0.0  # before an episode is started [s]
+        self.asked = 0
         self._progress = self.create_publisher(Progress, '~/progress', RESULT)
         self._success = self.create_publisher(SuccessDetected, '~/success_detected', RESULT)
         self.create_subscription(String, '~/task', lambda m: self.tasks.append(m.data), TASK)
-        self.create_service(Trigger, '~/start_episode', self._on_start)
+        group = ReentrantCallbackGroup()
+        self.create_service(Trigger, '~/start_episode', self._on_start, callback_group=group)
 
-    def _on_start(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
+    async def _on_start(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
+        self.asked += 1
+        if self.delay:
+            later = Future(executor=self.executor)
+            timer = self.create_timer(self.delay, lambda: later.set_result(None))
+            await later
+            timer.cancel()
         self.episode += self.answers_start
         response.success, response.message = self.answers_start, f'episode {self.episode}'
         return response

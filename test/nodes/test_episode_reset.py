@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import csv
+import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +19,13 @@ from lifecycle_msgs.msg import Transition
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from topreward_ros.nodes.episode_log import EpisodeLog, EpisodeRecord
 from topreward_ros.nodes.episode_reset_node import EpisodeResetNode
+from topreward_ros.nodes.qos import TASK
+from topreward_ros.nodes.task_list import TaskList
 
 from .fakes import JOINTS, FakeArm, FakeRewardNode, FakeScene
 
@@ -31,7 +39,7 @@ MOTION = {
     'upper_limits': [1.0, 1.0],
     'speed': 1.5,
     'reset_time_limit': 1.5,
-    'joint_state_timeout': 0.3,
+    'joint_state_timeout': 1.5,
 }
 
 
@@ -154,7 +162,7 @@ def test_time_is_up(stage: Stage) -> None:
     stage.start(episode_time=0.6)
     stage.until(lambda: stage.reward.episode == 3)
     assert [row['outcome'] for row in stage.rows()] == ['time is up'] * 2
-    assert all(0.6 <= float(row['seconds']) < 1.5 for row in stage.rows())
+    assert all(0.6 <= float(row['seconds']) < 5 for row in stage.rows())
 
 
 def test_progress_that_stands_still(stage: Stage) -> None:
@@ -204,6 +212,58 @@ def test_reward_node_that_starts_nothing_at_first(stage: Stage) -> None:
     assert stage.reward.episode == 0
     stage.reward.answers_start = True
     stage.until(lambda: stage.reward.episode == 1)
+
+
+def test_it_says_when_an_episode_runs(stage: Stage) -> None:
+    said: list[bool] = []
+    stage.reward.create_subscription(
+        Bool, 'episode_reset/running', lambda m: said.append(m.data), TASK
+    )
+    scene = stage.add(FakeScene(None))
+    stage.start()
+    stage.until(lambda: said and said[-1])
+    stage.succeed_until(lambda: scene.resets)
+    stage.until(lambda: not said[-1])
+    assert stage.change('DEACTIVATE')
+    assert not said[-1]
+
+
+def test_a_reset_while_an_episode_is_being_started(stage: Stage) -> None:
+    """The answer that is on its way belongs to no episode after the reset."""
+    stage.add(FakeScene())
+    stage.reward.delay = 1.0
+    stage.start(activate=False)
+    assert stage.change('ACTIVATE')
+    stage.until(lambda: stage.reward.asked == 1)
+    assert stage.call().success
+    stage.until(lambda: stage.reward.asked == 2)
+    assert stage.rows() == [], 'no episode had begun'
+
+
+def test_an_episode_of_the_number_of_the_last_one_counts(stage: Stage) -> None:
+    """The reward node counts from its activation, and may be started anew."""
+    stage.add(FakeScene())
+    stage.start()
+    stage.succeed_until(lambda: stage.reward.episode == 2)
+    stage.reward.episode = 1
+    stage.until(lambda: [stage.reward.succeed(1), stage.spin(0.3), stage.reward.episode == 2][2])
+    assert [row['outcome'] for row in stage.rows()] == ['success'] * 2
+
+
+def test_messages_of_another_task_and_without_a_number(stage: Stage) -> None:
+    scene = stage.add(FakeScene())
+    stage.start(tasks=['Open it.'], stall_time=0.5)
+    stage.until(lambda: stage.reward.task == 'Open it.')
+    stage.reward.tasks.append('Close it.')
+    for _ in range(10):
+        stage.reward.succeed()
+        stage.reward.tell(0.5)
+        stage.spin(0.1)
+    stage.reward.tasks.append('Open it.')
+    for _ in range(10):
+        stage.reward.tell(float('nan'))
+        stage.spin(0.1)
+    assert scene.resets == 0
 
 
 # Resets by a service
@@ -256,11 +316,14 @@ def test_an_arm_that_gets_there(stage: Stage, manner: str) -> None:
         ('goes silent', 'no joint states on /joint_states for', 1),
         ('is silent', 'no joint states on /joint_states; start the driver', 0),
         ('is another', 'no position of shoulder, elbow', 0),
+        ('tells degrees', 'shoulder is said to be at 45.8366, outside its limits', 0),
+        ('passes by', 'no joint states on /joint_states for', 1),
     ],
 )
 def test_an_arm_that_does_not(stage: Stage, manner: str, reason: str, commands: int) -> None:
     arm = stage.add(FakeArm(manner))
-    stage.start(**MOTION)
+    patience = 0.4 if manner == 'goes silent' else 1.5
+    stage.start(**{**MOTION, 'joint_state_timeout': patience})
     stage.spin(0.3)
     answer = stage.call()
     assert not answer.success and reason in answer.message
@@ -306,6 +369,52 @@ def test_a_home_out_of_limits_is_refused(stage: Stage) -> None:
         stage.start(**{**MOTION, 'home': [0.0, 2.0]})
 
 
+def test_a_stop_stays_near_whatever_the_driver_says(stage: Stage) -> None:
+    arm = stage.add(FakeArm('tells nonsense'))
+    stage.start(**{**MOTION, 'speed': 0.2})
+    stage.spin(0.3)
+    stage.succeed_until(lambda: arm.commands)
+    stage.spin(0.3)
+    where = list(arm.positions)
+    assert stage.change('DEACTIVATE')
+    stage.until(lambda: len(arm.commands) == 2)
+    rest = list(arm.commands[1].points[0].positions)
+    assert rest == pytest.approx(where, abs=0.4)
+
+
+def test_an_interrupt_stops_the_arm(stage: Stage) -> None:
+    arm = stage.add(FakeArm())
+    settings = {**MOTION, 'speed': 0.1, 'autostart': True, 'log_file': str(stage.log)}
+    command = [sys.executable, '-m', 'topreward_ros.nodes.episode_reset_node', '--ros-args']
+    for name, value in settings.items():
+        command += ['-p', f'{name}:={json.dumps(value)}']
+    process = subprocess.Popen(command)
+    try:
+        stage.until(lambda: stage.reward.episode == 1, seconds=30)
+        stage.spin(0.5)
+        stage.succeed_until(lambda: arm.commands)
+        stage.spin(0.5)
+        process.send_signal(signal.SIGINT)
+        stage.until(lambda: len(arm.commands) == 2)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    stage.spin(0.6)
+    where = list(arm.positions)
+    stage.spin(0.5)
+    assert arm.positions == where and where != pytest.approx(HOME, abs=0.3)
+    assert [row['reset'] for row in stage.rows()] == ['cut off']
+
+
+def test_names_that_are_none(stage: Stage) -> None:
+    for wrong in ({'trigger_service': 'my scene'}, {'reward_node': 'my robot'}):
+        with pytest.raises(AssertionError):
+            stage.start(**wrong)
+        assert stage.node.state == 'unconfigured'
+        stage.node.close()
+
+
 # The log
 
 
@@ -325,10 +434,45 @@ def test_the_log_goes_on_after_a_restart(stage: Stage) -> None:
     assert [row['outcome'] for row in stage.rows()] == ['success', 'cut off', 'success']
 
 
-def test_a_file_that_is_no_log_is_left_alone(stage: Stage, tmp_path: Path) -> None:
+@pytest.mark.parametrize('text', ['a,b\n1,2\n', 'a,b', 'number,b\n1,2'])
+def test_a_file_that_is_no_log_is_left_alone(stage: Stage, tmp_path: Path, text: str) -> None:
     file = tmp_path / 'thesis.csv'
-    file.write_text('a,b\n1,2\n')
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r'is not a log of episodes; expected columns number,'):
+        EpisodeLog(file)
     with pytest.raises(AssertionError):
         stage.start(log_file=str(file))
     assert stage.node.state == 'unconfigured'
-    assert file.read_text() == 'a,b\n1,2\n'
+    assert file.read_text() == text
+
+
+def test_a_row_that_cannot_be_written_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EpisodeLog(tmp_path / 'log.csv')
+    record = EpisodeRecord('now', 'Open\nit, "please".', 'success', 1.0, 0.97, 'done', 2.0)
+    log.write(record)
+    before = (tmp_path / 'log.csv').read_text()
+    assert len(before.splitlines()) == 2
+
+    def fails(_: int) -> None:
+        raise OSError('no space left')
+
+    with monkeypatch.context() as context, pytest.raises(OSError, match='no space'):
+        context.setattr('os.fsync', fails)
+        log.write(record)
+    assert (tmp_path / 'log.csv').read_text() == before and log.count == 1
+    log.write(record)
+    assert EpisodeLog(tmp_path / 'log.csv').successes == 2
+
+
+# Tasks
+
+
+def test_shuffled_tasks_come_once_a_round() -> None:
+    names = [str(k) for k in range(6)]
+    tasks, same = (TaskList(names, 'shuffled', seed=1) for _ in range(2))
+    rounds = [[tasks.next() for _ in names] for _ in range(3)]
+    assert all(sorted(one) == names for one in rounds)
+    assert rounds[0] != names and rounds[0] != rounds[1]
+    assert rounds[0] == [same.next() for _ in names]

@@ -9,6 +9,8 @@ next one runs, as it would with a robot.
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import signal
 import sys
@@ -52,7 +54,8 @@ CAMERA_FPS = 10.0
 FPS = 4.0  # of the frames scored
 SIDE = 480  # of the images [px]
 EPISODE_TIME = 6.0  # after that it has failed [s]
-PATIENCE = 120.0  # for all of it [s]
+SETTLE_TIME = 0.3  # after a reset [s]
+PATIENCE = 120.0  # for all episodes [s]
 
 
 class DemoError(TopRewardError):
@@ -88,30 +91,49 @@ def demo(options: DemoOptions) -> None:
     episodes = programme(options.seed)
     picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
     if options.save:
-        if options.save.exists() and any(options.save.iterdir()):
-            raise DemoError(f'{options.save} is not empty: give another folder to --save')
+        if options.save.exists() and not (
+            options.save.is_dir() and not any(options.save.iterdir())
+        ):
+            raise DemoError(f'{options.save} is not an empty folder: give another to --save')
         options.save.mkdir(parents=True, exist_ok=True)
         picture = options.save / 'demo.png'
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
         scene, recorder = _play(options, episodes, folder, console)
         judged = _judge(scene.shown, recorder)
+        outcomes = _outcomes(folder)
+        if not any(one.times for one in judged):
+            raise DemoError('nothing was scored')
         if options.save:
             write_rows(folder / 'scores.csv', recorder.rows)
             frames = (image for one in judged for image in film(one.episode, CAMERA_FPS))
             write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
-    if not judged:
-        raise DemoError('nothing was scored')
     plot_episodes(picture, judged)
     console.print(_table(judged))
     console.print(f'{picture}  [dim]the picture[/dim]', highlight=False, soft_wrap=True)
-    if wrong := wrongly_judged(judged, len(episodes)):
+    if wrong := wrongly_judged(judged, outcomes, len(episodes)):
         raise DemoError(f'{wrong} of {len(episodes)} episodes were not judged rightly')
 
 
-def wrongly_judged(judged: Sequence[EpisodeCurve], count: int) -> int:
-    """How many of so many episodes were not judged rightly, the ones never shown among them."""
-    return count - sum(one.is_right and bool(one.times) for one in judged)
+def wrongly_judged(judged: Sequence[EpisodeCurve], outcomes: Sequence[str], count: int) -> int:
+    """How many of so many episodes were not judged rightly, by the reward node or the reset node.
+
+    The ones that were never scored, or cut off, are among them.
+    """
+    right = 0
+    for one, outcome in zip(judged, outcomes, strict=False):
+        expected = 'success' if one.episode.is_success else 'time is up'
+        right += one.is_right and bool(one.times) and outcome == expected
+    return count - right
+
+
+def _outcomes(folder: Path) -> list[str]:
+    """What the reset node has written down of each episode."""
+    file = folder / 'episodes.csv'
+    if not file.is_file():
+        return []
+    with file.open(encoding='utf-8', newline='') as stream:
+        return [row['outcome'] for row in csv.DictReader(stream)]
 
 
 def _play(
@@ -165,7 +187,7 @@ def _run(
     executor.add_node(scene)
     log = folder / 'nodes.log'
     tasks = [episode.task.say() for episode in programme(options.seed)]
-    until = time.monotonic() + PATIENCE
+    until: float | None = None
     # The small model has no work for more than one, and they would wait for each other.
     threads = {} if options.model else {'OMP_NUM_THREADS': '1'}
     with log.open('w', encoding='utf-8') as stream, Children() as children:
@@ -178,9 +200,16 @@ def _run(
             board.show(scene.shown, recorder)
             if any(node.poll() is not None for node in nodes):
                 raise DemoError(f'a node ended:\n{tail(log)}')
-            if time.monotonic() > until:
+            if scene.shown:  # the model may have taken long to load
+                until = until or time.monotonic() + PATIENCE
+            if until and time.monotonic() > until:
                 raise DemoError(f'the episodes took more than {PATIENCE} s:\n{tail(log)}')
         board.show(scene.shown, recorder)
+        # The reset node has yet to hear that the last reset is done, and to write it down.
+        for _ in range(40):
+            listen(executor, 0.05)
+            if len(_outcomes(folder)) == len(tasks):
+                break
 
 
 class Board:
@@ -272,11 +301,11 @@ def _reward_command(model: str) -> list[str]:
 def _reset_command(tasks: Sequence[str], folder: Path) -> list[str]:
     settings = {
         'autostart': 'true',
-        'tasks': '[' + ', '.join(f"'{task}'" for task in tasks) + ']',
+        'tasks': json.dumps(list(tasks)),
         'episode_time': EPISODE_TIME,
-        'settle_time': 0.0,
+        'settle_time': SETTLE_TIME,
         'trigger_service': f'{NAMESPACE}/scene/reset',
-        'log_file': folder / 'episodes.csv',
+        'log_file': json.dumps(str(folder / 'episodes.csv')),
     }
     command = [sys.executable, '-m', 'topreward_ros.nodes.episode_reset_node', '--ros-args']
     command += ['-r', f'__ns:={NAMESPACE}']

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -30,7 +31,7 @@ class EpisodeRecord:
     reset_seconds: float
 
 
-FIELDS = ('number', *(field.name for field in dataclasses.fields(EpisodeRecord)))
+HEADER = ','.join(['number', *(field.name for field in dataclasses.fields(EpisodeRecord))])
 
 
 class EpisodeLog:
@@ -46,17 +47,16 @@ class EpisodeLog:
         with file.open('a+', encoding='utf-8', newline='') as stream:
             stream.seek(0)
             text = stream.read()
+            begun = text.split('\n')[0]
+            if begun != HEADER and not (begun == text and HEADER.startswith(text)):
+                raise ValueError(f'{file} is not a log of episodes; expected columns {HEADER}')
             # A line without an end was cut off while it was written: it did not happen.
             whole = text[: text.rfind('\n') + 1]
             if whole != text:
                 stream.truncate(len(whole.encode()))
             if not whole:
-                csv.writer(stream, lineterminator='\n').writerow(FIELDS)
+                stream.write(f'{HEADER}\n')
         rows = list(csv.DictReader(io.StringIO(whole)))
-        if whole and tuple(whole.split('\n')[0].split(',')) != FIELDS:
-            raise ValueError(
-                f'{file} is not a log of episodes; expected columns {",".join(FIELDS)}'
-            )
         self.count = len(rows)
         self.successes = sum(row['outcome'] == 'success' for row in rows)
 
@@ -65,10 +65,16 @@ class EpisodeLog:
         row = io.StringIO()
         values = [_shown(value) for value in dataclasses.astuple(record)]
         csv.writer(row, lineterminator='\n').writerow([self.count + 1, *values])
-        with self._file.open('a', encoding='utf-8', newline='') as stream:
-            stream.write(row.getvalue())
-            stream.flush()
-            os.fsync(stream.fileno())
+        with self._file.open('ab') as stream:
+            before = stream.seek(0, os.SEEK_END)
+            try:
+                stream.write(row.getvalue().encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(self._file, before)
+                raise
         self.count += 1
         self.successes += record.outcome == 'success'
 

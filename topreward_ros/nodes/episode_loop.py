@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import enum
 import math
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from rclpy.node import Node
-from std_msgs.msg import Bool, String
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from topreward_ros.msg import Progress, SuccessDetected
@@ -19,6 +20,7 @@ from topreward_ros.msg import Progress, SuccessDetected
 from .diagnostics import ERROR, OK, WARN
 from .episode_log import EpisodeLog, EpisodeRecord
 from .qos import RESULT, TASK
+from .rclpy_versions import steady_clock
 from .reset_settings import ResetSettings
 from .resets import Reset, ResetError
 from .task_list import TaskList
@@ -26,7 +28,8 @@ from .task_list import TaskList
 PERIOD = 0.05  # [s]
 RETRY = 1.0  # between two attempts to start an episode [s]
 ANSWER_TIME = 5.0  # an answer to that may be lost: then ask again [s]
-PATIENCE = 5.0  # before a reward node that is not there is complained of [s]
+PATIENCE = 5.0  # before a reward node that says nothing is complained of [s]
+ON_ITS_WAY = 2.0  # how long a message may be [s]
 
 
 class Phase(enum.Enum):
@@ -40,18 +43,26 @@ class Phase(enum.Enum):
 class EpisodeLoop:
     """Lives from activation to deactivation, on the executor's thread.
 
-    Times are the node's clock, so that they follow simulated time.
+    Episodes are timed by the node's clock, so that they follow simulated time, which may stand
+    still or begin anew; answers and resets by the wall's.
     """
 
     def __init__(
-        self, node: Node, settings: ResetSettings, reset: Reset, log: EpisodeLog | None
+        self,
+        node: Node,
+        settings: ResetSettings,
+        reset: Reset,
+        log: EpisodeLog | None,
+        tell_running: Callable[[bool], None],
     ) -> None:
         self._node = node
         self._settings = settings
         self._reset = reset
         self._log = log
+        self._tell_running = tell_running
         self._tasks = TaskList(settings.task_list, settings.task_order, settings.task_seed)
-        self._task = ''
+        self._task = ''  # of the list; empty where there is none
+        self._told_task = ''  # by the reward node
         self._episode: int | None = None  # of the reward node, once it has told
         self._finished: int | None = None
         self._progress = math.nan
@@ -59,9 +70,12 @@ class EpisodeLoop:
         self._outcome = ''
         self._length = 0.0
         self._answer: Any = None
-        self._asked = -math.inf
+        self._asked = -math.inf  # monotonic
         self._waiting: list[Callable[[bool, str], None]] = []
         self._complaint = ''
+        self._clock = 0.0  # the node's, when it was read last
+        self._set_back = 0.0  # by how much it has jumped back in all
+        self._heard = 0.0
         self._phase = Phase.STARTING
         self._since = self._now()
         name = settings.reward_node.rstrip('/')
@@ -74,8 +88,7 @@ class EpisodeLoop:
         self._client: Any = node.create_client(Trigger, f'{name}/start_episode')
         self._service = node.resolve_service_name(f'{name}/start_episode')
         self._publisher = node.create_publisher(String, f'{name}/task', TASK)
-        self._running = node.create_publisher(Bool, '~/running', TASK)
-        self._timer = node.create_timer(PERIOD, self._tick)
+        self._timer = node.create_timer(PERIOD, self._tick, clock=steady_clock())
         self._take_next_task()
         self._enter(Phase.STARTING)
 
@@ -83,19 +96,18 @@ class EpisodeLoop:
         """Stop what moves, and write down the episode that is cut off."""
         self._timer.cancel()
         self._node.destroy_timer(self._timer)
-        self._reset.close()
+        self._reset.stop()
         if self._phase is Phase.RUNNING:
             self._outcome, self._length = 'cut off', self._now() - self._since
             self._write('not done', 0.0)
         elif self._phase is Phase.RESETTING:
             self._write('cut off', self._now() - self._since)
-        self._running.publish(Bool(data=False))
+        self._tell_running(False)
         self._tell_waiting(False, 'the node was deactivated')
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._node.destroy_client(self._client)
         self._node.destroy_publisher(self._publisher)
-        self._node.destroy_publisher(self._running)
 
     def request_reset(self, tell: Callable[[bool, str], None]) -> None:
         """Reset now; tell whether that went well, and the reason, when it is over."""
@@ -110,11 +122,14 @@ class EpisodeLoop:
             return ERROR, self._complaint
         if self._complaint:
             return WARN, self._complaint
+        silence = self._now() - self._heard
+        if self._phase is Phase.RUNNING and silence > PATIENCE:
+            return WARN, f'the reward node has told no progress for {silence:.0f} s'
         return OK, self._phase.value
 
     def facts(self) -> dict[str, object]:
         return {
-            'task': self._task or "the reward node's own",
+            'task': self._task or self._told_task,
             'episodes': self._log.count if self._log else 'not logged',
             'successes': self._log.successes if self._log else 'not logged',
             'progress': f'{self._progress:.3f}',
@@ -125,7 +140,6 @@ class EpisodeLoop:
 
     def _tick(self) -> None:
         now = self._now()
-        self._since = min(self._since, now)  # simulated time may begin again
         {
             Phase.STARTING: self._start,
             Phase.RUNNING: self._watch,
@@ -143,12 +157,12 @@ class EpisodeLoop:
                 self._node.get_logger().info(f'{answer.message} runs: {self._task or "same task"}')
                 return
             self._complain(f'the reward node starts no episode: {answer.message}', now)
-        elif self._answer is not None and now - self._asked > ANSWER_TIME:
-            self._client.remove_pending_request(self._answer)
-            self._answer = None
-        if self._answer is None and abs(now - self._asked) > RETRY:
+        waited = time.monotonic() - self._asked
+        if waited > ANSWER_TIME:
+            self._forget_answer()
+        if self._answer is None and waited > RETRY:
+            self._asked = time.monotonic()
             if self._client.service_is_ready():
-                self._asked = now
                 self._answer = self._client.call_async(Trigger.Request())
             else:
                 self._complain(f'nobody offers {self._service}: is the reward node up?', now)
@@ -156,10 +170,12 @@ class EpisodeLoop:
     def _watch(self, now: float) -> None:
         if self._settings.episode_time and now - self._since >= self._settings.episode_time:
             self._end('time is up')
+        elif self._still and now - self._still[1] >= self._settings.stall_time:
+            self._end('stalled')
 
     def _see_to_reset(self, now: float) -> None:
         try:
-            done = self._reset.is_done(now)
+            done = self._reset.is_done()
         except ResetError as error:
             self._fail(str(error), now)
             return
@@ -178,6 +194,8 @@ class EpisodeLoop:
     def _end(self, outcome: str) -> None:
         """End the episode, if there is one, and begin to reset."""
         now = self._now()
+        self._forget_answer()  # an episode that is about to start is not the one after the reset
+        self._asked = -math.inf
         self._outcome, self._length = outcome, now - self._since
         if outcome:
             self._finished = self._episode if self._episode is not None else self._finished
@@ -186,7 +204,7 @@ class EpisodeLoop:
             )
         self._enter(Phase.RESETTING)
         try:
-            self._reset.begin(now)
+            self._reset.begin()
         except ResetError as error:
             self._fail(str(error), now)
 
@@ -202,9 +220,10 @@ class EpisodeLoop:
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
         self._since = self._now()
-        self._running.publish(Bool(data=phase is Phase.RUNNING))
+        self._tell_running(phase is Phase.RUNNING)
         if phase is Phase.RUNNING:
             self._episode, self._progress, self._still = None, math.nan, None
+            self._heard = self._since
         if phase is not Phase.STARTING:
             self._complaint = ''
 
@@ -220,24 +239,26 @@ class EpisodeLoop:
             return
         now = self._now()
         self._episode, self._progress = message.episode, message.progress
+        self._told_task, self._heard = message.task, now
         if math.isnan(message.progress) or not self._settings.stall_time:
             return
-        if (
-            self._still is None
-            or abs(message.progress - self._still[0]) > self._settings.stall_change
-        ):
+        moved = self._still and abs(message.progress - self._still[0])
+        if moved is None or moved > self._settings.stall_change:
             self._still = message.progress, now
-        elif now - self._still[1] >= self._settings.stall_time:
-            self._end('stalled')
 
     def _on_success(self, message: SuccessDetected) -> None:
         if self._is_of_this_episode(message):
-            self._episode = message.episode
+            self._episode, self._told_task = message.episode, message.task
             self._end('success')
 
     def _is_of_this_episode(self, message: Progress | SuccessDetected) -> bool:
-        """Not one that was on its way when the episode ended."""
-        if self._phase is not Phase.RUNNING or message.episode == self._finished:
+        """Not one that was on its way when the episode before ended.
+
+        Numbers come again when the reward node is started anew, so that tells only for a while.
+        """
+        if self._phase is not Phase.RUNNING:
+            return False
+        if message.episode == self._finished and self._now() - self._since < ON_ITS_WAY:
             return False
         return not self._task or message.task.strip() == self._task.strip()
 
@@ -253,7 +274,7 @@ class EpisodeLoop:
             return
         record = EpisodeRecord(
             ended=datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
-            task=self._task,
+            task=self._task or self._told_task,
             outcome=self._outcome,
             seconds=self._length,
             progress=self._progress,
@@ -267,10 +288,18 @@ class EpisodeLoop:
             self._node.get_logger().error(f'the episode is not in the log: {error}')
 
     def _complain(self, what: str, now: float) -> None:
-        self._asked = now
         if now - self._since > PATIENCE:
             self._complaint = what
             self._node.get_logger().warning(what, throttle_duration_sec=10.0)
 
+    def _forget_answer(self) -> None:
+        if self._answer is not None:
+            self._client.remove_pending_request(self._answer)
+            self._answer = None
+
     def _now(self) -> float:
-        return float(self._node.get_clock().now().nanoseconds / 1e9)
+        """The node's clock [s], but it never goes back: where that does, this one goes on."""
+        clock = self._node.get_clock().now().nanoseconds / 1e9
+        self._set_back += max(0.0, self._clock - clock)
+        self._clock = clock
+        return float(clock + self._set_back)

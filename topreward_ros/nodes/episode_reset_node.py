@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.duration import Duration
 from rclpy.task import Future
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from .diagnostics import OK, diagnostic_array
@@ -18,7 +21,7 @@ from .episode_log import EpisodeLog
 from .episode_loop import EpisodeLoop
 from .managed_node import ManagedNode, run
 from .parameters import Parameters
-from .qos import RESULT
+from .qos import RESULT, TASK
 from .rclpy_versions import steady_clock
 from .reset_settings import ResetSettings
 from .resets import Reset, make_reset
@@ -35,9 +38,10 @@ class EpisodeResetNode(ManagedNode):
         self._read_settings = Parameters(self, ResetSettings, lambda: self.state).read
         settings = self._read_settings()
         self._log: EpisodeLog | None = None
-        self._reset: Reset | None = None
+        self._reset: tuple[ResetSettings, Reset] | None = None
         self._loop: EpisodeLoop | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', RESULT)
+        self._running = self.create_publisher(Bool, '~/running', TASK)
         # Reentrant: it answers when the reset is over, and others are refused meanwhile.
         self.create_service(
             Trigger, '~/reset', self._on_reset, callback_group=ReentrantCallbackGroup()
@@ -46,13 +50,14 @@ class EpisodeResetNode(ManagedNode):
 
     async def configure(self) -> None:
         settings = self._read_settings()
+        self.resolve_service_name(f'{settings.reward_node}/start_episode')  # or it is no name
         try:
             file = settings.log_file and Path(settings.log_file).expanduser()
             self._log = EpisodeLog(file) if file else None
-        except OSError as error:
-            raise ValueError(f'log_file cannot be written: {error}') from error
+        except (OSError, RuntimeError, csv.Error) as error:
+            raise ValueError(f'log_file cannot be used: {error}') from error
         # From now on it listens, so that joint states are there at activation.
-        self._reset = make_reset(self, settings)
+        self._set_reset(settings)
         self.get_logger().info(
             f'{settings.reset} resets; log: '
             + (f'{file}, {self._log.count} episodes so far' if self._log else 'none')
@@ -60,10 +65,8 @@ class EpisodeResetNode(ManagedNode):
 
     async def activate(self) -> None:
         settings = self._read_settings()
-        if self._reset is not None:  # made anew: parameters may have changed while inactive
-            self._reset.close()
-        self._reset = make_reset(self, settings)
-        self._loop = EpisodeLoop(self, settings, self._reset, self._log)
+        reset = self._set_reset(settings)
+        self._loop = EpisodeLoop(self, settings, reset, self._log, self._tell_running)
 
     async def deactivate(self) -> None:
         self._stop()
@@ -77,13 +80,26 @@ class EpisodeResetNode(ManagedNode):
     def close(self) -> None:
         self._stop()
         if self._reset is not None:
-            self._reset.close()
+            self._reset[1].close()
         self._reset = self._log = None
 
     def _stop(self) -> None:
         if self._loop is not None:
             self._loop.close()
-            self._loop = self._reset = None
+            self._loop = None
+            self._running.wait_for_all_acked(Duration(seconds=0.5))
+
+    def _set_reset(self, settings: ResetSettings) -> Reset:
+        """The reset for these settings; made anew where they have changed."""
+        if self._reset is not None and self._reset[0] != settings:
+            self._reset[1].close()
+            self._reset = None
+        if self._reset is None:
+            self._reset = settings, make_reset(self, settings)
+        return self._reset[1]
+
+    def _tell_running(self, running: bool) -> None:
+        self._running.publish(Bool(data=running))
 
     async def _on_reset(
         self, _request: Trigger.Request, response: Trigger.Response

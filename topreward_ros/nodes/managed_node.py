@@ -13,7 +13,11 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.msg import Transition
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    NameValidationException,
+)
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 from rclpy.node import Node
@@ -25,6 +29,7 @@ from .rclpy_versions import StateMachine
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
+SIGNAL_PERIOD = 0.2  # in which a signal is noticed [s]
 SHUTDOWNS = {
     'unconfigured': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
     'inactive': Transition.TRANSITION_INACTIVE_SHUTDOWN,
@@ -35,9 +40,9 @@ SHUTDOWNS = {
 class ManagedNode(LifecycleNodeMixin, Node):
     """Subclasses override `configure`, `activate`, `deactivate`, `cleanup` and `release`.
 
-    A TopRewardError or ValueError raised there is a failure: the node stays in the state it was
-    in. Any other exception is an error: everything is released and the node is unconfigured. Both
-    are logged with their reason.
+    A TopRewardError, ValueError or bad name raised there is a failure: the node stays in the state
+    it was in. Any other exception is an error: everything is released and the node is unconfigured.
+    Both are logged with their reason.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -112,7 +117,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
     ) -> TransitionCallbackReturn:
         try:
             await step()
-        except (TopRewardError, ValueError) as error:
+        except (TopRewardError, ValueError, NameValidationException) as error:
             self.get_logger().error(f'{what} failed: {error}')
             return FAILURE
         except Exception as error:
@@ -146,9 +151,12 @@ def run(
     It starts by itself where its parameter `autostart` says so. With last_words it can still
     publish when it is closed; rclpy's own handling of signals shuts the middleware before.
     """
+    signals: list[int] = []
     if last_words:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Only noted: an exception would come up anywhere, in the midst of a stop too.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _: signals.append(number))
     else:
         rclpy.init(args=args)
     try:
@@ -162,7 +170,10 @@ def run(
     if node.get_parameter('autostart').value:
         executor.create_task(node.start_by_itself)
     try:
-        executor.spin()
+        while last_words and not signals and rclpy.ok():
+            executor.spin_once(timeout_sec=SIGNAL_PERIOD)
+        if not last_words:
+            executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:

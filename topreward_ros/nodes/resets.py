@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration as DurationMessage
+from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -18,8 +21,11 @@ from .qos import COMMAND, JOINT_STATES
 from .reset_settings import ResetSettings
 
 SHORTEST_MOTION = 0.5  # [s]
+LONGEST_MOTION = 600.0  # [s]
 STOP_TIME = 0.3  # to come to rest, when a motion is stopped [s]
 REST_TIME = 0.2  # within the tolerance for so long is arrived, not passing by [s]
+MARGIN = 0.2  # by which a joint may be seen outside its limits [rad or m]
+DELIVERY_TIME = 1.0  # for a stop to reach the controller before its publisher is gone [s]
 
 
 class ResetError(TopRewardError):
@@ -27,18 +33,18 @@ class ResetError(TopRewardError):
 
 
 class Reset(Protocol):
-    """One way to reset. Times [s] are the node's clock."""
+    """One way to reset. Its time limits are of the wall's clock: simulated time may begin anew."""
 
-    def begin(self, now: float) -> None:
+    def begin(self) -> None:
         """Start; raises ResetError with the reason where that cannot be."""
         ...
 
-    def is_done(self, now: float) -> bool:
+    def is_done(self) -> bool:
         """Whether it is over; raises ResetError where it has failed."""
         ...
 
     def stop(self) -> None:
-        """End one that is under way; nothing moves afterwards."""
+        """End one that is under way."""
         ...
 
     def close(self) -> None:
@@ -47,6 +53,7 @@ class Reset(Protocol):
 
 
 def make_reset(node: Node, settings: ResetSettings) -> Reset:
+    """Raises rclpy's NameValidationException for a name that is none."""
     kinds: dict[str, type[TriggerReset] | type[HomeMotion]] = {
         'trigger': TriggerReset,
         'home_motion': HomeMotion,
@@ -60,28 +67,30 @@ class TriggerReset:
     def __init__(self, node: Node, settings: ResetSettings) -> None:
         self._node = node
         self._settings = settings
-        self._client: Any = node.create_client(Trigger, settings.trigger_service)
         self._name = node.resolve_service_name(settings.trigger_service)
+        self._client: Any = node.create_client(Trigger, settings.trigger_service)
         self._answer: Any = None
         self._until = 0.0
 
-    def begin(self, now: float) -> None:
+    def begin(self) -> None:
         if not self._client.service_is_ready():
             raise ResetError(
-                f'nobody offers the service {self._name}; start it, or set '
-                'trigger_service to another'
+                f'nobody offers the service {self._name}; start it, or set trigger_service to '
+                'another'
             )
-        self._until = now + self._settings.reset_time_limit
+        self._until = time.monotonic() + self._settings.reset_time_limit
         self._answer = self._client.call_async(Trigger.Request())
 
-    def is_done(self, now: float) -> bool:
+    def is_done(self) -> bool:
+        if self._answer is None:
+            raise ResetError(f'{self._name} was not called')
         if self._answer.done():
             answer = self._answer.result()
             self._answer = None
             if not answer.success:
                 raise ResetError(f'{self._name} says: {answer.message or "no success"}')
             return True
-        if now > self._until:
+        if time.monotonic() > self._until:
             self.stop()
             raise ResetError(f'{self._name} gave no answer in {self._settings.reset_time_limit} s')
         return False
@@ -96,6 +105,20 @@ class TriggerReset:
         self._node.destroy_client(self._client)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What was told of a joint: position and velocity [rad, rad/s or m, m/s], and when."""
+
+    position: float
+    velocity: float
+    heard: float
+
+    @property
+    def age(self) -> float:
+        """[s]"""
+        return time.monotonic() - self.heard
+
+
 class HomeMotion:
     """Sends one trajectory to a controller, and sees from the joint states whether it is done."""
 
@@ -103,18 +126,19 @@ class HomeMotion:
         self._node = node
         self._settings = settings
         self._moving = False
-        self._until = 0.0
+        self._arrived = False
+        self._ends = 0.0  # when the trajectory that was sent is over (monotonic) [s]
         self._near_since: float | None = None
-        # Position and velocity of each joint, and when they were told by the node's clock
-        self._seen: dict[str, tuple[float, float, float]] = {}
-        self._told: set[str] = set()  # names in the newest message
+        self._seen: dict[str, Seen] = {}
+        self._others: set[str] = set()  # names of joints that are not ours
         self._publisher = node.create_publisher(JointTrajectory, settings.trajectory_topic, COMMAND)
         self._subscription = node.create_subscription(
             JointState, settings.joint_states_topic, self._on_joint_state, JOINT_STATES
         )
 
-    def begin(self, now: float) -> None:
-        where = self._where(now)
+    def begin(self) -> None:
+        where = self._where()
+        self._check_limits(where)
         if not self._publisher.get_subscription_count():
             raise ResetError(
                 f'no controller listens to {self._publisher.topic_name}; start it, or set '
@@ -122,31 +146,33 @@ class HomeMotion:
             )
         longest = max(abs(a - b) for a, b in zip(where, self._settings.home, strict=True))
         seconds = max(SHORTEST_MOTION, longest / self._settings.speed)
-        self._until = now + seconds + self._settings.reset_time_limit
+        if seconds > LONGEST_MOTION:
+            raise ResetError(
+                f'the way home would take {seconds:.0f} s at {self._settings.speed} a second; '
+                f'expected at most {LONGEST_MOTION:.0f} s'
+            )
+        self._ends = time.monotonic() + seconds
         self._near_since = None
-        self._moving = True
+        self._moving, self._arrived = True, False
         self._send(self._settings.home, seconds)
 
-    def is_done(self, now: float) -> bool:
+    def is_done(self) -> bool:
+        if self._arrived:
+            self._moving = False
+            return True
         try:
-            where = self._where(now)
+            where = self._where()
         except ResetError:
             self.stop()
             raise
-        apart = [abs(a - b) for a, b in zip(where, self._settings.home, strict=True)]
-        if max(apart) > self._settings.tolerance:
-            self._near_since = None
-        elif self._near_since is None:
-            self._near_since = now
-        elif now - self._near_since >= REST_TIME:
-            self._moving = False
-            return True
-        if now > self._until:
+        if time.monotonic() > self._ends + self._settings.reset_time_limit:
+            apart = [abs(a - b) for a, b in zip(where, self._settings.home, strict=True)]
             worst = apart.index(max(apart))
             self.stop()
             raise ResetError(
                 f'{self._settings.joints[worst]} is at {where[worst]:.3f} and did not come to '
-                f'{self._settings.home[worst]:.3f} within {self._settings.tolerance} in time'
+                f'rest at {self._settings.home[worst]:.3f} within {self._settings.tolerance} in '
+                'time'
             )
         return False
 
@@ -161,31 +187,50 @@ class HomeMotion:
             return
         self._moving = False
         try:
-            self._where(self._now())
+            self._where()
         except ResetError as error:
-            self._node.get_logger().error(f'the motion cannot be stopped: {error}')
+            self._node.get_logger().error(
+                f'the motion is not stopped and comes to its own end: {error}'
+            )
             return
         settings = self._settings
         rows = zip(settings.joints, settings.lower_limits, settings.upper_limits, strict=True)
-        rest = []
-        for joint, low, high in rows:
-            position, velocity, _ = self._seen[joint]
-            rest.append(min(max(position + velocity * STOP_TIME / 2, low), high))
-        self._send(rest, STOP_TIME)
+        self._send([self._rest(self._seen[joint], *limits) for joint, *limits in rows], STOP_TIME)
+        self._publisher.wait_for_all_acked(Duration(seconds=DELIVERY_TIME))
 
     def close(self) -> None:
         self.stop()
         self._node.destroy_subscription(self._subscription)
         self._node.destroy_publisher(self._publisher)
 
+    def _rest(self, seen: Seen, low: float, high: float) -> float:
+        """Where a joint comes to rest, whatever its driver says of its velocity."""
+        most = 2 * self._settings.speed  # of a smooth motion in its middle
+        velocity = min(max(seen.velocity, -most), most)
+        there = seen.position + velocity * (seen.age + STOP_TIME / 2)
+        return min(max(there, min(low, seen.position)), max(high, seen.position))
+
+    def _check_limits(self, where: list[float]) -> None:
+        settings = self._settings
+        rows = zip(
+            settings.joints, where, settings.lower_limits, settings.upper_limits, strict=True
+        )
+        for joint, position, low, high in rows:
+            if not low - MARGIN <= position <= high + MARGIN:
+                raise ResetError(
+                    f'{joint} is said to be at {position:.6g}, outside its limits {low} to {high}; '
+                    'expected radians or metres within them'
+                )
+
     def _send(self, positions: Any, seconds: float) -> None:
         nanoseconds = round(seconds * 1e9)
+        count = len(self._settings.joints)
         point = JointTrajectoryPoint(
             positions=[float(position) for position in positions],
             # At rest in the end, which also makes the controller's way there a smooth one
-            velocities=[0.0] * len(self._settings.joints),
-            accelerations=[0.0] * len(self._settings.joints),
-            time_from_start=Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9),
+            velocities=[0.0] * count,
+            accelerations=[0.0] * count,
+            time_from_start=DurationMessage(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9),
         )
         # A stamp of zero: from now on
         self._publisher.publish(
@@ -193,22 +238,38 @@ class HomeMotion:
         )
 
     def _on_joint_state(self, message: JointState) -> None:
-        now = self._now()
-        self._told = set(message.name)
-        # Some drivers send no velocities, and grippers apart from arms.
-        velocities = message.velocity or [0.0] * len(message.name)
-        rows = zip(message.name, message.position, velocities, strict=False)
-        for joint, position, velocity in rows:
-            if joint in self._settings.joints and math.isfinite(position):
-                self._seen[joint] = position, velocity if math.isfinite(velocity) else 0.0, now
+        now = time.monotonic()
+        # Some drivers send no velocities, or fewer, and grippers apart from arms.
+        velocities = dict(zip(message.name, message.velocity, strict=False))
+        for joint, position in zip(message.name, message.position, strict=False):
+            if joint not in self._settings.joints:
+                if len(self._others) < 100:
+                    self._others.add(joint)
+            elif math.isfinite(position):
+                velocity = velocities.get(joint, 0.0)
+                self._seen[joint] = Seen(
+                    position, velocity if math.isfinite(velocity) else 0.0, now
+                )
+        if self._moving and not self._arrived:
+            self._judge(now)
 
-    def _now(self) -> float:
-        return float(self._node.get_clock().now().nanoseconds / 1e9)
+    def _judge(self, now: float) -> None:
+        """Arrived is told by what is heard, after the way's own time, and over some time."""
+        settings = self._settings
+        homes = zip(settings.joints, settings.home, strict=True)
+        off = max(abs(self._seen[joint].position - home) for joint, home in homes)
+        if off > settings.tolerance or now < self._ends:
+            self._near_since = None
+        elif self._near_since is None:
+            self._near_since = now
+        else:
+            rested = min(seen.heard for seen in self._seen.values()) - self._near_since
+            self._arrived = rested >= REST_TIME
 
-    def _where(self, now: float) -> list[float]:
+    def _where(self) -> list[float]:
         """The present positions of the joints; ResetError where they are not known."""
         settings, topic = self._settings, self._subscription.topic_name
-        if not self._told:
+        if not self._seen and not self._others:
             raise ResetError(
                 f'no joint states on {topic}; start the driver, or set joint_states_topic to its '
                 'topic'
@@ -216,12 +277,12 @@ class HomeMotion:
         if unknown := [joint for joint in settings.joints if joint not in self._seen]:
             raise ResetError(
                 f'no position of {", ".join(unknown)} on {topic}, which tells of '
-                f'{", ".join(sorted(self._told))}'
+                f'{", ".join(sorted({*self._seen, *self._others}))}'
             )
-        age = now - min(time for *_, time in self._seen.values())
+        age = max(seen.age for seen in self._seen.values())
         if age > settings.joint_state_timeout:
             raise ResetError(
                 f'no joint states on {topic} for {age:.1f} s; expected one every '
                 f'{settings.joint_state_timeout} s'
             )
-        return [self._seen[joint][0] for joint in settings.joints]
+        return [self._seen[joint].position for joint in settings.joints]

@@ -35,6 +35,8 @@ def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format='rgb24')
             container.mux(stream.encode(frame))
             count += 1
+        if not count:
+            raise ValueError('a video needs a frame')
         container.mux(stream.encode())
     part.rename(file)
     return count
