@@ -18,7 +18,7 @@ from rich.progress import track
 
 from topreward_ros.demo.drawing import Camera
 from topreward_ros.demo.model import LEAST, SIDE
-from topreward_ros.demo.scene import BLOCK_SIDE, Episode, Point, State, relative_progress
+from topreward_ros.demo.scene import STACKED, Episode, Point, State, relative_progress
 from topreward_ros.demo.tasks import COLOURS, PLACES, Task, known_tasks
 from topreward_ros.scoring.video import fit
 
@@ -54,10 +54,14 @@ class Pool:
         index = [[THINGS.index(name) for name in row] for row in names]
         return np.concatenate([self.points[episode, f][index] for f in (first, frame)], axis=1)
 
-    def questions(self, episode: int, first: int) -> list[Task]:
-        """Tasks that can be asked of this table: known, and not done already at that frame."""
+    def questions(self, episode: int, first: int, stands_still: bool) -> list[Task]:
+        """Tasks that can be asked of this table: known, and not done already at that frame.
+
+        Where nothing moves, those too: nothing has come of them since.
+        """
         points = self.points[episode, first]
-        return [task for task in known_tasks() if _distance(points, task) > 0.15]
+        least = -1.0 if stands_still else 0.15
+        return [task for task in known_tasks() if _distance(points, task) > least]
 
 
 def _distance(points: np.ndarray, task: Task) -> float:
@@ -115,7 +119,7 @@ def _scramble(random: np.random.Generator, table: State) -> State:
         gripper_height=float(random.uniform(0.02, 0.08)),
         opening=float(random.uniform(0, 1)),
         moved=on_top,
-        moved_height=BLOCK_SIDE / 2 if stacks else 0.0,
+        moved_height=STACKED if stacks else 0.0,
     )
 
 

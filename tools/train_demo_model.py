@@ -46,7 +46,7 @@ from topreward_ros.scoring.video import Geometry
 READ_WORDINGS = (*WORDINGS, *MORE_WORDINGS)
 RATES = (1.0, 2.0, 4.0, 5.0, 10.0)
 LEARNING_RATE = 2e-3
-STEPS = {'see': 1200, 'ask briefly': 700, 'ask': 200, 'score': 1300, 'polish': 1400}
+STEPS = {'see': 1200, 'ask briefly': 700, 'ask': 200, 'score': 1300, 'polish': 1900}
 
 
 class Trainer:
@@ -200,7 +200,10 @@ class Trainer:
         for episode, shown in zip(episodes, maps, strict=True):
             row = []
             for prefix in prefixes:
-                tasks = self._tasks(episode, shown[0], questions)
+                still = bool((shown == shown[0]).all())
+                tasks = self._tasks(
+                    self.pool.questions(episode, shown[0], still), episode, questions
+                )
                 words = self.random.choice(READ_WORDINGS, questions)
                 asked = zip(tasks, words, strict=True)
                 row += [self.trees.tail(task.say(words), short) for task, words in asked]
@@ -232,9 +235,8 @@ class Trainer:
             loss = loss + relative * torch.nn.functional.huber_loss(off, 0 * off, delta=0.5)
         return loss + seeing * (seen + pointed), facts
 
-    def _tasks(self, episode: int, first: int, count: int) -> list[Task]:
+    def _tasks(self, possible: list[Task], episode: int, count: int) -> list[Task]:
         """Tasks to ask: what the arm does, its neighbours by object and by target, any others."""
-        possible = self.pool.questions(episode, first)
         if episode >= self.pool.episodes:
             order = self.random.permutation(len(possible))
             return [possible[k] for k in np.resize(order, count)]

@@ -118,10 +118,10 @@ def play(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """Episodes of a small world through the real nodes."""
-    from .demo.tasks import known_tasks
+    from .demo.tasks import shown_tasks
 
     if options.tasks:
-        print('\n'.join(task.say() for task in known_tasks()))
+        print('\n'.join(task.say() for task in shown_tasks()))
         return 0
     from .nodes.demo import DemoOptions
     from .nodes.demo import demo as show

@@ -18,6 +18,7 @@ from topreward_ros.demo.tasks import (
     Task,
     all_tasks,
     known_tasks,
+    shown_tasks,
 )
 
 SEEDS = range(8)
@@ -26,6 +27,7 @@ SEEDS = range(8)
 def test_enough_to_ask_for() -> None:
     assert len(COLOURS) >= 3 and len(PLACES) >= 4 and len(WORDINGS) == 3
     assert len(set(all_tasks())) == 45 and len(known_tasks()) == 38
+    assert len(shown_tasks()) == 20 and set(shown_tasks()) < set(known_tasks())
     assert not set(UNREAD_WORDINGS) & {*WORDINGS, *MORE_WORDINGS}
     assert Task('red', 'yellow').say(WORDINGS[2]) == 'Move the red block onto the yellow block.'
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from rosbags.highlevel import AnyReader
 
+from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import Episode
 from topreward_ros.offline.clip import open_clip
-from topreward_ros.offline.film import film, write_image_bag, write_video
+from topreward_ros.offline.film import write_image_bag, write_video
 
 EPISODE = Episode(4)
 

@@ -25,6 +25,7 @@ KIND_NAMES = {
 }
 
 BLOCK_SIDE = 0.10
+STACKED = 0.14  # height of a block on a block, at which the lower one can still be seen
 PLACE_RADIUS = 0.095
 BLOCKS_ON_TABLE = 3
 PLACES_ON_TABLE = 4
@@ -282,7 +283,7 @@ def _plan(
     goal = tuple(
         float(c) for c in np.array(state.at(task.target)) + random.uniform(-0.012, 0.012, 2)
     )
-    lift = BLOCK_SIDE / 2 if task.stacks else 0.0
+    lift = STACKED if task.stacks else 0.0
 
     def go(seconds: float, to: Point, opening: float, height: float) -> float:
         path.append(Waypoint(path[-1].time + seconds, to, opening, height))

@@ -79,6 +79,11 @@ def all_tasks() -> list[Task]:
     ]
 
 
+def shown_tasks() -> list[Task]:
+    """The tasks of the demo: those that its model has learned well, which stacking is not."""
+    return [task for task in known_tasks() if not task.stacks]
+
+
 def known_tasks() -> list[Task]:
-    """The tasks that the demo's model has learned."""
+    """The tasks that the demo's model was trained on."""
     return [task for task in all_tasks() if (task.object, task.target) not in UNASKED]

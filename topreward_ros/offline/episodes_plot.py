@@ -17,7 +17,6 @@ from .plot import INK, PROGRESS, SUCCESS
 
 TRUTH = '#9aa5b1'
 WRONG = '#b03a2e'
-PICTURES = 3  # of each episode
 SIDE = 240  # of a picture [px]
 COLUMN = 2.35  # width of an episode [in]
 
@@ -44,11 +43,15 @@ def plot_episodes(file: Path, curves: Sequence[EpisodeCurve]) -> None:
     """Draw the episodes side by side into a PNG, which appears when it is whole."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(COLUMN * len(curves) + 0.5, 5.6), dpi=150, facecolor='white')
+    figure = Figure(figsize=(COLUMN * len(curves) + 0.6, 4.1), dpi=150, facecolor='white')
     rows = figure.subplots(
-        2, len(curves), squeeze=False, gridspec_kw={'height_ratios': (3.1, 2), 'hspace': 0.06}
+        2,
+        len(curves),
+        squeeze=False,
+        gridspec_kw={'height_ratios': (1, 1.55), 'hspace': 0.08, 'wspace': 0.1},
     )
-    figure.subplots_adjust(left=0.5 / COLUMN / len(curves), right=0.995, top=0.86, bottom=0.1)
+    left = 0.55 / (COLUMN * len(curves) + 0.6)
+    figure.subplots_adjust(left=left, right=0.995, top=0.84, bottom=0.115)
     for column, curve in enumerate(curves):
         _draw_pictures(rows[0][column], curve)
         _draw_curve(rows[1][column], curve, is_first=column == 0)
@@ -58,19 +61,19 @@ def plot_episodes(file: Path, curves: Sequence[EpisodeCurve]) -> None:
 
 
 def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untyped-def]
-    """The beginning, the middle and the end, one below the other."""
+    """The beginning and the end."""
     episode = curve.episode
     camera = Camera(SIDE, SIDE, episode.appearance, noise=0)
     end = curve.times[-1] if curve.times else episode.seconds
-    pictures = [camera.take(episode.state(end * k / (PICTURES - 1))) for k in range(PICTURES)]
-    gap = np.full((6, SIDE, 3), 255, np.uint8)
-    parts = [part for picture in pictures for part in (picture, gap)][:-1]
-    axes.imshow(np.concatenate(parts), interpolation='lanczos')
+    first, last = (camera.take(episode.state(time)) for time in (0.0, end))
+    gap = np.full((SIDE, 8, 3), 255, np.uint8)
+    axes.imshow(np.concatenate([first, gap, last], axis=1), interpolation='lanczos')
+    axes.set_anchor('SW')
     axes.set_axis_off()
-    task = textwrap.fill(episode.task.say(), 24)
-    axes.text(0, -42, task, fontsize=9.5, color=INK, va='bottom')
+    task = textwrap.fill(episode.task.say(), 26)
+    axes.text(0, -48, task, fontsize=9, color=INK, va='bottom')
     kind = 'success' if episode.is_success else f'failure: {KIND_NAMES[episode.kind]}'
-    axes.text(0, -12, kind, fontsize=8, color=SUCCESS if episode.is_success else WRONG)
+    axes.text(0, -14, kind, fontsize=8, color=SUCCESS if episode.is_success else WRONG)
 
 
 def _draw_curve(axes, curve: EpisodeCurve, is_first: bool) -> None:  # type: ignore[no-untyped-def]
