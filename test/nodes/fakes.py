@@ -20,6 +20,7 @@ from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.nodes.qos import RESULT, TASK
 
 JOINTS = ('shoulder', 'elbow')
+NAMESPACE = '/stage'  # the reward node that tests share may be there too, without one
 
 
 class FakeArm(Node):
@@ -30,7 +31,7 @@ class FakeArm(Node):
     """
 
     def __init__(self, manner: str = 'follows') -> None:
-        super().__init__('fake_arm')
+        super().__init__('fake_arm', namespace=NAMESPACE)
         self.manner = manner
         self.positions = [0.8, -0.6]
         self.commands: list[JointTrajectory] = []
@@ -94,7 +95,7 @@ class FakeRewardNode(Node):
     """Counts the episodes it is asked to start; progress and success are told by the test."""
 
     def __init__(self) -> None:
-        super().__init__('topreward')
+        super().__init__('topreward', namespace=NAMESPACE)
         self.episode = 0
         self.tasks: list[str] = []
         self.answers_start = True
@@ -134,7 +135,7 @@ class FakeScene(Node):
     """A scene that is reset by a service; answer None is a service that never answers."""
 
     def __init__(self, answer: bool | None = True) -> None:
-        super().__init__('scene')
+        super().__init__('scene', namespace=NAMESPACE)
         self.answer = answer
         self.resets = 0
         group = ReentrantCallbackGroup()  # one that never answers does not keep others waiting

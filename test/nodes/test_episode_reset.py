@@ -27,7 +27,7 @@ from topreward_ros.nodes.episode_reset_node import EpisodeResetNode
 from topreward_ros.nodes.qos import TASK
 from topreward_ros.nodes.task_list import TaskList
 
-from .fakes import JOINTS, FakeArm, FakeRewardNode, FakeScene
+from .fakes import JOINTS, NAMESPACE, FakeArm, FakeRewardNode, FakeScene
 
 HOME = [0.1, 0.2]
 MOTION = {
@@ -67,7 +67,7 @@ class Stage:
             **values,
         }
         overrides = [Parameter(name, value=value) for name, value in values.items()]
-        self.node = self.add(EpisodeResetNode(parameter_overrides=overrides))
+        self.node = self.add(EpisodeResetNode(namespace=NAMESPACE, parameter_overrides=overrides))
         self.client = self.reward.create_client(Trigger, 'episode_reset/reset')
         assert self.change('CONFIGURE')
         if activate:
@@ -288,7 +288,7 @@ def test_a_scene_that_does_not_reset(stage: Stage, answer: bool | None, reason: 
 def test_no_scene_at_all(stage: Stage) -> None:
     stage.start()
     answer = stage.call()
-    assert not answer.success and 'nobody offers the service /reset_scene' in answer.message
+    assert not answer.success and 'nobody offers the service /stage/reset_scene' in answer.message
 
 
 # Home motions
@@ -313,11 +313,11 @@ def test_an_arm_that_gets_there(stage: Stage, manner: str) -> None:
     [
         ('stops short', 'did not come to', 2),
         ('stands', 'did not come to', 2),
-        ('goes silent', 'no joint states on /joint_states for', 1),
-        ('is silent', 'no joint states on /joint_states; start the driver', 0),
+        ('goes silent', 'no joint states on /stage/joint_states for', 1),
+        ('is silent', 'no joint states on /stage/joint_states; start the driver', 0),
         ('is another', 'no position of shoulder, elbow', 0),
         ('tells degrees', 'shoulder is said to be at 45.8366, outside its limits', 0),
-        ('passes by', 'no joint states on /joint_states for', 1),
+        ('passes by', 'no joint states on /stage/joint_states for', 1),
     ],
 )
 def test_an_arm_that_does_not(stage: Stage, manner: str, reason: str, commands: int) -> None:
@@ -339,7 +339,7 @@ def test_no_controller(stage: Stage) -> None:
     stage.start(**{**MOTION, 'trajectory_topic': 'nobody'})
     stage.spin(0.3)
     answer = stage.call()
-    assert not answer.success and 'no controller listens to /nobody' in answer.message
+    assert not answer.success and 'no controller listens to /stage/nobody' in answer.message
 
 
 def test_nothing_moves_unless_active_and_deactivation_stops(stage: Stage) -> None:
@@ -386,6 +386,7 @@ def test_an_interrupt_stops_the_arm(stage: Stage) -> None:
     arm = stage.add(FakeArm())
     settings = {**MOTION, 'speed': 0.1, 'autostart': True, 'log_file': str(stage.log)}
     command = [sys.executable, '-m', 'topreward_ros.nodes.episode_reset_node', '--ros-args']
+    command += ['-r', f'__ns:={NAMESPACE}']
     for name, value in settings.items():
         command += ['-p', f'{name}:={json.dumps(value)}']
     process = subprocess.Popen(command)

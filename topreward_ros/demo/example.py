@@ -15,9 +15,16 @@ EPISODE = Episode(4, 'success')
 TASK = EPISODE.task.say()
 FPS = 15.0
 SPEED = 0.6
-COUNT = count_frames(EPISODE, FPS, SPEED)
+REST = 2.5  # at the end, long enough to be called a success at 2 frames a second [s]
+COUNT = count_frames(EPISODE, FPS, SPEED) + round(REST * FPS)
 
 
 def example() -> Iterator[np.ndarray]:
     """COUNT frames, uint8 RGB (480, 480, 3), at FPS."""
-    return film(EPISODE, FPS, speed=SPEED)
+    frames = film(EPISODE, FPS, speed=SPEED)
+    last = None
+    for last in frames:
+        yield last
+    assert last is not None
+    for _ in range(round(REST * FPS)):
+        yield last
