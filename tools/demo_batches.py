@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from topreward_ros.demo.model import SIDE
-from topreward_ros.scoring.prompt import PromptLayout, Segment
+from topreward_ros.scoring.prompt import PromptLayout, Segment, text_positions
 from topreward_ros.scoring.transformers_versions import vision_features
 from topreward_ros.scoring.video import Block, Geometry
 
@@ -109,11 +109,11 @@ class TreeModel:
                 segment = self._block(times[last], times[last], grid, end)
                 path, end = tree.add_block(segment, (last, last), path), segment.next_position
             if not short:
-                path = tree.add(self._before, _line(end, len(self._before)), path)
+                path = tree.add(self._before, text_positions(len(self._before), end), path)
                 end += len(self._before)
             for _ in range(questions):
                 tree.tails.append(len(tree.ids))
-                tree.add([0] * longest, _line(end, longest), path)
+                tree.add([0] * longest, text_positions(longest, end), path)
         return tree
 
     def _block(self, first: float, second: float, grid: Span, start: int) -> Segment:
@@ -163,10 +163,6 @@ class TreeModel:
         visual = self.model.model.visual
         tokens, layers = vision_features(visual, self.geometry.patches(pairs), grid)
         return [part.view(count, -1, part.shape[-1]) for part in (tokens, *layers)]
-
-
-def _line(start: int, count: int) -> torch.Tensor:
-    return torch.arange(start, start + count).expand(3, count)
 
 
 def see_pairs_at_once(visual: Any) -> None:

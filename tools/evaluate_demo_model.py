@@ -93,14 +93,13 @@ class Evaluation:
 
     def successes(self, look: Look, episodes: Sequence[Episode], name: str) -> list[Figure]:
         """Order, correlation and error of these episodes, without any demands."""
-        orders, correlations, errors, finals = [], [], [], []
+        agreements, finals = [], []
         for episode in track(episodes, name):
             curve = self.curves(episode, look, [episode.task])[:, 0]
             truth = _truth(episode, look.frames)
-            orders.append(value_order_correlation(curve))
-            correlations.append(np.corrcoef(np.exp(curve), truth)[0, 1])
-            errors.append(np.abs(np.exp(curve) - truth).mean())
+            agreements.append(agreement(curve, truth))
             finals.append(np.exp(curve[-1]))
+        orders, correlations, errors = zip(*agreements, strict=True)
         return [
             Figure(f'{name}: VOC, mean', float(np.mean(orders))),
             Figure(f'{name}: correlation with progress, mean', float(np.mean(correlations))),
@@ -112,6 +111,13 @@ class Evaluation:
 def value_order_correlation(values: np.ndarray) -> float:
     """VOC: Spearman's correlation of values and time (arXiv 2602.19313, section on evaluation)."""
     return float(np.corrcoef(_ranks(values), np.arange(len(values)))[0, 1])
+
+
+def agreement(curve: np.ndarray, truth: np.ndarray) -> tuple[float, float, float]:
+    """VOC of log P, correlation of P with true progress, and mean absolute error of P."""
+    told = np.exp(curve)
+    correlation = float(np.corrcoef(told, truth)[0, 1])
+    return value_order_correlation(curve), correlation, float(np.abs(told - truth).mean())
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -139,7 +145,7 @@ def _episodes(
 def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> list[Figure]:
     """The figures that are asked for, on episodes of these tasks."""
     look, known = Look(), known_tasks()
-    orders, correlations, errors, last_three = [], [], [], []
+    agreements, last_three = [], []
     wrong: dict[str, list[float]] = {'object': [], 'target': []}
     failures: dict[str, list[float]] = {}
     for episode in track(_episodes('success', count, tasks_of), 'success'):
@@ -149,9 +155,7 @@ def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> li
         tasks = [episode.task, *(task for _, task in alternatives)]
         curves = evaluation.curves(episode, look, tasks)
         curve, truth = curves[:, 0], _truth(episode, look.frames)
-        orders.append(value_order_correlation(curve))
-        correlations.append(float(np.corrcoef(np.exp(curve), truth)[0, 1]))
-        errors.append(float(np.abs(np.exp(curve) - truth).mean()))
+        agreements.append(agreement(curve, truth))
         last_three.append(float(curve[-3:].mean()))
         for (what, _), other in zip(alternatives, curves[:, 1:].T, strict=True):
             wrong[what].append(float(np.exp(other[-1])))
@@ -162,6 +166,7 @@ def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> li
             failures.setdefault(kind, []).append(float(curve[-3:].mean()))
             final, peak = float(np.exp(curve[-1])), float(np.exp(curve.max()))
             ends.setdefault(kind, []).append((final, peak, float(_truth(episode, FRAMES)[-1])))
+    orders, correlations, errors = zip(*agreements, strict=True)
     moves = _static(evaluation, count // 2, tasks_of)
     undone = [final / peak for final, peak, _ in ends['undone']]
     short = [abs(final - truth) for final, _, truth in ends['short']]

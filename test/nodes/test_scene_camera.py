@@ -122,7 +122,7 @@ def test_without_a_programme_it_goes_on_for_ever(watcher: Watcher) -> None:
 
 
 def test_an_unknown_kind_ends_it(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    monkeypatch.setattr('topreward_ros.nodes.scene_camera.apply_image_profile', lambda: None)
+    monkeypatch.setattr('topreward_ros.nodes.camera_main.apply_image_profile', lambda: None)
     monkeypatch.setattr('rclpy.init', lambda **_: None)
     monkeypatch.setattr('rclpy.try_shutdown', lambda: None)
     overrides = [Parameter('kinds', value=['triumph'])]

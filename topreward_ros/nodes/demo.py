@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -23,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rich.console import Console
@@ -35,15 +33,13 @@ from ..demo.drawing import film
 from ..demo.model import FOLDER, SETTINGS
 from ..demo.scene import KIND_NAMES, KINDS, Episode
 from ..demo.tasks import shown_tasks
-from ..offline.bag import BagWriter
 from ..offline.episodes_plot import EpisodeCurve, plot_episodes
 from ..offline.film import write_video
 from ..offline.score_table import write_rows
 from ..scoring.errors import TopRewardError
 from ..scoring.window import NANOSECONDS
-from .middleware import apply_image_profile
 from .processes import TOPREWARD, Children, listen, tail
-from .recorder import Recorder
+from .recorder import Recorder, recording
 from .scene_camera import SceneCamera, Shown
 
 NAMESPACE = f'/topreward_demo_{os.getpid()}'
@@ -139,23 +135,16 @@ def _outcomes(folder: Path) -> list[str]:
 def _play(
     options: DemoOptions, episodes: Sequence[Episode], folder: Path, console: Console
 ) -> tuple[SceneCamera, Recorder]:
-    apply_image_profile()
-    rclpy.init(args=[])
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
-    try:
-        with BagWriter(folder / 'bag') as bag:
-            recorder = Recorder(bag, NAMESPACE, (CAMERA, Image) if options.save else None)
-            scene = _scene(episodes)
-            try:
-                with Board(console, options.headless) as board:
-                    _run(options, folder, scene, recorder, board)
-            except (KeyboardInterrupt, ExternalShutdownException):
-                console.print('interrupted')
-            finally:
-                scene.destroy_node()
-                recorder.destroy_node()
-    finally:
-        rclpy.try_shutdown()
+    images = (CAMERA, Image) if options.save else None
+    with recording(folder / 'bag', NAMESPACE, images) as recorder:
+        scene = _scene(episodes)
+        try:
+            with Board(console, options.headless) as board:
+                _run(options, episodes, folder, scene=scene, recorder=recorder, board=board)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            console.print('interrupted')
+        finally:
+            scene.destroy_node()
     return scene, recorder
 
 
@@ -177,7 +166,9 @@ def _scene(episodes: Sequence[Episode]) -> SceneCamera:
 
 def _run(
     options: DemoOptions,
+    episodes: Sequence[Episode],
     folder: Path,
+    *,
     scene: SceneCamera,
     recorder: Recorder,
     board: Board,
@@ -186,7 +177,7 @@ def _run(
     executor.add_node(recorder)
     executor.add_node(scene)
     log = folder / 'nodes.log'
-    tasks = [episode.task.say() for episode in programme(options.seed)]
+    tasks = [episode.task.say() for episode in episodes]
     until: float | None = None
     # The small model has no work for more than one, and they would wait for each other.
     threads = {} if options.model else {'OMP_NUM_THREADS': '1'}

@@ -152,7 +152,6 @@ class EpisodeLoop:
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer.result(), None
             if answer.success:
-                self._complaint = ''
                 self._enter(Phase.RUNNING)
                 self._node.get_logger().info(f'{answer.message} runs: {self._task or "same task"}')
                 return

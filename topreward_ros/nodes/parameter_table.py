@@ -54,6 +54,25 @@ def parameter(
     return dataclasses.field(default=default, metadata={'description': described})
 
 
+def diagnostics_period() -> Any:
+    """A parameter that every node of the package has."""
+    return parameter(
+        1.0,
+        'Time between two messages on /diagnostics [s].',
+        Change.NEVER,
+        range=(0.1, 60.0),
+    )
+
+
+def autostart() -> Any:
+    """A parameter that every lifecycle node of the package has."""
+    return parameter(
+        False,
+        'Configure and activate by itself, without a lifecycle manager.',
+        Change.NEVER,
+    )
+
+
 def descriptions(settings: type) -> dict[str, Description]:
     return {field.name: field.metadata['description'] for field in dataclasses.fields(settings)}
 

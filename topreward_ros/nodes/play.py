@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -13,20 +12,18 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from sensor_msgs.msg import CompressedImage, Image
 
-from ..offline.bag import BagWriter
 from ..offline.clip import Clip, open_clip
 from ..offline.plot import plot_run
 from ..offline.score_table import write_rows
 from ..scoring.errors import TopRewardError
-from .middleware import apply_image_profile, image_topic
+from .middleware import image_topic
 from .processes import TOPREWARD, Children, listen, tail
-from .recorder import Recorder
+from .recorder import Recorder, recording
 
 # Names of its own, so that it meets neither a robot's camera and node nor another player
 NAMESPACE = f'/topreward_play_{os.getpid()}'
@@ -71,20 +68,11 @@ def play(options: PlayOptions) -> Path:
     console = Console()
     if options.note:
         console.print(options.note, style='bold yellow')
-    apply_image_profile()
-    rclpy.init(args=[])
-    signal.signal(signal.SIGHUP, signal.default_int_handler)  # a terminal that closes ends it too
-    try:
-        with BagWriter(folder / 'bag') as bag:
-            recorder = Recorder(bag, NAMESPACE, _images(options))
-            try:
-                _run(options, clip, folder, recorder, console)
-            except (KeyboardInterrupt, ExternalShutdownException):
-                console.print('interrupted: what was scored is kept')
-            finally:
-                recorder.destroy_node()
-    finally:
-        rclpy.try_shutdown()
+    with recording(folder / 'bag', NAMESPACE, _images(options)) as recorder:
+        try:
+            _run(options, clip, folder, recorder, console)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            console.print('interrupted: what was scored is kept')
     write_rows(folder / 'scores.csv', recorder.rows)
     if not recorder.rows:
         raise PlayError(f'nothing was scored; see {folder / "reward_node.log"}')

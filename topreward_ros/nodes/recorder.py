@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
@@ -18,12 +22,32 @@ from topreward_ros.msg import Progress, SuccessDetected
 
 from ..offline.bag import BagWriter
 from ..offline.score_table import Row
+from .middleware import apply_image_profile
 from .qos import RECORDED_CAMERA, RESULT
 
 PROGRESS = '/topreward/progress'
 SUCCESS = '/topreward/success_detected'
 DIAGNOSTICS = '/diagnostics'
 ERROR = DiagnosticStatus.ERROR
+
+
+@contextmanager
+def recording(
+    folder: Path, namespace: str, images: tuple[str, Any] | None = None
+) -> Iterator[Recorder]:
+    """The middleware, and a recorder with a bag at `folder`, as long as this lasts."""
+    apply_image_profile()
+    rclpy.init(args=[])
+    signal.signal(signal.SIGHUP, signal.default_int_handler)  # a terminal that closes ends it too
+    try:
+        with BagWriter(folder) as bag:
+            recorder = Recorder(bag, namespace, images)
+            try:
+                yield recorder
+            finally:
+                recorder.destroy_node()
+    finally:
+        rclpy.try_shutdown()
 
 
 class Recorder(Node):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import parameter_table
 from .parameter_table import Change, check, parameter
 
 RESETS = ('trigger', 'home_motion')
@@ -134,17 +135,8 @@ class ResetSettings:
         Change.INACTIVE,
         range=(0.05, 60.0),
     )
-    diagnostics_period: float = parameter(
-        1.0,
-        'Time between two messages on /diagnostics [s].',
-        Change.NEVER,
-        range=(0.1, 60.0),
-    )
-    autostart: bool = parameter(
-        False,
-        'Configure and activate by itself, without a lifecycle manager.',
-        Change.NEVER,
-    )
+    diagnostics_period: float = parameter_table.diagnostics_period()
+    autostart: bool = parameter_table.autostart()
 
     def __post_init__(self) -> None:
         check(self)

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
@@ -22,9 +19,9 @@ from std_srvs.srv import Trigger
 from ..demo.drawing import Camera
 from ..demo.scene import KINDS, Episode
 from ..scoring.window import NANOSECONDS
+from .camera_main import run_camera
 from .descriptors import describe
 from .image_messages import raw_message
-from .middleware import apply_image_profile
 from .qos import OFFERED_CAMERA, TASK
 
 PARAMETERS: tuple[tuple[str, object, str, tuple[float, float] | None], ...] = (
@@ -58,8 +55,8 @@ class Shown:
 class SceneCamera(Node):
     """Publishes images on `image_raw` and the task in words on `task`.
 
-    shown are the episodes whose arm has moved; the last one may still be moving. After the last
-    episode of a programme the scene stays as it is, and is_over.
+    episode is the one on the table; shown are those whose arm has moved, the last of which may
+    still be moving. After the last episode of a programme the scene stays as it is, and is_over.
     """
 
     def __init__(self, programme: Iterable[Episode] | None = None, **options: Any) -> None:
@@ -68,7 +65,6 @@ class SceneCamera(Node):
         for name, default, text, allowed in PARAMETERS:
             self.declare_parameter(name, default, describe(default, text, True, range=allowed))
         self._programme: Iterator[Episode] = iter(programme or self._endless())
-        self._period = 1.0 / self._value('fps')
         self.shown: list[Shown] = []
         self.is_over = False
         self._images = self.create_publisher(Image, 'image_raw', OFFERED_CAMERA)
@@ -77,16 +73,11 @@ class SceneCamera(Node):
         if self._value('wait_for_running'):
             self.create_subscription(Bool, 'running', self._on_running, TASK)
         self._set_up(next(self._programme))
-        self.create_timer(self._period, self._take)
-
-    @property
-    def episode(self) -> Episode:
-        """The one on the table."""
-        return self._episode
+        self.create_timer(1.0 / self._value('fps'), self._take)
 
     def picture(self, time: float) -> np.ndarray:
         """The scene a time [s] after the arm began, uint8 RGB (height, width, 3)."""
-        return self._camera.take(self._episode.state(max(0.0, time * self._value('speed'))))
+        return self._camera.take(self.episode.state(max(0.0, time * self._value('speed'))))
 
     def _endless(self) -> Iterator[Episode]:
         kinds, seed = list(self._value('kinds')), self._value('seed')
@@ -95,7 +86,7 @@ class SceneCamera(Node):
         return (Episode(seed + k, kinds[k % len(kinds)]) for k in itertools.count())
 
     def _set_up(self, episode: Episode) -> None:
-        self._episode = episode
+        self.episode = episode
         self._camera = Camera(self._value('height'), self._value('width'), episode.appearance)
         waits = self._value('wait_for_running')
         rest = round(self._value('rest') * NANOSECONDS)
@@ -106,8 +97,8 @@ class SceneCamera(Node):
     def _take(self) -> None:
         now = self._now()
         moves = self._begins is not None and now >= self._begins
-        if moves and (not self.shown or self.shown[-1].episode is not self._episode):
-            self.shown.append(Shown(self._episode, now))
+        if moves and (not self.shown or self.shown[-1].episode is not self.episode):
+            self.shown.append(Shown(self.episode, now))
         time = (now - self.shown[-1].began) / NANOSECONDS if moves else 0.0
         self._images.publish(raw_message(self.picture(time), now, 'scene'))
 
@@ -136,28 +127,7 @@ class SceneCamera(Node):
 
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Show episodes until interrupted; 1 for a parameter that is wrong."""
-    apply_image_profile()
-    rclpy.init(args=args)
-    executor = SingleThreadedExecutor()
-    node = None
-    try:
-        node = SceneCamera(**options)
-        executor.add_node(node)
-        executor.spin()
-    except (
-        ValueError,
-        InvalidParameterValueException,
-        InvalidParameterTypeException,
-    ) as error:
-        print(f'scene_camera: {error}', file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_camera(SceneCamera, lambda _, executor: executor.spin(), args, **options)
 
 
 if __name__ == '__main__':

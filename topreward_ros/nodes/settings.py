@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..reward.progress import NORMALIZATIONS
 from ..scoring.checkpoint import DTYPES, QUANTIZATIONS
 from ..scoring.video import DEFAULT_MAX_PIXELS
+from . import parameter_table
 from .parameter_table import Change, check, descriptions, parameter
 
 SCORERS = ('auto', 'streaming', 'recompute')
@@ -138,17 +139,8 @@ class Settings:
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
-    diagnostics_period: float = parameter(
-        1.0,
-        'Time between two messages on /diagnostics [s].',
-        Change.NEVER,
-        range=(0.1, 60.0),
-    )
-    autostart: bool = parameter(
-        False,
-        'Configure and activate by itself, without a lifecycle manager.',
-        Change.NEVER,
-    )
+    diagnostics_period: float = parameter_table.diagnostics_period()
+    autostart: bool = parameter_table.autostart()
 
     def __post_init__(self) -> None:
         check(self)

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CompressedImage, Image
 
-from ..offline.clip import Clip, ClipError, open_clip
+from ..offline.clip import Clip, open_clip
 from ..scoring.window import NANOSECONDS
+from .camera_main import run_camera
 from .descriptors import describe
 from .image_messages import jpeg_message, raw_message, time_message
-from .middleware import apply_image_profile, image_topic
+from .middleware import image_topic
 from .qos import OFFERED_CAMERA
 
 TOPIC = 'image_raw'
@@ -125,30 +125,12 @@ class VideoPublisher(Node):
 
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Play until the end or until interrupted; 1 for a clip or a parameter that is wrong."""
-    apply_image_profile()
-    rclpy.init(args=args)
-    executor = SingleThreadedExecutor()
-    node = None
-    try:
-        node = VideoPublisher(**options)
-        executor.add_node(node)
+
+    def play(node: VideoPublisher, executor: SingleThreadedExecutor) -> None:
         node.play(executor)
         time.sleep(LINGER)
-    except (
-        ClipError,
-        ValueError,
-        InvalidParameterValueException,
-        InvalidParameterTypeException,
-    ) as error:
-        print(f'video_publisher: {error}', file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+
+    return run_camera(VideoPublisher, play, args, **options)
 
 
 if __name__ == '__main__':

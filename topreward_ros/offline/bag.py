@@ -13,6 +13,7 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from ..scoring.window import NANOSECONDS
 from ..share import PACKAGE, share_directory
 
 BAG_VERSION: Literal[9] = 9  # metadata that Humble, Jazzy and Kilted read
@@ -60,7 +61,7 @@ class BagWriter:
     def serialise_image(self, image: np.ndarray, stamp: int, frame_id: str) -> bytes:
         """The CDR of a sensor_msgs/Image of uint8 RGB (H, W, 3); stamp in nanoseconds."""
         types = self._types.types
-        seconds, rest = divmod(stamp, 1_000_000_000)
+        seconds, rest = divmod(stamp, NANOSECONDS)
         time = types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=rest)
         height, width = image.shape[:2]
         return self.serialise(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..demo.drawing import Camera
 from ..demo.scene import KIND_NAMES, Episode
-from .plot import INK, PROGRESS, SUCCESS
+from .plot import INK, PROGRESS, SUCCESS, save_png
 
 TRUTH = '#9aa5b1'
 WRONG = '#b03a2e'
@@ -55,9 +55,7 @@ def plot_episodes(file: Path, curves: Sequence[EpisodeCurve]) -> None:
     for column, curve in enumerate(curves):
         _draw_pictures(rows[0][column], curve)
         _draw_curve(rows[1][column], curve, is_first=column == 0)
-    part = file.with_name(f'.{file.name}.part')
-    figure.savefig(part, format='png')
-    part.rename(file)
+    save_png(figure, file)
 
 
 def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untyped-def]

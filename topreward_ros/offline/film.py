@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..scoring.window import NANOSECONDS
 from .bag import BagWriter
 from .clip import import_av
-
-NANOSECONDS = 1_000_000_000
 
 
 def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .clip import Clip
 from .score_table import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STRIP = 7  # frames shown
 LEFT = 0.09  # edge of the axes
@@ -49,6 +53,11 @@ def plot_run(
     figure.suptitle(f'“{_shorten(task)}”', x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
     if note:
         figure.text(LEFT, 0.015, note, fontsize=8, color='#b03a2e')
+    save_png(figure, file)
+
+
+def save_png(figure: Figure, file: Path) -> None:
+    """Write a figure; the file appears when it is whole."""
     part = file.with_name(f'.{file.name}.part')
     figure.savefig(part, format='png')
     part.rename(file)

@@ -103,7 +103,7 @@ class PromptLayout:
     def block(self, block: Block, grid: tuple[int, int], start: int) -> Segment:
         rows, columns = grid
         ids, visual = self.tokens.block(block.time, rows * columns)
-        before = _text_positions(visual[0], start)
+        before = text_positions(visual[0], start)
         corner = start + visual[0]
         patches = torch.stack(
             [
@@ -112,7 +112,7 @@ class PromptLayout:
                 torch.arange(columns).expand(rows, columns) + corner,
             ]
         ).flatten(1)
-        after = _text_positions(len(ids) - visual[1], corner + max(rows, columns))
+        after = text_positions(len(ids) - visual[1], corner + max(rows, columns))
         positions = torch.cat([before, patches, after], dim=1)
         return Segment(tuple(ids), positions, block, visual)
 
@@ -120,9 +120,10 @@ class PromptLayout:
         return _text_segment(self.tokens.text(self.question.ask(task)), start)
 
 
-def _text_positions(count: int, start: int) -> torch.Tensor:
+def text_positions(count: int, start: int) -> torch.Tensor:
+    """Where so many tokens of text stand, (3, count)."""
     return torch.arange(start, start + count).expand(3, count)
 
 
 def _text_segment(ids: list[int], start: int) -> Segment:
-    return Segment(tuple(ids), _text_positions(len(ids), start))
+    return Segment(tuple(ids), text_positions(len(ids), start))
