@@ -18,44 +18,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
-from PIL import Image as PillowImage
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.utilities import get_rmw_implementation_identifier
 from rich.console import Console
 from rich.table import Table
 
-from topreward_ros.demo.pattern import pattern_frame
-from topreward_ros.msg import Progress
-from topreward_ros.nodes.middleware import apply_image_profile
-from topreward_ros.nodes.qos import RESULT
-
-from .machine import machine, size, write_json
+from .live_processes import RATE, Listener, counts, draw_clip, listening, ros_facts, started, wait
+from .machine import count, machine, size, write_json
 
 TASK = 'Move the orange square into the blue ring.'
-RATE = 30.0  # of the camera [1/s]
 KEPT = 2.0  # of the node [1/s]
-IMAGES = 15  # in the clip, which is played over and over
-READY = 60.0  # at most, for a process to be there [s]
-# Domains 0 to 101 are those of the tests and of everybody; Linux leaves 215 to 232 free as well.
-DOMAIN = 215 + os.getpid() % 17
 
 # By default glibc may give the memory of each large image back and fetch it anew for the next.
 KEEP_MEMORY = (
@@ -85,58 +66,11 @@ CONTENDERS = (
 )
 
 
-class Listener(Node):
-    """Hears what the reward node publishes."""
-
-    def __init__(self) -> None:
-        super().__init__('benchmark')
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self)
-        self.latencies: list[float] = []
-        self.health: list[tuple[float, dict[str, str]]] = []
-        self.create_subscription(Progress, '/topreward/progress', self._on_progress, RESULT)
-        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_health, RESULT)
-
-    def forget(self) -> None:
-        self.latencies.clear()
-        self.health.clear()
-
-    def listen(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
-
-    def fact(self, key: str) -> str:
-        """The newest value in the diagnostics."""
-        return self.health[-1][1].get(key, '') if self.health else ''
-
-    def rate(self, key: str) -> float | None:
-        """By how much a count in the diagnostics has grown per second; None if heard once only."""
-        if len(self.health) < 2 or key not in self.health[0][1]:
-            return None
-        (began, first), (ended, last) = self.health[0], self.health[-1]
-        return (int(last[key]) - int(first[key])) / (ended - began)
-
-    def _on_progress(self, message: Progress) -> None:
-        self.latencies.append(message.latency)
-
-    def _on_health(self, message: DiagnosticArray) -> None:
-        values = {pair.key: pair.value for status in message.status for pair in status.values}
-        self.health.append((time.monotonic(), values))
-
-
 def main() -> None:
     options = _parser().parse_args()
-    os.environ['ROS_DOMAIN_ID'] = str(DOMAIN)
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     facts = _facts(options)
-    apply_image_profile()
-    rclpy.init()
-    listener = Listener()
-    with tempfile.TemporaryDirectory() as folder:
+    with listening() as listener, tempfile.TemporaryDirectory() as folder:
         rows = _measure_all(listener, Path(folder), options)
-    listener.destroy_node()
-    rclpy.try_shutdown()
     summaries = list(_summaries(rows))
     _show(facts, summaries)
     write_json(options.json, facts, summaries)
@@ -151,26 +85,16 @@ def _measure_all(
         row = _measure(IDLE, listener, folder / 'idle.log', options)
         rows.append({'size': 'no camera', **row})
         for width, height in options.sizes:
-            clip = _draw_clip(folder / f'{width}x{height}', width, height)
+            clip = draw_clip(folder / f'{width}x{height}', width, height)
             # Neither end of a round is always the same contender's.
             order = CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]
             log = folder / f'{width}x{height}-{number}.log'
-            with _started('camera', log, source=clip, fps=RATE, loop=True) as camera:
-                _wait(listener, camera, log, partial(_counts, log))
+            with started('camera', log, source=clip, fps=RATE, loop=True) as camera:
+                wait(listener, camera, log, partial(counts, log))
                 for contender in order:
                     row = _measure(contender, listener, folder / 'contender.log', options, log)
                     rows.append({'size': f'{width}x{height}', **row})
     return rows
-
-
-def _draw_clip(folder: Path, width: int, height: int) -> Path:
-    """A few images without compression, so that the camera has little to decode."""
-    if not folder.exists():
-        folder.mkdir()
-        for k in range(IMAGES):
-            image = pattern_frame(k / IMAGES, height, width)
-            PillowImage.fromarray(image).save(folder / f'{k:02}.bmp')
-    return folder
 
 
 def _measure(
@@ -184,13 +108,13 @@ def _measure(
     if contender.process != 'empty':  # thinning would lower the rate of the kept images
         values = {'task': contender.task, 'fps': KEPT, 'max_frames': 1024, 'autostart': True}
     listener.forget()
-    with _started(contender.process, log, contender.environ, **values) as process:
+    with started(contender.process, log, contender.environ, **values) as process:
         if not values:
-            _wait(listener, process, log, lambda: 'ready' in log.read_text())
+            wait(listener, process, log, lambda: 'ready' in log.read_text())
         elif contender.task:
-            _wait(listener, process, log, lambda: listener.latencies)
+            wait(listener, process, log, lambda: listener.latencies)
         else:
-            _wait(listener, process, log, lambda: listener.fact('state') == 'active')
+            wait(listener, process, log, lambda: listener.fact('state') == 'active')
         listener.listen(options.warm_up)
         listener.forget()
         began, used = time.monotonic(), _cpu_seconds(process)
@@ -205,16 +129,6 @@ def _measure(
     return row
 
 
-def _wait(
-    listener: Listener, process: subprocess.Popen[bytes], log: Path, condition: Callable[[], Any]
-) -> None:
-    end = time.monotonic() + READY
-    while not condition():
-        listener.listen(0.1)
-        if time.monotonic() > end or process.poll() is not None:
-            raise RuntimeError(f'{process.args!r} did not come up:\n{log.read_text()}')
-
-
 def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     """User and system time of all threads so far, in steps of 10 ms mostly."""
     stat = Path(f'/proc/{process.pid}/stat').read_text(encoding='utf-8')
@@ -223,47 +137,11 @@ def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
 
 
 def _published_rate(log: Path, began: float, ended: float) -> float | None:
-    within = [(at, count) for at, count in _counts(log) if began <= at <= ended]
+    within = [(at, count) for at, count in counts(log) if began <= at <= ended]
     if len(within) < 2:
         return None
     (first, first_count), (last, last_count) = within[0], within[-1]
     return (last_count - first_count) / (last - first)
-
-
-def _counts(log: Path) -> list[tuple[float, int]]:
-    """When the camera had published how many images."""
-    lines = re.findall(r'^([\d.]+) (\d+)$', log.read_text(encoding='utf-8'), re.MULTILINE)
-    return [(float(at), int(count)) for at, count in lines]
-
-
-@contextmanager
-def _started(
-    name: str, log: Path, environ: Iterable[tuple[str, str]] = (), **values: Any
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of camera_process with these parameters; ended afterwards."""
-    topic = 'image_raw' if name == 'camera' else 'image'
-    arguments = ['--ros-args', '-r', f'{topic}:=/camera/image_raw']
-    for key, value in values.items():
-        text = str(value).lower() if isinstance(value, bool) else value
-        text = f"'{value}'" if key == 'task' else text
-        arguments += ['-p', f'{key}:={text}']
-    with log.open('w', encoding='utf-8') as stream:
-        process = subprocess.Popen(
-            [sys.executable, '-m', 'benchmarks.camera_process', name, *arguments],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            cwd=Path(__file__).parents[1],
-            env={**os.environ, **dict(environ)},
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _summaries(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -290,14 +168,9 @@ def _summaries(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _facts(options: argparse.Namespace) -> dict[str, str]:
-    try:
-        rclpy_version = version('rclpy')
-    except PackageNotFoundError:  # not from wheels
-        rclpy_version = os.environ.get('ROS_DISTRO', 'unknown')
     return {
         **machine(),
-        'rclpy': rclpy_version,
-        'middleware': get_rmw_implementation_identifier(),
+        **ros_facts(),
         'measured': f'{options.rounds} rounds of {options.seconds:g} s, {KEPT:g} images/s kept',
     }
 
@@ -324,19 +197,12 @@ def _show(facts: Mapping[str, str], summaries: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is below 1')
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='What watching a camera takes of a core.')
     parser.add_argument('--sizes', type=size, nargs='+', default=[(640, 480), (1280, 720)])
     parser.add_argument('--seconds', type=float, default=20.0, help='of one measurement')
     parser.add_argument('--warm-up', type=float, default=3.0, help='before each [s]')
-    parser.add_argument('--rounds', type=_count, default=3)
+    parser.add_argument('--rounds', type=count, default=3)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser
 

@@ -1,11 +1,12 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that camera_path measures; the first argument names which.
+"""The processes that camera_path and end_to_end measure; the first argument names which.
 
 camera     topreward_ros's video_publisher, which also prints the time and its count of images
 empty      an rclpy node with nothing but an empty callback on the images
 node       the reward node, its model replaced by one that answers at once
 open_gate  the same with the gate before its camera held open
+real_node  the reward node as it is
 """
 
 from __future__ import annotations
@@ -32,8 +33,13 @@ REPORT_EVERY = 10  # images
 class InstantScorer:
     """Knows the score without looking."""
 
+    path = 'no model'
+
     def start(self, tasks: Any) -> InstantEpisode:
         return InstantEpisode()
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        pass
 
 
 class InstantEpisode:
@@ -98,6 +104,12 @@ def node() -> int:
     return reward_node.main()
 
 
+def real_node() -> int:
+    from topreward_ros.nodes import reward_node
+
+    return reward_node.main()
+
+
 def _make_scorer(settings: Any) -> tuple[Scorer, str]:
     return InstantScorer(), 'no model'
 
@@ -109,7 +121,13 @@ def open_gate() -> int:
     return node()
 
 
-PROCESSES = {'camera': camera, 'empty': empty, 'node': node, 'open_gate': open_gate}
+PROCESSES = {
+    'camera': camera,
+    'empty': empty,
+    'node': node,
+    'open_gate': open_gate,
+    'real_node': real_node,
+}
 
 if __name__ == '__main__':
     sys.exit(PROCESSES[sys.argv.pop(1)]())

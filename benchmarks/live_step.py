@@ -1,16 +1,18 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of one live score by the length of the episode: streaming against recompute.
+"""Cost of one live score by the length of the episode: streaming against what others do.
 
 A live score is what a new frame costs: an episode whose frames so far are all scored, then
 `append` and `score` of the next. A frame without a partner is doubled and run again with the next
 one, so the cost differs between odd and even lengths: the figure at n frames is the mean of the
-scores at n-1 and at n. Both scorers walk through the same frames with one model, in turn; the
-recompute scores only where it is measured, for it keeps nothing from one score to the next. The
-first walk is not measured; of the others the medians are shown.
+scores at n-1 and at n. The contenders walk through the same frames with one model, in turn; those
+that keep nothing from one score to the next score only where it is measured. The first walk is not
+measured; of the others the medians are shown. Where torchvision is installed, the published
+recipe is one of them: the whole clip through the Hugging Face processor and model.
 
     python -m benchmarks.live_step
     python -m benchmarks.live_step --model Qwen/Qwen3-VL-8B-Instruct --size 640x480
+    python -m benchmarks.live_step --shape qwen3-vl-8b --size 640x480      # random weights, a GPU
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -28,143 +30,168 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.demo.pattern import pattern_frame
-from topreward_ros.demo.random_checkpoint import SHAPES, random_checkpoint
-from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
 from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.score import Episode, Score, Scorer
 from topreward_ros.scoring.streaming import StreamingScorer
 
-from .machine import machine, size, write_json
+from .machine import count, write_json
+from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from .published_recipe import published_recipes
 
-TASK = 'Move the orange square into the blue ring.'
-FPS = 2.0
-Seconds = dict[tuple[str, int], list[float]]  # by scorer and length, one per walk
+Figures = dict[tuple[str, int], list[float]]  # by scorer and length, one per walk
+
+
+class Measured:
+    """Times [s], memory [bytes] and scores of every step measured.
+
+    The memory is what a step takes on a GPU and gives back; what streaming keeps, its cache, is
+    told apart.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: Figures = defaultdict(list)
+        self.memory: Figures = defaultdict(list)
+        self.scores: Figures = defaultdict(list)
+
+    def step(self, name: str, episode: Episode, frame: np.ndarray) -> Score:
+        n, at_rest = episode.frames + 1, _start_memory()
+        synchronize()
+        began = time.perf_counter()
+        episode.append(frame, (n - 1) / FPS)
+        score = episode.score()
+        synchronize()
+        self.seconds[name, n].append(time.perf_counter() - began)
+        if torch.cuda.is_initialized():
+            self.memory[name, n].append(torch.cuda.max_memory_allocated() - at_rest)
+        self.scores[name, n].append(score.log_prob)
+        return score
+
+    def difference(self, length: int) -> float:
+        """Between streaming and recompute at most, at this length and the one before [nat]."""
+        pairs = [(self.scores['streaming', n], self.scores['recompute', n]) for n in _two(length)]
+        return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
 def main() -> None:
     options = _parser().parse_args()
     lengths = sorted(set(options.lengths))
-    checkpoint = load_checkpoint(
-        options.model or str(random_checkpoint(options.shape)),
-        LoadOptions(device=options.device, dtype=options.dtype),
-    )
+    checkpoint = load(options)
+    streaming = StreamingScorer(checkpoint)
+    streaming.warm_up(options.size[1], options.size[0], lengths[-1])
+    cache = streaming.engine.language.cache_shape().bytes_per_token
+    others, missing = published_recipes(checkpoint)
     scorers: dict[str, Scorer] = {
-        'streaming': StreamingScorer(checkpoint),
+        'streaming': streaming,
         'recompute': RecomputeScorer(checkpoint),
+        **others,
     }
-    frames = _frames(lengths[-1], *options.size)
-    facts = _facts(checkpoint, options)
-    measured = {n for length in lengths for n in (length - 1, length)}
-    seconds: Seconds = defaultdict(list)
-    differences: dict[int, float] = defaultdict(float)
+    told = {
+        **facts(checkpoint, options),
+        'repeats': str(options.repeats),
+        'streaming': streaming.path,
+        'cache': f'{cache / 1024:.1f} KiB a token',
+        'published recipes': missing or 'measured',
+    }
+    clip = frames(lengths[-1], *options.size)
+    measured = Measured()
     for walk in track(range(options.repeats + 1), 'measuring', console=Console(stderr=True)):
-        _walk(scorers, frames, measured, seconds, differences)
-        if not walk:
-            seconds.clear()
+        if walk == 1:
+            measured = Measured()
+        _walk(scorers, clip, lengths, measured)
         scorers = dict(reversed(scorers.items()))  # neither is always the first
-    rows = [_row(length, seconds, differences) for length in lengths]
-    _show(facts, rows)
-    write_json(options.json, facts, rows)
+    names = sorted(scorers, key=lambda name: name != 'streaming')
+    rows = [_row(length, names, measured) for length in lengths]
+    fits = {name: _fit(name, lengths, rows) for name in names}
+    _show(told, names, rows, fits)
+    write_json(options.json, told, rows, fits=fits)
 
 
-def _frames(count: int, width: int, height: int) -> list[np.ndarray]:
-    return [pattern_frame(k / max(1, count - 1), height, width) for k in range(count)]
+def _two(length: int) -> tuple[int, int]:
+    return length - 1, length
+
+
+def _start_memory() -> int:
+    if not torch.cuda.is_initialized():
+        return 0
+    torch.cuda.reset_peak_memory_stats()
+    return int(torch.cuda.memory_allocated())
 
 
 def _walk(
-    scorers: dict[str, Scorer],
-    frames: list[np.ndarray],
-    measured: set[int],
-    seconds: Seconds,
-    differences: dict[int, float],
+    scorers: dict[str, Scorer], clip: list[np.ndarray], lengths: Sequence[int], measured: Measured
 ) -> None:
+    wanted = {n for length in lengths for n in _two(length)}
     episodes = {name: scorer.start(TASK) for name, scorer in scorers.items()}
-    for n, frame in enumerate(frames, start=1):
-        log_probs = []
+    for n, frame in enumerate(clip, start=1):
         for name, episode in episodes.items():
-            if n in measured:
-                taken, score = _timed_step(episode, frame, (n - 1) / FPS)
-                seconds[name, n].append(taken)
-                log_probs.append(score.log_prob)
+            if n in wanted:
+                measured.step(name, episode, frame)
             else:
                 episode.append(frame, (n - 1) / FPS)
                 if name == 'streaming':
                     episode.score()
-        if log_probs:
-            difference = abs(log_probs[0] - log_probs[1])
-            differences[n] = max(differences[n], difference)
     for episode in episodes.values():
         episode.close()
 
 
-def _timed_step(episode: Episode, frame: np.ndarray, stamp: float) -> tuple[float, Score]:
-    _synchronize()
-    began = time.perf_counter()
-    episode.append(frame, stamp)
-    score = episode.score()
-    _synchronize()
-    return time.perf_counter() - began, score
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
-
-
-def _row(length: int, seconds: Seconds, differences: dict[int, float]) -> dict[str, Any]:
+def _row(length: int, names: Sequence[str], measured: Measured) -> dict[str, Any]:
     row: dict[str, Any] = {'frames': length}
     walks = {}
-    for name in ('streaming', 'recompute'):
-        odd, even = seconds[name, length - 1], seconds[name, length]
+    for name in names:
+        odd, even = (measured.seconds[name, n] for n in _two(length))
         walks[name] = [1000 * fmean(pair) for pair in zip(odd, even, strict=True)]
         row[f'{name}_ms'] = median(walks[name])
         row[f'{name}_ms_range'] = [min(walks[name]), max(walks[name])]
         row[f'{name}_ms_at_n_minus_1'] = 1000 * median(odd)
         row[f'{name}_ms_at_n'] = 1000 * median(even)
-    # Of the two in the same walk, which other processes disturb more or less alike.
-    row['ratio'] = median(
-        recompute / streaming
-        for streaming, recompute in zip(walks['streaming'], walks['recompute'], strict=True)
-    )
-    row['max_difference_nat'] = max(differences[length - 1], differences[length])
+        memory = [byte for n in _two(length) for byte in measured.memory[name, n]]
+        row[f'{name}_peak_mib'] = max(memory) / 2**20 if memory else None
+        # Of the two in the same walk, which other processes disturb more or less alike.
+        pairs = zip(walks[name], walks['streaming'], strict=True)
+        row[f'{name}_ratio'] = median(other / streaming for other, streaming in pairs)
+    row['max_difference_nat'] = measured.difference(length)
     return row
 
 
-def _facts(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, str]:
-    weights = next(checkpoint.model.parameters())
-    millions = sum(p.numel() for p in checkpoint.model.parameters()) / 1e6
-    device = str(weights.device)
-    if weights.is_cuda:
-        device += f' ({torch.cuda.get_device_name(weights.device)})'
-    name = options.model or f'random weights, shape {options.shape}'
-    return {
-        **machine(),
-        'torch': f'{torch.__version__}, {torch.get_num_threads()} threads',
-        'device': device,
-        'dtype': str(weights.dtype).removeprefix('torch.'),
-        'model': f'{name}, {millions:.1f} million parameters',
-        'frames': '{}x{}'.format(*options.size),
-        'repeats': str(options.repeats),
-    }
+def _fit(name: str, lengths: Sequence[int], rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The straight line through the costs, by least squares: at no frame, and for each [ms]."""
+    if len(lengths) < 2:
+        return {}
+    slope, start = np.polyfit(lengths, [row[f'{name}_ms'] for row in rows], 1)
+    return {'start_ms': float(start), 'ms_per_frame': float(slope)}
 
 
-def _show(facts: dict[str, str], rows: list[dict[str, Any]]) -> None:
+def _show(
+    told: dict[str, str],
+    names: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    fits: dict[str, dict[str, float]],
+) -> None:
     console = Console()
-    for key, fact in facts.items():
+    for key, fact in told.items():
         console.print(f'{key}: {fact}', highlight=False)
     table = Table('frames', title='One live score, median (least-most)')
-    for heading in ('streaming [ms]', 'recompute [ms]', 'ratio', 'difference [nat]'):
-        table.add_column(heading, justify='right')
+    with_memory = rows[0]['streaming_peak_mib'] is not None
+    for name in names:
+        table.add_column(f'{name} [ms]', justify='right')
+        if name != 'streaming':
+            table.add_column('ratio', justify='right')
+        if with_memory:
+            table.add_column('in passing [MiB]', justify='right')
+    table.add_column('streaming - recompute [nat]', justify='right')
     for row in rows:
-        times = (
-            f'{row[f"{name}_ms"]:.1f} ({row[f"{name}_ms_range"][0]:.1f}-'
-            f'{row[f"{name}_ms_range"][1]:.1f})'
-            for name in ('streaming', 'recompute')
-        )
-        difference = f'{row["max_difference_nat"]:.1e}'
-        table.add_row(str(row['frames']), *times, f'{row["ratio"]:.1f}', difference)
+        cells = [str(row['frames'])]
+        for name in names:
+            low, high = row[f'{name}_ms_range']
+            cells.append(f'{row[f"{name}_ms"]:.1f} ({low:.1f}-{high:.1f})')
+            cells += [] if name == 'streaming' else [f'{row[f"{name}_ratio"]:.1f}']
+            cells += [f'{row[f"{name}_peak_mib"]:.0f}'] if with_memory else []
+        table.add_row(*cells, f'{row["max_difference_nat"]:.1e}')
     console.print(table)
+    for name, fit in fits.items():
+        if fit:
+            text = f'{name}: {fit["start_ms"]:.1f} ms and {fit["ms_per_frame"]:.3f} ms per frame'
+            console.print(text, highlight=False)
 
 
 def _length(text: str) -> int:
@@ -174,23 +201,11 @@ def _length(text: str) -> int:
     return value
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is below 1')
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Cost of one live score.')
-    parser.add_argument('--model', help='folder or hub id of a Qwen3-VL; default: random weights')
-    parser.add_argument('--shape', choices=SHAPES, default='small', help='of the random weights')
-    parser.add_argument('--size', type=size, default=(224, 224), help='of the frames: 224x224')
+    add_model_arguments(parser)
     parser.add_argument('--lengths', type=_length, nargs='+', default=[8, 16, 32, 64])
-    parser.add_argument('--repeats', type=_count, default=5)
-    parser.add_argument('--device', default='auto')
-    parser.add_argument('--dtype', default='auto')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
+    parser.add_argument('--repeats', type=count, default=5)
     return parser
 
 

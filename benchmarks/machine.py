@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -20,11 +21,13 @@ def machine() -> dict[str, str]:
     }
 
 
-def write_json(file: Path | None, facts: dict[str, str], rows: list[dict[str, Any]]) -> None:
-    """Write facts and rows, where a file is named."""
+def write_json(
+    file: Path | None, facts: dict[str, str], rows: list[dict[str, Any]], **more: Any
+) -> None:
+    """Write facts, rows and whatever more there is, where a file is named."""
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({'facts': facts, 'rows': rows}, indent=2)
+        content = json.dumps({'facts': facts, 'rows': rows, **more}, indent=2)
         file.write_text(content + '\n', encoding='utf-8')
 
 
@@ -32,6 +35,14 @@ def size(text: str) -> tuple[int, int]:
     """Width and height from a text such as 640x480."""
     width, height = map(int, text.split('x'))
     return width, height
+
+
+def count(text: str) -> int:
+    """A number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is below 1')
+    return value
 
 
 def _cpu_model() -> str:

@@ -17,7 +17,7 @@ from . import torchvision_anywhere
 
 torchvision_anywhere.install()
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '2')))
 
 
 @pytest.fixture(scope='session')

@@ -32,6 +32,43 @@ def test_live_step(tmp_path: Path) -> None:
         assert row['max_difference_nat'] <= 1e-4
 
 
+def test_curve(tmp_path: Path) -> None:
+    arguments = ('--shape', 'tiny', '--lengths', '3', '17', '--repeats', '1')
+    rows = run('curve', tmp_path / 'curve.json', *arguments)['rows']
+    assert [(row['frames'], row['kind']) for row in rows] == [
+        (frames, kind) for frames in (3, 17) for kind in ('anchored', 'dense')
+    ]
+    assert all(row['ratio'] > 0 and row['max_difference_nat'] <= 1e-4 for row in rows)
+
+
+def test_floor(tmp_path: Path) -> None:
+    arguments = ('--shape', 'tiny', '--lengths', '4', '--repeats', '1')
+    (row,) = run('floor', tmp_path / 'floor.json', *arguments)['rows']
+    assert row['ratio'] > 1, 'nothing is quicker than its floor'
+
+
+def test_many_episodes(tmp_path: Path) -> None:
+    arguments = ('--size', '64x64', '--episodes', '12', '--frames', '4')
+    rows = run('many_episodes', tmp_path / 'many_episodes.json', *arguments)['rows']
+    assert [row['episodes'] for row in rows] == [1, 10, 12]
+    assert rows[-1]['mib'] < 1.1 * rows[0]['mib']
+
+
+def test_precision(tmp_path: Path) -> None:
+    arguments = ('--shape', 'tiny', '--size', '64x64', '--prefixes', '12', '--frames', '6')
+    rows = run('precision', tmp_path / 'precision.json', *arguments)['rows']
+    assert [row['way'] for row in rows] == ['streaming', 'recompute']
+    assert all(0 < row['mean_nat'] <= row['worst_nat'] < 2 for row in rows)
+
+
+def test_end_to_end(tmp_path: Path) -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
+    arguments = ('--rates', '4', '--seconds', '3', '--warm-up', '0', '--size', '64x48')
+    (row,) = run('end_to_end', tmp_path / 'end_to_end.json', *arguments)['rows']
+    assert row['scores_hz'] == pytest.approx(4, abs=1.5)
+    assert 0 < row['p50_ms'] <= row['p99_ms'] <= row['most_ms']
+
+
 def test_camera_path(tmp_path: Path) -> None:
     pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
     arguments = ('--seconds', '3', '--warm-up', '0', '--rounds', '1', '--sizes', '64x48')

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,26 @@ TRANSITIONS = {
 
 
 class NodeProcess:
-    """A reward node of its own process; its output is in `log`."""
+    """A reward node of its own process; its output is in `log`.
+
+    command is the module and its arguments before those of ROS, where it is another.
+    """
 
     def __init__(
-        self, log: Path, *arguments: str, faults: dict[str, Any] | None = None, **environ: str
+        self,
+        log: Path,
+        *arguments: str,
+        faults: dict[str, Any] | None = None,
+        command: Sequence[str] = ('topreward_ros.nodes.reward_node', '--ros-args'),
+        **environ: str,
     ) -> None:
-        module = 'topreward_ros.nodes.reward_node'
         if faults is not None:
-            module, environ['FAULTS'] = 'test.nodes.faulty_reward_node', json.dumps(faults)
+            command = ('test.nodes.faulty_reward_node', '--ros-args')
+            environ['FAULTS'] = json.dumps(faults)
         self.log = log
         self._stream = log.open('w', encoding='utf-8')
         self.process = subprocess.Popen(
-            [sys.executable, '-m', module, '--ros-args', *arguments],
+            [sys.executable, '-m', *command, *arguments],
             stdout=self._stream,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environ},

@@ -56,6 +56,8 @@ def test_defaults_are_within_their_ranges(table: type) -> None:
         {'fps': 0.0},
         {'max_frames': 30},
         {'scorer': 'fast'},
+        {'warm_up_size': '640'},
+        {'warm_up_size': '0x480'},
         {'log_prob_low': -3.0, 'log_prob_high': -4.0},
         {'fps': 0.05},  # max_gap is shorter than the interval
         {'normalization': 'calibrated'},

@@ -9,7 +9,11 @@ import pytest
 import torch
 
 from topreward_ros.scoring import streaming
+from topreward_ros.scoring.cache import CacheShape, KeyValueCache
 from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
+from topreward_ros.scoring.engine import causal_mask
+from topreward_ros.scoring.errors import ModelError
+from topreward_ros.scoring.prompt import Segment
 from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.score import Episode
 from topreward_ros.scoring.streaming import StreamingScorer
@@ -75,11 +79,9 @@ def test_several_tasks_share_one_cache(checkpoint: Checkpoint) -> None:
     assert together.cached_tokens == alone[0].cached_tokens
 
 
-def test_several_tasks_without_a_mask(checkpoint_folder) -> None:
-    """Eager attention reads a boolean mask wrongly, so there the tasks take turns."""
+def test_any_attention_implementation(checkpoint_folder) -> None:
     eager = load_checkpoint(str(checkpoint_folder), LoadOptions(attention='eager'))
     stream, recompute = StreamingScorer(eager), RecomputeScorer(eager)
-    assert not stream.engine.masks_branches
     assert worst_difference(stream.start(TASKS), recompute.start(TASKS), (64, 64), 5) <= TOLERANCE
 
 
@@ -123,11 +125,15 @@ def test_a_failed_step_leaves_no_wrong_number(
     episode.append(clip[4], 2.0)
     other.append(clip[4], 2.0)
 
-    def out_of_memory(*_: object) -> None:
-        raise torch.cuda.OutOfMemoryError('no memory left')
+    cut = KeyValueCache.cut
+
+    def out_of_memory(cache: KeyValueCache, length: int) -> None:
+        if length:
+            raise torch.cuda.OutOfMemoryError('no memory left')
+        cut(cache, 0)
 
     with monkeypatch.context() as patch:  # after the forward, before the cache is cut
-        patch.setattr(streaming, 'cut_cache', out_of_memory)
+        patch.setattr(KeyValueCache, 'cut', out_of_memory)
         with pytest.raises(torch.cuda.OutOfMemoryError):
             episode.score()
     assert episode.score().log_prob == pytest.approx(other.score().log_prob, abs=TOLERANCE)
@@ -143,6 +149,70 @@ def test_the_cache_holds_full_blocks_only(checkpoint: Checkpoint) -> None:
     assert sizes[0] < sizes[1] == sizes[2] < sizes[3] == sizes[4] < sizes[5]
     episode.close()
     assert episode.cached_tokens == 0 and episode.frames == 0
+
+
+def test_episodes_take_the_memory_of_those_before(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    rooms = set()
+    for _ in range(20):
+        episode = scorer.start(TASKS[0])
+        for k, frame in enumerate(frames((64, 64), 3)):
+            episode.append(frame, k / 2)
+            episode.score()
+        assert not scorer.engine._free
+        episode.close()
+        (cache,) = scorer.engine._free
+        rooms.add((id(cache), cache.room, cache.length))
+    assert len(rooms) == 1
+
+
+def test_a_cache_grows_by_doubling() -> None:
+    cache = KeyValueCache(CacheShape(1, 2, 4, torch.float32, torch.device('cpu')))
+    written = torch.randn(2, 700, 4)
+    for start in range(0, 700, 100):
+        part = written[:, start : start + 100]
+        keys, _ = cache.append(100).put(0, part, part)
+        assert torch.equal(keys, written[:, : start + 100])
+    assert (cache.length, cache.room) == (700, 1024)
+    assert cache.shape.bytes_per_token == 2 * 2 * 4 * 4
+    cache.cut(650)
+    with pytest.raises(ValueError, match='cannot be cut to 651'):
+        cache.cut(651)
+
+
+def test_a_cache_without_memory_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not wide in some layers and narrow in others."""
+    cache = KeyValueCache(CacheShape(3, 2, 4, torch.float32, torch.device('cpu')))
+    cache.append(10)
+    widened, calls = KeyValueCache._widened, []
+
+    def out_of_memory(cache: KeyValueCache, *arguments: object) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError('no memory left')
+        return widened(cache, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyValueCache, '_widened', out_of_memory)
+        with pytest.raises(torch.OutOfMemoryError):
+            cache.append(2000)
+    assert (cache.length, cache.room) == (0, 0)
+    cache.append(700)
+    assert all(len(kept) == 3 for kept in (cache._keys, cache._values)) and cache.room == 700
+
+
+def test_a_score_that_is_no_number_is_an_error(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = StreamingScorer(checkpoint)
+    episode, same = scorer.start(TASKS[0]), scorer.start(TASKS[0])
+    for one in (episode, same):
+        one.append(frames((64, 64), 1)[0], 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer.engine, 'log_probs', lambda *_: torch.tensor([[float('nan'), -1.0]]))
+        with pytest.raises(ModelError, match='not a number'):
+            episode.score()
+    assert episode.score() == same.score(), 'and it can go on'
 
 
 # Each of these breaks the stream in one place; the comparison above has to notice.
@@ -174,28 +244,26 @@ def test_negative_control_wrong_timestamp(
 def test_negative_control_uncut_branch(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = streaming.cut_cache
-    calls: list[int] = []
+    cut = KeyValueCache.cut
+    branch = 13  # tokens of a lone frame of 64x64: time, four of video, two around them
 
-    def cut_the_question_only(cache: object, count: int) -> None:
-        calls.append(count)
-        if len(calls) % 2:  # first the question is cut, then the branch
-            cut(cache, count)
+    def cut_the_question_only(cache: KeyValueCache, length: int) -> None:
+        cut(cache, min(cache.length, length + branch) if length else 0)
 
-    monkeypatch.setattr(streaming, 'cut_cache', cut_the_question_only)
+    monkeypatch.setattr(KeyValueCache, 'cut', cut_the_question_only)
     assert broken_difference(checkpoint, StreamingScorer(checkpoint)) > TOLERANCE
 
 
 def test_negative_control_siblings_that_see_each_other(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        streaming,
-        '_sibling_mask',
-        lambda past, shared, lengths: torch.ones(
-            shared + sum(lengths), past + shared + sum(lengths), dtype=torch.bool
-        ).tril(past),
-    )
+    siblings = streaming._siblings
+
+    def seen_by_each_other(past: int, *segments: list[Segment]) -> tuple[list[int], torch.Tensor]:
+        rows, mask = siblings(past, *segments)
+        return rows, causal_mask(past, len(mask))
+
+    monkeypatch.setattr(streaming, '_siblings', seen_by_each_other)
     stream = StreamingScorer(checkpoint).start(TASKS)
     recompute = RecomputeScorer(checkpoint).start(TASKS)
     assert worst_difference(stream, recompute, (64, 64), 2) > TOLERANCE

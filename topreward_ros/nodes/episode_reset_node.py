@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ class EpisodeResetNode(ManagedNode):
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
     # So that an arm that moves is stopped when the process ends.
-    return run(EpisodeResetNode, args, last_words=True, **options)
+    return run([partial(EpisodeResetNode, **options)], args, last_words=True)
 
 
 if __name__ == '__main__':

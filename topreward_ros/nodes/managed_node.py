@@ -7,7 +7,8 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -140,16 +141,15 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
 
 def run(
-    make_node: Callable[..., ManagedNode],
+    make_nodes: Sequence[Callable[[], ManagedNode]],
     args: list[str] | None,
     *,
     last_words: bool = False,
-    **options: Any,
 ) -> int:
-    """Run a node until it is interrupted; 1 if it could not start. options are a Node's.
+    """Run nodes until they are interrupted; 1 if one could not start.
 
-    It starts by itself where its parameter `autostart` says so. With last_words it can still
-    publish when it is closed; rclpy's own handling of signals shuts the middleware before.
+    A node starts by itself where its parameter `autostart` says so. With last_words they can still
+    publish when they are closed; rclpy's own handling of signals shuts the middleware before.
     """
     signals: list[int] = []
     if last_words:
@@ -159,16 +159,19 @@ def run(
             signal.signal(number, lambda number, _: signals.append(number))
     else:
         rclpy.init(args=args)
-    try:
-        node = make_node(**options)
-    except (InvalidParameterValueException, InvalidParameterTypeException, ValueError) as error:
-        print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    if node.get_parameter('autostart').value:
-        executor.create_task(node.start_by_itself)
+    nodes: list[ManagedNode] = []
+    try:
+        for make_node in make_nodes:
+            nodes.append(make_node())
+            executor.add_node(nodes[-1])
+    except (InvalidParameterValueException, InvalidParameterTypeException, ValueError) as error:
+        print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
+        _close(nodes)
+        return 1
+    for node in nodes:
+        if node.get_parameter('autostart').value:
+            executor.create_task(node.start_by_itself)
     try:
         while last_words and not signals and rclpy.ok():
             executor.spin_once(timeout_sec=SIGNAL_PERIOD)
@@ -177,7 +180,12 @@ def run(
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        _close(nodes)
+    return int(any(node.autostart_failed for node in nodes))
+
+
+def _close(nodes: Sequence[ManagedNode]) -> None:
+    for node in nodes:
         node.close()
         node.destroy_node()
-        rclpy.try_shutdown()
-    return int(node.autostart_failed)
+    rclpy.try_shutdown()

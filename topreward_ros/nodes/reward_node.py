@@ -192,13 +192,16 @@ def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
 def _make_scorer(settings: Settings) -> tuple[Scorer, str]:
     # Imported in the scoring thread: transformers takes seconds, and the node is there before.
     from ..scoring.checkpoint import LoadOptions
-    from ..scoring.factory import load_scorer
+    from ..scoring.shared import load_shared
 
     options = LoadOptions(
         settings.device, settings.dtype, settings.attention, settings.quantization
     )
-    scorer, checkpoint = load_scorer(settings.model, options, settings.scorer, settings.max_pixels)
-    return scorer, f'{checkpoint.summary()}, scored by {type(scorer).__name__}'
+    scorer = load_shared(settings.model, options, settings.scorer, settings.max_pixels)
+    if settings.warm_up:
+        width, height = settings.warm_up
+        scorer.warm_up(height, width, settings.max_frames)
+    return scorer, scorer.summary
 
 
 def _memory() -> str:
@@ -206,10 +209,14 @@ def _memory() -> str:
     return f'{used / 2**20:.0f} MiB {where}'
 
 
-def main(args: list[str] | None = None, **options: Any) -> int:
-    """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
+def main(args: list[str] | None = None, *others: dict[str, Any], **options: Any) -> int:
+    """Run the node until it is interrupted; 1 if it could not start. options are a Node's.
+
+    others are the options of more nodes in this process, which share the model where they ask for
+    the same one.
+    """
     apply_image_profile()
-    return run(RewardNode, args, **options)
+    return run([partial(RewardNode, **each) for each in (options, *others)], args)
 
 
 if __name__ == '__main__':

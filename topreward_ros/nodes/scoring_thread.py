@@ -21,6 +21,7 @@ import numpy as np
 
 from ..scoring.memory import release_memory
 from ..scoring.score import Episode, Score, Scorer
+from ..scoring.turns import DEVICE
 from ..scoring.window import Sample
 
 Post = Callable[[Callable[[], None]], None]
@@ -242,6 +243,9 @@ class ScoringThread:
         return told
 
     def _unload(self) -> None:
+        if self._episode is not None:
+            self._episode.close()
         self._episode = None
         self._scorer = None
-        release_memory()
+        with DEVICE:
+            release_memory()

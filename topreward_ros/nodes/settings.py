@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..reward.progress import NORMALIZATIONS
@@ -58,6 +59,12 @@ class Settings:
         'Frames are shrunk to at most this many pixels [px].',
         Change.UNCONFIGURED,
         range=(1024, 16_777_216),
+    )
+    warm_up_size: str = parameter(
+        '640x480',
+        'Size of the images for which steps are prepared while configuring, so that the first '
+        'score is as fast as the hundredth; empty prepares nothing [px].',
+        Change.UNCONFIGURED,
     )
     image_transport: str = parameter(
         'raw',
@@ -142,8 +149,22 @@ class Settings:
     diagnostics_period: float = parameter_table.diagnostics_period()
     autostart: bool = parameter_table.autostart()
 
+    @property
+    def warm_up(self) -> tuple[int, int] | None:
+        """Width and height [px] of the images to prepare for; ValueError for another text."""
+        if not self.warm_up_size:
+            return None
+        match = re.fullmatch(r'([1-9]\d{1,4})x([1-9]\d{1,4})', self.warm_up_size)
+        if not match:
+            raise ValueError(
+                f'warm_up_size is {self.warm_up_size!r}; expected a width and a height such as '
+                '640x480, or nothing'
+            )
+        return int(match[1]), int(match[2])
+
     def __post_init__(self) -> None:
         check(self)
+        _ = self.warm_up
         if self.log_prob_low >= self.log_prob_high:
             raise ValueError(
                 f'log_prob_low is {self.log_prob_low} and log_prob_high {self.log_prob_high}; '

@@ -91,6 +91,11 @@ class Checkpoint:
         return self.family in STREAMING_FAMILIES
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the weights are as they are computed with, none quantised."""
+        return getattr(self.model.config, 'quantization_config', None) is None
+
+    @property
     def bytes(self) -> int:
         """Memory of the weights."""
         tensors = (*self.model.parameters(), *self.model.buffers())
@@ -245,7 +250,7 @@ def _quantization(kind: str, device: torch.device) -> dict[str, Any]:
         load_in_8bit=kind == '8bit',
         load_in_4bit=kind == '4bit',
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=['visual', 'lm_head'],
+        llm_int8_skip_modules=['visual', 'model.visual', 'lm_head'],  # transformers 4.x, 5.x
     )
     return {'device_map': {'': device}, 'quantization_config': config}
 

@@ -14,7 +14,8 @@ import torch
 def memory_in_use() -> tuple[int, str]:
     """Bytes in use and what they are: the GPU's where torch runs on one, else the process's."""
     if torch.cuda.is_initialized():
-        return torch.cuda.memory_allocated(), 'on the GPU'
+        devices = range(torch.cuda.device_count())
+        return sum(map(torch.cuda.memory_allocated, devices)), 'on the GPU'
     try:
         with open('/proc/self/statm', encoding='ascii') as file:
             return int(file.read().split()[1]) * resource.getpagesize(), 'resident'

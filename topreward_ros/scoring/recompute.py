@@ -18,7 +18,7 @@ from .checkpoint import Checkpoint
 from .engine import Engine
 from .prompt import PromptLayout
 from .questions import TOPREWARD, Question, check_tasks
-from .score import Score
+from .score import Score, take_steps
 from .transformers_versions import position_inputs
 from .video import DEFAULT_MAX_PIXELS, Block, Geometry, Video
 
@@ -51,8 +51,14 @@ class RecomputeScorer:
 
             self._model = ProcessorModel(checkpoint, question, max_pixels)
 
+    path = 'the whole prefix for each score'
+
     def start(self, tasks: str | Sequence[str]) -> RecomputeEpisode:
         return RecomputeEpisode(self._model, check_tasks(tasks))
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        """As `Scorer`."""
+        take_steps(self, height, width, 2)
 
 
 class RecomputeEpisode:

@@ -56,9 +56,30 @@ class Episode(Protocol):
         ...
 
 
+def take_steps(scorer: Scorer, height: int, width: int, frames: int) -> None:
+    """Score an episode of so many blank frames of this size [px], one by one."""
+    blank = np.zeros((height, width, 3), np.uint8)
+    episode = scorer.start('warm up')
+    try:
+        for k in range(frames):
+            episode.append(blank, k / 2)
+            episode.score()
+    finally:
+        episode.close()
+
+
 class Scorer(Protocol):
     """A loaded model that can score."""
 
+    @property
+    def path(self) -> str:
+        """The way in which it does, in words."""
+        ...
+
     def start(self, tasks: str | Sequence[str]) -> Episode:
         """Begin an episode; raises TaskError for a text that cannot be asked about."""
+        ...
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        """Prepare for frames of this size [px], so that the first live score meets nothing new."""
         ...

@@ -9,21 +9,41 @@ has no partner yet, and the question; then the last two are cut off again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from .cache import KeyValueCache
 from .checkpoint import Checkpoint
-from .engine import Engine
+from .cuda_graphs import GraphRecorder
+from .engine import Engine, causal_mask, count_tokens
+from .errors import ModelError
 from .prompt import PromptLayout, Segment
 from .questions import TOPREWARD, Question, check_tasks
-from .score import Score
-from .transformers_versions import cut_cache, new_cache
+from .score import Score, take_steps
+from .steady_steps import SteadySteps
 from .video import DEFAULT_MAX_PIXELS, Video
 
 # Segments run at once when many wait, as after thinning: bounds the memory of one forward.
 SEGMENTS_PER_FORWARD = 8
+NOT_A_NUMBER = (
+    'the model answered with something that is not a number: its numbers overflow in this format; '
+    'use dtype bfloat16 or float32'
+)
+
+
+def obstacle_to_graphs(checkpoint: Checkpoint) -> str:
+    """Why the steps of this model cannot be recorded as CUDA graphs; empty where they can."""
+    weights = next(checkpoint.model.parameters())
+    if not weights.is_cuda:
+        return f'the device is {weights.device.type}, which has no CUDA graphs'
+    if checkpoint.family.endswith('_moe'):
+        return 'a mixture of experts asks the device where its tokens go'
+    if not checkpoint.is_plain:
+        return 'the weights are quantised'
+    return ''
 
 
 class StreamingScorer:
@@ -38,19 +58,55 @@ class StreamingScorer:
         """Raises ModelError for a model of another family: RecomputeScorer takes those."""
         self.engine = Engine(checkpoint.qwen3_vl(), checkpoint.geometry(max_pixels))
         self.layout = PromptLayout(checkpoint.prompt_tokens(), question)
+        self._obstacle = obstacle_to_graphs(checkpoint)
+        self.steady: SteadySteps | None = None
+        if not self._obstacle:
+            with self.engine.on_device():
+                self.steady = SteadySteps(self.engine, GraphRecorder(self.engine.device))
+
+    @property
+    def path(self) -> str:
+        obstacle = self._obstacle if self.steady is None else self.steady.trouble
+        return f'step by step ({obstacle})' if obstacle else 'CUDA graphs'
 
     def start(self, tasks: str | Sequence[str]) -> StreamingEpisode:
-        return StreamingEpisode(self.engine, self.layout, check_tasks(tasks))
+        return StreamingEpisode(self, check_tasks(tasks))
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        """As `Scorer`; where steps can be recorded, those of one episode at a time are.
+
+        A second episode beside it records its own when it comes to them.
+        """
+        take_steps(self, height, width, 2)
+        if self.steady is not None:
+            with self.engine.on_device(), torch.inference_mode():
+                self._prepare(self.steady, height, width, max_frames)
+
+    def _prepare(self, steady: SteadySteps, height: int, width: int, max_frames: int) -> None:
+        video = Video(self.engine.geometry)
+        for time in (9.0, 9.5):
+            video.append(np.zeros((height, width, 3), np.uint8), time)
+        header = self.layout.header()
+        block = self.layout.block(video.blocks[0], video.grid, header.next_position)
+        question = self.layout.ask('warm up', block.next_position)
+        most = count_tokens([header, question]) + count_tokens([block]) * (max_frames // 2 + 1)
+        cache = self.engine.borrow_cache()
+        try:
+            steady.prepare([block, question], cache, most)
+        finally:
+            self.engine.give_back(cache)
 
 
 class StreamingEpisode:
     """One attempt: its video, and a cache of the full blocks that have been run."""
 
-    def __init__(self, engine: Engine, layout: PromptLayout, tasks: tuple[str, ...]) -> None:
+    def __init__(self, scorer: StreamingScorer, tasks: tuple[str, ...]) -> None:
         self.tasks = tasks
-        self._engine = engine
-        self._layout = layout
-        self._video = Video(engine.geometry)
+        self._engine = scorer.engine
+        self._layout = scorer.layout
+        self._steady = scorer.steady
+        self._video = Video(scorer.engine.geometry)
+        self._cache: KeyValueCache | None = None
         self._forget()
 
     @property
@@ -60,7 +116,7 @@ class StreamingEpisode:
     @property
     def cached_tokens(self) -> int:
         """How many tokens the cache holds: those of full blocks, and of no question."""
-        return int(self._cache.get_seq_length())
+        return 0 if self._cache is None else self._cache.length
 
     def append(self, frame: np.ndarray, time: float) -> None:
         self._video.append(frame, time)
@@ -73,6 +129,9 @@ class StreamingEpisode:
     def close(self) -> None:
         self._video = Video(self._engine.geometry)
         self._forget()
+        if self._cache is not None:
+            self._engine.give_back(self._cache)
+            self._cache = None
 
     def score(self) -> Score:
         return self.scores()[0]
@@ -81,30 +140,52 @@ class StreamingEpisode:
     def scores(self) -> tuple[Score, ...]:
         if not self.frames:
             raise ValueError('an episode without frames cannot be scored: append one first')
+        if self._cache is None:
+            self._cache = self._engine.borrow_cache()
         try:
-            rows = self._run()
+            with self._engine.on_device():
+                rows = self._run(self._cache)
         except BaseException:  # a forward that stopped half-way leaves a cache that fits nothing
             self._forget()
             raise
+        if any(math.isnan(value) for row in rows for value in row):
+            self._cache = None  # nobody shall read what is in it
+            self._forget()
+            raise ModelError(NOT_A_NUMBER)
         return tuple(Score(true, false, self.frames) for true, false in rows)
 
     def _forget(self) -> None:
-        self._cache = new_cache(self._engine.text_config)
+        if self._cache is not None:
+            self._cache.cut(0)
         self._cached_blocks = 0
         self._position = 0
 
-    def _run(self) -> list[list[float]]:
+    def _run(self, cache: KeyValueCache) -> list[list[float]]:
         new = self._new_segments()
         while len(new) > SEGMENTS_PER_FORWARD:
-            self._engine.forward(new[:SEGMENTS_PER_FORWARD], self._cache, rows=[])
+            self._engine.forward(new[:SEGMENTS_PER_FORWARD], cache)
             new = new[SEGMENTS_PER_FORWARD:]
         end = new[-1].next_position if new else self._position
         branch = self._branch(end)
         start = branch[-1].next_position if branch else end
-        hidden = self._ask(new, branch, [self._layout.ask(task, start) for task in self.tasks])
+        questions = [self._layout.ask(task, start) for task in self.tasks]
+        kept = cache.length + count_tokens(new)
+        hidden = self._forward([*new, *branch], questions, cache)
+        cache.cut(kept)
         self._cached_blocks = len(self._video.blocks)
         self._position = end
         return self._engine.log_probs(hidden, self._layout.answers).tolist()
+
+    def _forward(
+        self, trunk: list[Segment], questions: list[Segment], cache: KeyValueCache
+    ) -> torch.Tensor:
+        """Hidden states (questions, hidden), each question seeing the trunk and no other."""
+        if self._steady is not None and len(questions) == 1:
+            hidden = self._steady.forward([*trunk, *questions], cache)
+            if hidden is not None:
+                return hidden
+        rows, mask = _siblings(cache.length, trunk, questions)
+        return self._engine.forward([*trunk, *questions], cache, rows, mask)
 
     def _new_segments(self) -> list[Segment]:
         segments = [self._layout.header()] if self._position == 0 else []
@@ -118,40 +199,17 @@ class StreamingEpisode:
         block = self._video.branch
         return [] if block is None else [self._layout.block(block, self._video.grid, start)]
 
-    def _ask(
-        self, new: list[Segment], branch: list[Segment], questions: list[Segment]
-    ) -> torch.Tensor:
-        """Hidden states (questions, hidden); leaves `new` in the cache and nothing else.
 
-        The questions are siblings: each sees the video and none of the others.
-        """
-        together = self._engine.masks_branches
-        groups = [questions] if together else [[question] for question in questions]
-        trunk = [*new, *branch]
-        hidden = []
-        for group in groups:
-            shared = _count(trunk)
-            ends = [shared + _count(group[: k + 1]) - 1 for k in range(len(group))]
-            mask = None
-            if len(group) > 1:
-                mask = _sibling_mask(self.cached_tokens, shared, [_count([q]) for q in group])
-            hidden.append(self._engine.forward([*trunk, *group], self._cache, ends, mask))
-            cut_cache(self._cache, _count(group))
-            trunk = []
-        cut_cache(self._cache, _count(branch))
-        return torch.cat(hidden)
-
-
-def _count(segments: Sequence[Segment]) -> int:
-    return sum(len(segment.ids) for segment in segments)
-
-
-def _sibling_mask(past: int, shared: int, lengths: Sequence[int]) -> torch.Tensor:
-    """Boolean (shared + sum(lengths), past + the same): causal, but blind between siblings."""
-    count = shared + sum(lengths)
-    mask = torch.ones(count, past + count, dtype=torch.bool).tril(past)
-    start = shared
-    for length in lengths:
-        mask[start : start + length, past + shared : past + start] = False
-        start += length
-    return mask
+def _siblings(
+    past: int, trunk: Sequence[Segment], questions: Sequence[Segment]
+) -> tuple[list[int], torch.Tensor]:
+    """The last row of each question, and a mask in which each sees the trunk and no other."""
+    shared = count_tokens(trunk)
+    mask = causal_mask(past, shared + count_tokens(questions))
+    rows, start = [], shared
+    for question in questions:
+        stop = start + len(question.ids)
+        mask[start:stop, past + shared : past + start] = False
+        rows.append(stop - 1)
+        start = stop
+    return rows, mask

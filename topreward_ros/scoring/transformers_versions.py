@@ -8,30 +8,11 @@ import inspect
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 
-def vision_features(
-    visual: torch.nn.Module, patches: torch.Tensor, grid_thw: torch.Tensor
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """The vision tower's tokens (n, hidden) and its DeepStack features, each (n, hidden).
-
-    4.x returns them as a tuple, 5.x as a named output.
-    """
-    output = visual(patches, grid_thw=grid_thw)
-    if isinstance(output, tuple):
-        return output[0], list(output[1])
-    return output.pooler_output, list(output.deepstack_features)
-
-
-def new_cache(text_config: Any) -> DynamicCache:
-    return DynamicCache(config=text_config)
-
-
-def cut_cache(cache: DynamicCache, count: int) -> None:
-    """Drop the last `count` tokens: 4.x also takes a length to keep, 5.x only a negative count."""
-    if count:
-        cache.crop(-count)
+def only_hidden(output: Any) -> torch.Tensor:
+    """What a feed-forward block returns, without what routes tokens to experts in some versions."""
+    return output[0] if isinstance(output, tuple) else output
 
 
 def position_inputs(model: torch.nn.Module, ids: torch.Tensor, video_pad: int) -> dict[str, Any]:

@@ -70,8 +70,7 @@ class Geometry:
         together, then channel, time, row, column. Scaled as the published processor does.
         """
         n, times, channels, height, width = blocks.shape
-        mean = torch.tensor(self.mean, device=blocks.device).view(-1, 1, 1) * 255
-        std = torch.tensor(self.std, device=blocks.device).view(-1, 1, 1) * 255
+        mean, std = (_levels(values, blocks.device) for values in (self.mean, self.std))
         pixels = (blocks.to(torch.float32) - mean) / std
         cells = pixels.view(
             n,
@@ -86,6 +85,11 @@ class Geometry:
         )
         cells = cells.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
         return cells.reshape(-1, channels * times * self.patch**2)
+
+
+def _levels(channels: tuple[float, float, float], device: torch.device) -> torch.Tensor:
+    """Values of [0, 1] as levels of 255, (3, 1, 1), made on the device: nothing is sent there."""
+    return torch.cat([torch.full((1, 1, 1), 255 * value, device=device) for value in channels])
 
 
 def check_frame(frame: np.ndarray) -> np.ndarray:
@@ -126,6 +130,11 @@ class Block:
         return sum(self.times) / 2
 
 
+def doubled(frame: torch.Tensor, time: float) -> Block:
+    """A frame (3, H, W) that has no partner, taken twice."""
+    return Block(torch.stack([frame, frame]), (time, time))
+
+
 @dataclass
 class Video:
     """The frames of an episode so far, all of the first one's size, cut into blocks of two."""
@@ -155,8 +164,7 @@ class Video:
         """
         if self._lone is None:
             return None
-        image, time = self._lone
-        return Block(torch.stack([image, image]), (time, time))
+        return doubled(*self._lone)
 
     def images(self) -> list[torch.Tensor]:
         """Every frame, uint8 (3, H, W)."""
@@ -186,6 +194,11 @@ class Video:
             self.blocks.append(Block(torch.stack([first, image]), (first_time, time)))
             self._lone = None
         self._last_time = time
+
+    def take_blocks(self) -> tuple[list[Block], Block | None]:
+        """Hand over the blocks so far, and the branch; the blocks are not kept nor counted."""
+        blocks, self.blocks = self.blocks, []
+        return blocks, self.branch
 
     def thin(self) -> None:
         """Drop every second block; the first one stays."""

@@ -1,0 +1,113 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cost of a clip's curve: one pass against the sweep over its prefixes.
+
+Anchored is 15 prefixes, evenly spaced, as the paper takes them; dense is every one. The sweep is
+what others do: each prefix by itself, from scratch. One model, the same frames, in turn; the first
+round, over a short clip, is not measured; of the others the medians are shown.
+
+    python -m benchmarks.curve
+    python -m benchmarks.curve --lengths 16 32 64 128 256 --repeats 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from topreward_ros.scoring.curve import anchors, curve
+from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.score import Scorer
+from topreward_ros.scoring.streaming import StreamingScorer
+
+from .machine import count, write_json
+from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+
+KINDS = ('anchored', 'dense')
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    checkpoint = load(options)
+    scorers: dict[str, Scorer] = {
+        'one pass': StreamingScorer(checkpoint),
+        'sweep': RecomputeScorer(checkpoint),
+    }
+    told = {**facts(checkpoint, options), 'repeats': str(options.repeats)}
+    _measure(scorers, frames(4, *options.size), [1, 4])
+    jobs = [
+        (length, kind, repeat)
+        for length in sorted(set(options.lengths))
+        for kind in KINDS
+        for repeat in range(options.repeats)
+    ]
+    found: dict[tuple[int, str], list[dict[str, float]]] = {}
+    for length, kind, _ in track(jobs, 'measuring', console=Console(stderr=True)):
+        wanted = anchors(length) if kind == 'anchored' else list(range(1, length + 1))
+        measured = _measure(scorers, frames(length, *options.size), wanted)
+        found.setdefault((length, kind), []).append(measured)
+        scorers = dict(reversed(scorers.items()))  # neither is always the first
+    rows = [_row(length, kind, runs) for (length, kind), runs in found.items()]
+    _show(told, rows)
+    write_json(options.json, told, rows)
+
+
+def _measure(
+    scorers: dict[str, Scorer], clip: list[np.ndarray], wanted: Sequence[int]
+) -> dict[str, float]:
+    """Seconds of each, and by how much their scores differ at most [nat]."""
+    times = [k / FPS for k in range(len(clip))]
+    taken, scores = {}, []
+    for name, scorer in scorers.items():
+        synchronize()
+        began = time.perf_counter()
+        rows = curve(scorer, clip, times, TASK, wanted)
+        synchronize()
+        taken[name] = time.perf_counter() - began
+        scores.append(np.array([row[0].log_prob for row in rows]))
+    return {**taken, 'difference': float(np.abs(scores[0] - scores[1]).max())}
+
+
+def _row(length: int, kind: str, runs: Sequence[dict[str, float]]) -> dict[str, Any]:
+    return {
+        'frames': length,
+        'kind': kind,
+        'one_pass_ms': 1000 * median(run['one pass'] for run in runs),
+        'sweep_ms': 1000 * median(run['sweep'] for run in runs),
+        'ratio': median(run['sweep'] / run['one pass'] for run in runs),
+        'max_difference_nat': max(run['difference'] for run in runs),
+    }
+
+
+def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+    console = Console()
+    for key, fact in told.items():
+        console.print(f'{key}: {fact}', highlight=False)
+    table = Table('frames', '', title='A curve of a clip, median')
+    for heading in ('one pass [ms]', 'sweep [ms]', 'ratio', 'difference [nat]'):
+        table.add_column(heading, justify='right')
+    for row in rows:
+        times = (f'{row[key]:.0f}' for key in ('one_pass_ms', 'sweep_ms'))
+        difference = f'{row["max_difference_nat"]:.1e}'
+        table.add_row(str(row['frames']), row['kind'], *times, f'{row["ratio"]:.1f}', difference)
+    console.print(table)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Cost of the curve of a clip.')
+    add_model_arguments(parser)
+    parser.add_argument('--lengths', type=count, nargs='+', default=[16, 32, 64])
+    parser.add_argument('--repeats', type=count, default=3)
+    return parser
+
+
+if __name__ == '__main__':
+    main()

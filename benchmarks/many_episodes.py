@@ -1,0 +1,84 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether memory grows with the number of episodes: it must not.
+
+Episodes of different lengths, the longest first, with one model. Told is the memory in use on the
+GPU, by whatever it is used, or of the process where there is none, after so many of them.
+
+    python -m benchmarks.many_episodes
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from topreward_ros.scoring.memory import memory_in_use
+from topreward_ros.scoring.streaming import StreamingScorer
+
+from .machine import count, write_json
+from .models import FPS, TASK, add_model_arguments, facts, frames, load
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    checkpoint = load(options)
+    scorer = StreamingScorer(checkpoint)
+    _, where = memory_in_use()
+    told = {**facts(checkpoint, options), 'steps': scorer.path, 'memory': where}
+    random = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for number in track(range(1, options.episodes + 1), 'episodes', console=Console(stderr=True)):
+        length = options.frames if number == 1 else int(random.integers(1, options.frames + 1))
+        _play(scorer, length, options)
+        if number in (1, 10, 100, options.episodes) or number % 1000 == 0:
+            rows.append({'episodes': number, 'mib': _in_use() / 2**20})
+    _show(told, rows)
+    write_json(options.json, told, rows)
+
+
+def _in_use() -> int:
+    """Bytes; on a GPU those of graphs and of the driver too."""
+    if torch.cuda.is_initialized():
+        free, total = torch.cuda.mem_get_info()
+        return total - free
+    return memory_in_use()[0]
+
+
+def _play(scorer: StreamingScorer, length: int, options: argparse.Namespace) -> None:
+    episode = scorer.start(TASK)
+    for k, frame in enumerate(frames(length, *options.size)):
+        episode.append(frame, k / FPS)
+        episode.score()
+    episode.close()
+
+
+def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+    console = Console()
+    for key, fact in told.items():
+        console.print(f'{key}: {fact}', highlight=False)
+    table = Table('episodes', title='Memory in use')
+    table.add_column('[MiB]', justify='right')
+    for row in rows:
+        table.add_row(str(row['episodes']), f'{row["mib"]:.1f}')
+    console.print(table)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Memory in use after many episodes.')
+    add_model_arguments(parser)
+    parser.set_defaults(shape='tiny')
+    parser.add_argument('--episodes', type=count, default=1000)
+    parser.add_argument('--frames', type=count, default=12, help='of an episode, at most')
+    return parser
+
+
+if __name__ == '__main__':
+    main()

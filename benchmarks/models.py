@@ -1,0 +1,126 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The model of a benchmark: a real checkpoint, or random weights in a given or published shape."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from topreward_ros.demo.checkpoint_files import new_model
+from topreward_ros.demo.pattern import pattern_frame
+from topreward_ros.demo.random_checkpoint import SHAPES, random_checkpoint
+from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
+
+from .machine import machine, size
+
+TASK = 'Move the orange square into the blue ring.'
+FPS = 2.0
+VOCABULARY = 151_936
+
+
+def _published(hidden: int, feed_forward: int, layers: int, heads: int, large: bool) -> Any:
+    """As config.json of Qwen/Qwen3-VL-*-Instruct says."""
+    vision = {
+        'depth': 27 if large else 24,
+        'hidden_size': 1152 if large else 1024,
+        'intermediate_size': 4304 if large else 4096,
+        'num_heads': 16,
+    }
+    return {
+        'text': {
+            'hidden_size': hidden,
+            'intermediate_size': feed_forward,
+            'num_hidden_layers': layers,
+            'num_attention_heads': heads,
+            'num_key_value_heads': 8,
+            'head_dim': 128,
+        },
+        'vision': vision,
+        'mrope_section': [24, 20, 20],
+        'deepstack': [8, 16, 24] if large else [5, 11, 17],
+        'vocabulary': VOCABULARY,
+    }
+
+
+PUBLISHED = {
+    'qwen3-vl-2b': _published(2048, 6144, 28, 16, large=False),
+    'qwen3-vl-4b': _published(2560, 9728, 36, 32, large=False),
+    'qwen3-vl-8b': _published(4096, 12_288, 36, 32, large=True),
+}
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--model', help='folder or hub id of a Qwen3-VL; default: random weights')
+    parser.add_argument(
+        '--shape', choices=(*SHAPES, *PUBLISHED), default='small', help='of the random weights'
+    )
+    parser.add_argument('--size', type=size, default=(224, 224), help='of the frames: 224x224')
+    parser.add_argument('--device', default='auto')
+    parser.add_argument('--dtype', default='auto')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
+
+
+def load(options: argparse.Namespace) -> Checkpoint:
+    """The checkpoint that the options name."""
+    how = LoadOptions(device=options.device, dtype=options.dtype)
+    if options.model or options.shape in SHAPES:
+        return load_checkpoint(options.model or str(random_checkpoint(options.shape)), how)
+    return _random_model(options.shape, how)
+
+
+def _random_model(shape: str, how: LoadOptions) -> Checkpoint:
+    """Random weights (normal, 0.02) made where they shall be: they need not go through a disk."""
+    began, device = time.monotonic(), how.torch_device()
+    folder = Path(tempfile.mkdtemp(prefix='topreward-'))
+    with _made_on(device, how.torch_dtype(device)):
+        torch.manual_seed(0)
+        model = new_model(folder, PUBLISHED[shape]).eval().requires_grad_(False)
+    return Checkpoint(shape, folder, model, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _made_on(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with device:
+            yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def frames(count: int, width: int, height: int) -> list[np.ndarray]:
+    return [pattern_frame(k / max(1, count - 1), height, width) for k in range(count)]
+
+
+def synchronize() -> None:
+    """Wait until the device has done what it was given."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def facts(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, str]:
+    """What was measured on what."""
+    weights = next(checkpoint.model.parameters())
+    millions = sum(p.numel() for p in checkpoint.model.parameters()) / 1e6
+    device = str(weights.device)
+    if weights.is_cuda:
+        device += f' ({torch.cuda.get_device_name(weights.device)})'
+    name = options.model or f'random weights, shape {options.shape}'
+    return {
+        **machine(),
+        'torch': f'{torch.__version__}, {torch.get_num_threads()} threads',
+        'device': device,
+        'dtype': str(weights.dtype).removeprefix('torch.'),
+        'model': f'{name}, {millions:.1f} million parameters',
+        'frames': '{}x{}'.format(*options.size),
+    }

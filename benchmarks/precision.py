@@ -1,0 +1,108 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How far scores in few bits are from those in float32, by streaming and by recompute.
+
+The reference is the recompute in float32. Streaming in bfloat16 must not be further from it than
+the recompute in bfloat16 is: what is cached is rounded once, as it would be anyway.
+
+    python -m benchmarks.precision
+    python -m benchmarks.precision --shape qwen3-vl-8b --size 640x480      # random weights, a GPU
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from topreward_ros.demo.drawing import Camera
+from topreward_ros.demo.scene import Episode as WorldEpisode
+from topreward_ros.scoring.checkpoint import DTYPES, Checkpoint
+from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.score import Scorer
+from topreward_ros.scoring.streaming import StreamingScorer
+
+from .machine import count, write_json
+from .models import FPS, add_model_arguments, facts, load
+
+KINDS: dict[str, Callable[[Checkpoint], Scorer]] = {
+    'streaming': StreamingScorer,
+    'recompute': RecomputeScorer,
+}
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    reference_options = argparse.Namespace(**{**vars(options), 'dtype': 'float32'})
+    checkpoint = load(reference_options)
+    told = {**facts(checkpoint, options), 'dtype': options.dtype, 'prefixes': str(options.prefixes)}
+    reference = _scores('reference', RecomputeScorer(checkpoint), options)
+    for weights in checkpoint.model.parameters():  # the same ones, rounded; no buffers
+        weights.data = weights.data.to(DTYPES[options.dtype])
+    rows = [
+        _row(name, _scores(name, kind(checkpoint), options), reference)
+        for name, kind in KINDS.items()
+    ]
+    _show(told, rows)
+    write_json(options.json, told, rows)
+
+
+def _scores(name: str, scorer: Scorer, options: argparse.Namespace) -> np.ndarray:
+    """log P of so many prefixes, those of several clips."""
+    values: list[float] = []
+    clips = -(-options.prefixes // options.frames)
+    for seed in track(range(clips), name, console=Console(stderr=True)):
+        episode = WorldEpisode(seed)
+        attempt = scorer.start(episode.task.say())
+        for k, image in enumerate(_clip(episode, options)):
+            attempt.append(image, k / FPS)
+            values.append(attempt.score().log_prob)
+        attempt.close()
+    return np.array(values[: options.prefixes])
+
+
+def _clip(episode: WorldEpisode, options: argparse.Namespace) -> Iterator[np.ndarray]:
+    width, height = options.size
+    camera = Camera(height, width, episode.appearance)
+    for time in episode.times(options.frames):
+        yield camera.take(episode.state(float(time)))
+
+
+def _row(name: str, scores: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+    away = np.abs(scores - reference)
+    return {
+        'way': name,
+        'mean_nat': float(away.mean()),
+        'worst_nat': float(away.max()),
+        'log_prob_range': [float(reference.min()), float(reference.max())],
+    }
+
+
+def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+    console = Console()
+    for key, fact in told.items():
+        console.print(f'{key}: {fact}', highlight=False)
+    table = Table('', title='Distance from the recompute in float32 [nat]')
+    for heading in ('mean', 'worst'):
+        table.add_column(heading, justify='right')
+    for row in rows:
+        table.add_row(row['way'], f'{row["mean_nat"]:.5f}', f'{row["worst_nat"]:.5f}')
+    console.print(table)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Scores in few bits against float32.')
+    add_model_arguments(parser)
+    parser.set_defaults(dtype='bfloat16')
+    parser.add_argument('--prefixes', type=count, default=200, help='of all clips together')
+    parser.add_argument('--frames', type=count, default=40, help='of a clip')
+    return parser
+
+
+if __name__ == '__main__':
+    main()

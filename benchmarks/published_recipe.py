@@ -1,0 +1,154 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""TOPReward as it is published, to measure against: the whole clip through the Hugging Face
+processor and model for every score, as the paper's authors and LeRobot do.
+
+LeRobot's own package is measured beside it where it is installed (it needs Python 3.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from topreward_ros.scoring.checkpoint import Checkpoint
+from topreward_ros.scoring.questions import TOPREWARD
+from topreward_ros.scoring.score import Score, take_steps
+
+from .models import FPS
+
+
+class PublishedRecipe:
+    """A scorer of one task, by the processor and the model as they come."""
+
+    path = 'the whole clip through processor and model for each score'
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Raises ImportError or RuntimeError where the processor's libraries are missing."""
+        import torchvision  # noqa: F401 - says what is missing more plainly than AutoProcessor
+        from transformers import AutoProcessor
+
+        self.model = checkpoint.model
+        self.processor = AutoProcessor.from_pretrained(
+            checkpoint.folder, trust_remote_code=False, local_files_only=True
+        )
+
+    def start(self, tasks: str | Sequence[str]) -> PublishedEpisode:
+        return PublishedEpisode(self, tasks if isinstance(tasks, str) else tasks[0])
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        take_steps(self, height, width, 2)
+
+    @torch.inference_mode()
+    def score(self, frames: list[np.ndarray], task: str) -> Score:
+        video = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+        content = [{'type': 'video', 'video': video, 'fps': FPS}]
+        message = {'role': 'user', 'content': content}
+        chat = self.processor.apply_chat_template(
+            [message], tokenize=False, add_generation_prompt=False
+        )
+        about = {
+            'total_num_frames': len(frames),
+            'fps': FPS,
+            'frames_indices': list(range(len(frames))),
+        }
+        inputs = self.processor(
+            text=[
+                chat.split(self.processor.tokenizer.eos_token)[0]
+                + TOPREWARD.ask(task)
+                + TOPREWARD.true
+            ],
+            videos=[video],
+            video_metadata=[about],
+            do_sample_frames=False,
+            return_tensors='pt',
+        ).to(self.model.device)
+        logits = self.model(**inputs, logits_to_keep=2).logits[0, -2].float()
+        log_probs = torch.log_softmax(logits, dim=-1)
+        (false,) = self.processor.tokenizer(TOPREWARD.false)['input_ids']
+        true = inputs['input_ids'][0, -1]
+        return Score(float(log_probs[true]), float(log_probs[false]), len(frames))
+
+
+class LeRobotPackage:
+    """The same by LeRobot's own model and encoder, on the weights that are loaded already."""
+
+    path = 'lerobot.rewards.topreward, for each score'
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Raises ImportError or RuntimeError where LeRobot is not installed."""
+        from lerobot.lerobot_types import TransitionKey
+        from lerobot.rewards.topreward.configuration_topreward import TOPRewardConfig
+        from lerobot.rewards.topreward.modeling_topreward import TOPRewardModel
+        from lerobot.rewards.topreward.processor_topreward import TOPRewardEncoderProcessorStep
+
+        folder, self._device = str(checkpoint.folder), checkpoint.model.device
+        self._keys = TransitionKey
+        self._model = TOPRewardModel(TOPRewardConfig(vlm_name=folder, device='cpu'))
+        self._model.model = checkpoint.model
+        self._encode = TOPRewardEncoderProcessorStep(vlm_name=folder, max_frames=None, fps=FPS)
+
+    def start(self, tasks: str | Sequence[str]) -> PublishedEpisode:
+        return PublishedEpisode(self, tasks if isinstance(tasks, str) else tasks[0])
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        take_steps(self, height, width, 2)
+
+    @torch.inference_mode()
+    def score(self, frames: list[np.ndarray], task: str) -> Score:
+        """The score, without log P of False, which LeRobot does not give."""
+        video = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None]
+        transition = {
+            self._keys.OBSERVATION: {self._encode.image_key: video},
+            self._keys.COMPLEMENTARY_DATA: {'task': task},
+        }
+        encoded = self._encode(transition)[self._keys.OBSERVATION]
+        batch = {
+            key: value.to(self._device) if isinstance(value, torch.Tensor) else value
+            for key, value in encoded.items()
+        }
+        return Score(
+            float(self._model.compute_log_probability(batch)[0]), float('nan'), len(frames)
+        )
+
+
+class PublishedEpisode:
+    """The frames so far."""
+
+    def __init__(self, recipe: PublishedRecipe | LeRobotPackage, task: str) -> None:
+        self._recipe = recipe
+        self._task = task
+        self._images: list[np.ndarray] = []
+
+    @property
+    def frames(self) -> int:
+        return len(self._images)
+
+    def append(self, frame: np.ndarray, time: float) -> None:
+        self._images.append(frame)
+
+    def score(self) -> Score:
+        return self._recipe.score(self._images, self._task)
+
+    def scores(self) -> tuple[Score, ...]:
+        return (self.score(),)
+
+    def thin(self) -> None:
+        raise NotImplementedError('the published recipe has no bound on the length')
+
+    def close(self) -> None:
+        self._images = []
+
+
+def published_recipes(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
+    """The published ways that can be measured here, by name; and what is missing for others."""
+    found, missing = {}, []
+    for name, kind in {'published': PublishedRecipe, 'lerobot': LeRobotPackage}.items():
+        try:
+            found[name] = kind(checkpoint)
+        except (ImportError, RuntimeError) as error:
+            missing.append(f'{name} is not measured ({error})')
+    return found, '; '.join(missing)
