@@ -13,7 +13,7 @@ from PIL import Image
 pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
 
 from topreward_ros.demo.scene import Episode
-from topreward_ros.demo.tasks import shown_tasks
+from topreward_ros.demo.tasks import known_tasks
 from topreward_ros.nodes.demo import programme, wrongly_judged
 from topreward_ros.offline.clip import open_clip
 from topreward_ros.offline.episodes_plot import EpisodeCurve
@@ -73,7 +73,7 @@ def test_programmes_mix_success_and_failure() -> None:
     for seed in range(20):
         kinds = [episode.kind for episode in programme(seed)]
         assert kinds.count('success') == 3 and len(set(kinds)) == 4
-        assert all(episode.task in shown_tasks() for episode in programme(seed))
+        assert all(episode.task in known_tasks() for episode in programme(seed))
 
 
 def test_a_wrong_verdict_counts() -> None:
@@ -95,7 +95,7 @@ def test_a_wrong_verdict_counts() -> None:
 
 def test_the_tasks_it_knows_are_named() -> None:
     said = topreward('demo', '--tasks').stdout.splitlines()
-    assert said == [task.say() for task in shown_tasks()] and len(said) == 20
+    assert said == [task.say() for task in known_tasks()] and len(said) == 38
 
 
 def test_an_episode_as_a_file(tmp_path: Path) -> None:

@@ -16,52 +16,86 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from transformers import AttentionInterface
 
 from topreward_ros.demo.model import SIDE
 from topreward_ros.scoring.prompt import PromptLayout, Segment, text_positions
-from topreward_ros.scoring.transformers_versions import vision_features
 from topreward_ros.scoring.video import Block, Geometry
+from topreward_ros.scoring.vision_tower import VisionTower
 
 Span = tuple[int, int]
-THINKING_LAYER = -2
+THINKING_LAYER = 2  # the rest of the layers is left to make a number of what it has seen
+
+
+@dataclass(frozen=True)
+class Branch:
+    """The tokens [start, stop) that hang from the trunk's first `root` tokens.
+
+    mask is boolean (stop - start, root + stop - start), True where a token may look.
+    """
+
+    start: int
+    stop: int
+    root: int
+    mask: torch.Tensor
 
 
 @dataclass
 class Tree:
     """The tokens of a clip, the same for every clip of a batch but for the tasks.
 
-    pairs are the frames of each block; tails [start] are where the questions' own words go.
+    trunk tokens come first, each seeing all before it; pairs are the frames of each block;
+    tails [start] are where the questions' own words go.
     """
 
     ids: list[int] = field(default_factory=list)
     positions: list[torch.Tensor] = field(default_factory=list)
-    seen: list[tuple[Span, list[Span]]] = field(default_factory=list)
     visual: list[int] = field(default_factory=list)
     pairs: list[Span] = field(default_factory=list)
     tails: list[int] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
 
-    def add(self, ids: Sequence[int], positions: torch.Tensor, path: list[Span]) -> list[Span]:
-        """Append tokens that see `path` and each other; the path of what comes after them."""
-        span = len(self.ids), len(self.ids) + len(ids)
+    @property
+    def trunk(self) -> int:
+        return self.branches[0].start
+
+    def add(self, ids: Sequence[int], positions: torch.Tensor) -> None:
         self.ids += ids
         self.positions.append(positions)
-        self.seen.append((span, path))
-        return [*path, span]
 
-    def add_block(self, segment: Segment, pair: Span, path: list[Span]) -> list[Span]:
+    def add_block(self, segment: Segment, pair: Span) -> None:
         start = len(self.ids)
         self.visual += range(start + segment.visual[0], start + segment.visual[1])
         self.pairs.append(pair)
-        return self.add(segment.ids, segment.positions, path)
+        self.add(segment.ids, segment.positions)
 
-    def mask(self) -> torch.Tensor:
-        """Boolean (1, 1, n, n), True where a token may look."""
-        mask = torch.zeros(len(self.ids), len(self.ids), dtype=torch.bool)
-        for (start, stop), path in self.seen:
-            for first, last in path:
-                mask[start:stop, first:last] = True
-            mask[start:stop, start:stop] = torch.ones(stop - start, stop - start).tril().bool()
-        return mask[None, None]
+    def close_branch(self, root: int, start: int, questions: int, longest: int) -> None:
+        """Everything from `start` on hangs from `root`; its last tokens are the questions."""
+        count = len(self.ids) - start
+        mask = torch.ones(count, count, dtype=torch.bool).tril()
+        shared = count - questions * longest
+        for k in range(1, questions):  # blind to the questions before it
+            first = shared + k * longest
+            mask[first : first + longest, shared:first] = False
+        mask = torch.cat([torch.ones(count, root, dtype=torch.bool), mask], dim=1)
+        self.branches.append(Branch(start, len(self.ids), root, mask))
+
+    def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Attention (clips, heads, n, size) along the tree: no work for what is not seen."""
+        attention = F.scaled_dot_product_attention
+        end = self.trunk
+        stem = query[:, :, :end], key[:, :, :end], value[:, :, :end]
+        mixed = [attention(*stem, is_causal=True, enable_gqa=True)]
+        for branch in self.branches:
+            span = slice(branch.start, branch.stop)
+            keys, values = (
+                torch.cat([part[:, :, : branch.root], part[:, :, span]], dim=2)
+                for part in (key, value)
+            )
+            mixed.append(
+                attention(query[:, :, span], keys, values, attn_mask=branch.mask, enable_gqa=True)
+            )
+        return torch.cat(mixed, dim=2)
 
 
 class TreeModel:
@@ -71,12 +105,29 @@ class TreeModel:
         self.model = model
         self.layout = layout
         self.geometry = geometry
+        self.vision = VisionTower(model.model.visual)
         before, after = layout.question.template.split('{task}')
         self._before = layout.tokens.text(before.rstrip())
         self._after = after
         # Where a question's last token has seen the video and not yet been answered
         self.thought = torch.empty(0)
-        model.model.language_model.layers[THINKING_LAYER].register_forward_hook(self._listen)
+        self._tree = Tree()
+        language_model = model.model.language_model
+        language_model.layers[THINKING_LAYER].register_forward_hook(self._listen)
+        AttentionInterface.register('tree', self._attend)  # for which transformers makes no mask
+        language_model.config._attn_implementation = 'tree'
+        type(language_model.norm).forward = _norm
+
+    def _attend(
+        self,
+        _module: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[torch.Tensor, None]:
+        return self._tree.attend(query, key, value).transpose(1, 2), None
 
     def _listen(self, _layer: Any, _inputs: Any, output: Any) -> None:
         self.thought = output[0] if isinstance(output, tuple) else output
@@ -96,24 +147,27 @@ class TreeModel:
         """A tree of so many questions to each prefix; tails of at most `longest` tokens."""
         tree, grid = Tree(), self.geometry.grid((SIDE, SIDE))
         header = self.layout.header()
-        paths = [tree.add(header.ids, header.positions, [])]
-        ends = [header.next_position]
+        tree.add(header.ids, header.positions)
+        # Where the trunk has come to after so many blocks: tokens, and the next position
+        ends = [(len(tree.ids), header.next_position)]
         for k in range(1, len(times), 2):
-            segment = self._block(times[k - 1], times[k], grid, ends[-1])
-            paths.append(tree.add_block(segment, (k - 1, k), paths[-1]))
-            ends.append(segment.next_position)
+            segment = self._block(times[k - 1], times[k], grid, ends[-1][1])
+            tree.add_block(segment, (k - 1, k))
+            ends.append((len(tree.ids), segment.next_position))
         for prefix in prefixes:
-            path, end = paths[prefix // 2], ends[prefix // 2]
+            (root, end), start = ends[prefix // 2], len(tree.ids)
             if prefix % 2:
                 last = prefix - 1
                 segment = self._block(times[last], times[last], grid, end)
-                path, end = tree.add_block(segment, (last, last), path), segment.next_position
+                tree.add_block(segment, (last, last))
+                end = segment.next_position
             if not short:
-                path = tree.add(self._before, text_positions(len(self._before), end), path)
+                tree.add(self._before, text_positions(len(self._before), end))
                 end += len(self._before)
             for _ in range(questions):
                 tree.tails.append(len(tree.ids))
-                tree.add([0] * longest, text_positions(longest, end), path)
+                tree.add([0] * longest, text_positions(longest, end))
+            tree.close_branch(root, start, questions, longest)
         return tree
 
     def _block(self, first: float, second: float, grid: Span, start: int) -> Segment:
@@ -141,10 +195,10 @@ class TreeModel:
         embeds = embeds.masked_scatter(visual[..., None], features[0])
         positions = torch.cat(tree.positions, dim=1)
         order = torch.arange(len(tree.ids)).view(1, -1)
+        self._tree = tree
         hidden = model.language_model(
             inputs_embeds=embeds,
             position_ids=torch.cat([order, positions])[:, None].expand(-1, clips, -1),
-            attention_mask=tree.mask().expand(clips, -1, -1, -1),
             use_cache=False,
             visual_pos_masks=visual,
             deepstack_visual_embeds=[layer.flatten(0, 1) for layer in features[1:]],
@@ -159,40 +213,10 @@ class TreeModel:
         """The vision tower's tokens and DeepStack features for uint8 (n, 2, 3, H, W)."""
         count, (height, width) = len(pairs), pairs.shape[-2:]
         patch = self.geometry.patch
-        grid = torch.tensor([[1, height // patch, width // patch]] * count)
-        visual = self.model.model.visual
-        tokens, layers = vision_features(visual, self.geometry.patches(pairs), grid)
-        return [part.view(count, -1, part.shape[-1]) for part in (tokens, *layers)]
+        seen = self.vision(self.geometry.patches(pairs), height // patch, width // patch)
+        return [part.view(count, -1, part.shape[-1]) for part in (seen.tokens, *seen.deepstack)]
 
 
-def see_pairs_at_once(visual: Any) -> None:
-    """Make the vision tower quick on a CPU for many pairs of equal size; the numbers stay.
-
-    It would attend pair by pair in a loop, and cut patches with a slow convolution.
-    """
-    from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
-
-    def attend(
-        attention: Any,
-        hidden_states: torch.Tensor,
-        cu_seqlens: torch.Tensor,
-        position_embeddings: Any = None,
-        **_: Any,
-    ) -> torch.Tensor:
-        rows, pairs = len(hidden_states), len(cu_seqlens) - 1
-        heads = attention.qkv(hidden_states).view(rows, 3, attention.num_heads, -1)
-        query, key, value = heads.permute(1, 0, 2, 3).unbind(0)
-        query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
-        query, key, value = (
-            part.view(pairs, rows // pairs, attention.num_heads, -1).transpose(1, 2)
-            for part in (query, key, value)
-        )
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return torch.as_tensor(attention.proj(mixed.transpose(1, 2).reshape(rows, -1)))
-
-    def cut(embed: Any, patches: torch.Tensor) -> torch.Tensor:
-        weight = embed.proj.weight
-        return F.linear(patches.view(-1, weight[0].numel()), weight.flatten(1), embed.proj.bias)
-
-    type(visual.blocks[0].attn).forward = attend
-    type(visual.patch_embed).forward = cut
+def _norm(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Stands in for Qwen3-VL's own, which takes five steps; the numbers stay."""
+    return F.rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)

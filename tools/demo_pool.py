@@ -17,8 +17,15 @@ import torch
 from rich.progress import track
 
 from topreward_ros.demo.drawing import Camera
-from topreward_ros.demo.model import LEAST, SIDE
-from topreward_ros.demo.scene import STACKED, Episode, Point, State, relative_progress
+from topreward_ros.demo.model import LEAST, MOST, SIDE
+from topreward_ros.demo.scene import (
+    BESIDE,
+    Episode,
+    Point,
+    State,
+    goal_distance,
+    relative_progress,
+)
 from topreward_ros.demo.tasks import COLOURS, PLACES, Task, known_tasks
 from topreward_ros.scoring.video import fit
 
@@ -46,7 +53,8 @@ class Pool:
         """P("True") that the model shall give to each task at a frame, begun at another."""
         things = self.things(episode, first, frame, tasks)
         start, now = ((part[:, 0], part[:, 1], part[:, 2]) for part in np.split(things, 2, axis=1))
-        return np.asarray(LEAST + (1 - 2 * LEAST) * relative_progress(start, now))
+        goals = np.array([goal_distance(task) for task in tasks])
+        return np.asarray(LEAST + (MOST - LEAST) * relative_progress(start, now, goals))
 
     def things(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
         """Block, target and gripper of each task at the one frame and at the other, (n, 6, 2)."""
@@ -54,19 +62,14 @@ class Pool:
         index = [[THINGS.index(name) for name in row] for row in names]
         return np.concatenate([self.points[episode, f][index] for f in (first, frame)], axis=1)
 
-    def questions(self, episode: int, first: int, stands_still: bool) -> list[Task]:
-        """Tasks that can be asked of this table: known, and not done already at that frame.
-
-        Where nothing moves, those too: nothing has come of them since.
-        """
-        points = self.points[episode, first]
-        least = -1.0 if stands_still else 0.15
-        return [task for task in known_tasks() if _distance(points, task) > least]
-
-
-def _distance(points: np.ndarray, task: Task) -> float:
-    block, target = points[THINGS.index(task.object)], points[THINGS.index(task.target)]
-    return float(np.linalg.norm(block - target))  # NaN where one is missing
+    def questions(self, episode: int) -> list[Task]:
+        """The known tasks that can be asked of this table, those done already among them."""
+        there = ~np.isnan(self.points[episode, 0, :, 0])
+        return [
+            task
+            for task in known_tasks()
+            if there[THINGS.index(task.object)] and there[THINGS.index(task.target)]
+        ]
 
 
 def make_pool(episodes: int, scrambled: int, seed: int, processes: int) -> Pool:
@@ -95,7 +98,7 @@ def _render(clip: tuple[int, bool]) -> tuple[np.ndarray, np.ndarray, Task]:
 
 
 def _scramble(random: np.random.Generator, table: State) -> State:
-    """The same places with the blocks anywhere: on a place, on the way to one, on each other."""
+    """The same places with the blocks anywhere: on a place, on the way, next to each other."""
     blocks: dict[str, Point] = {}
     places = list(table.places.values())
     colours = [list(table.blocks)[k] for k in random.permutation(len(table.blocks))]
@@ -106,10 +109,11 @@ def _scramble(random: np.random.Generator, table: State) -> State:
             point = way * goal + (1 - way) * random.uniform(0.12, 0.88, 2)
             if all(np.hypot(*(point - other)) > 0.11 for other in blocks.values()):
                 blocks[colour] = float(point[0]), float(point[1])
-    on_top, below = colours[:2]
-    stacks = random.random() < 0.4
-    if stacks:
-        blocks[on_top] = blocks[below]
+    moved, other = colours[:2]
+    if random.random() < 0.5:
+        angle = random.uniform(0, 2 * np.pi)
+        x, y = blocks[other] + BESIDE * np.array([np.cos(angle), np.sin(angle)])
+        blocks[moved] = float(x), float(y)
     held = blocks[colours[random.integers(len(colours))]]
     gripper = held if random.random() < 0.4 else tuple(random.uniform(0.1, 0.85, 2))
     return State(
@@ -118,8 +122,7 @@ def _scramble(random: np.random.Generator, table: State) -> State:
         gripper=(float(gripper[0]), float(gripper[1])),
         gripper_height=float(random.uniform(0.02, 0.08)),
         opening=float(random.uniform(0, 1)),
-        moved=on_top,
-        moved_height=STACKED if stacks else 0.0,
+        moved=moved,
     )
 
 

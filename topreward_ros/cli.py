@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The reward node, configured and activated."""
+    """The reward node, configured and activated; several in one process for several cameras."""
     from rclpy.parameter import Parameter
 
     from .nodes.middleware import image_topic
@@ -51,14 +51,21 @@ def run(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None:
             settings[name] = value
     settings |= {name: _value(name, text) for name, text in options.set}
-    camera = image_topic(options.camera, settings.get('image_transport', 'raw'))
     file = ['--params-file', str(options.params_file)] if options.params_file else []
-    return run_node(
-        args=['--ros-args', '--log-level', options.log_level],
-        cli_args=['--ros-args', *_remapping(f'image:={camera}', *options.remap), *file],
-        namespace=options.namespace,
-        parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
-    )
+    nodes = []
+    for number, topic in enumerate(options.camera, start=1):
+        camera = image_topic(topic, settings.get('image_transport', 'raw'))
+        rules = [f'image:={camera}', *options.remap]
+        if len(options.camera) > 1:
+            rules.append(f'__node:=topreward_{number}')
+        nodes.append(
+            {
+                'cli_args': ['--ros-args', *_remapping(*rules), *file],
+                'namespace': options.namespace,
+                'parameter_overrides': [Parameter(n, value=v) for n, v in settings.items()],
+            }
+        )
+    return run_node(['--ros-args', '--log-level', options.log_level], *nodes[1:], **nodes[0])
 
 
 def publish(options: argparse.Namespace) -> int:
@@ -116,12 +123,34 @@ def play(options: argparse.Namespace) -> int:
     return 0
 
 
+def score(options: argparse.Namespace) -> int:
+    """Recordings to tables and pictures; needs no ROS."""
+    from .demo.model import FOLDER
+    from .offline.clip_scores import Plan
+    from .offline.score_files import ScoreOptions, score_files
+    from .scoring.factory import load_scorer
+
+    try:
+        plan = Plan(options.fps, None if options.dense else options.anchors, options.max_frames)
+        plan.window()
+    except ValueError as error:
+        raise TopRewardError(str(error)) from error
+    model = options.model or str(FOLDER)
+    note = '' if options.model else DEMO_MODEL_NOTE
+    wanted = ScoreOptions(tuple(options.source), options.task, model, options.save, plan, note)
+    wanted.folders()  # refused before the model is loaded
+    scorer, checkpoint = load_scorer(model)
+    print(checkpoint.summary())
+    score_files(scorer, wanted)
+    return 0
+
+
 def demo(options: argparse.Namespace) -> int:
     """Episodes of a small world through the real nodes."""
-    from .demo.tasks import shown_tasks
+    from .demo.tasks import known_tasks
 
     if options.tasks:
-        print('\n'.join(task.say() for task in shown_tasks()))
+        print('\n'.join(task.say() for task in known_tasks()))
         return 0
     from .nodes.demo import DemoOptions
     from .nodes.demo import demo as show
@@ -206,6 +235,13 @@ def _positive(text: str) -> float:
     return value
 
 
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is below 1')
+    return value
+
+
 def _size(text: str) -> tuple[int, int]:
     width, times, height = text.partition('x')
     if not (times and width.isdigit() and height.isdigit()):
@@ -238,7 +274,12 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=demo)
 
     node = commands.add_parser('run', help='score a camera topic live')
-    node.add_argument('--camera', required=True, help='image topic')
+    node.add_argument(
+        '--camera',
+        required=True,
+        action='append',
+        help='image topic; given several times, nodes topreward_1, ... share one model',
+    )
     node.add_argument('--task', help='what the robot shall do, in words; or publish it on ~/task')
     node.add_argument('--namespace', default='', help='of the node and its topics')
     node.add_argument('--params-file', type=Path, help='YAML of parameters')
@@ -288,7 +329,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_node_arguments(player)
     player.set_defaults(command=play)
+    _add_score(commands)
     return parser
+
+
+def _add_score(commands: Any) -> None:
+    scores = commands.add_parser('score', help='score recordings: CSV and picture, without ROS')
+    scores.add_argument('source', nargs='+', help='video files or image folders')
+    scores.add_argument('--task', required=True, help='what the robot does in them, in words')
+    scores.add_argument('--model', help='folder of a model, or its id on the Hugging Face hub')
+    scores.add_argument('--save', type=Path, default=Path('topreward_scores'), help='folder')
+    scores.add_argument('--fps', type=_positive, default=2.0, help='frames kept a second')
+    scores.add_argument('--anchors', type=_whole, default=15, help='prefixes scored, evenly spaced')
+    scores.add_argument('--dense', action='store_true', help='score every prefix')
+    scores.add_argument(
+        '--max-frames', type=_whole, default=64, help='then every second pair is dropped'
+    )
+    scores.set_defaults(command=score)
 
 
 def _add_node_arguments(parser: argparse.ArgumentParser) -> None:

@@ -82,7 +82,7 @@ def save_weights(folder: Path, model: Any) -> None:
 def _config(shape: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
     text = {
         'model_type': 'qwen3_vl_text',
-        'vocab_size': len(ids),
+        'vocab_size': shape.get('vocabulary', len(ids)),
         'max_position_embeddings': 262_144,
         'rope_theta': shape.get('rope_theta', 5_000_000),
         'rope_scaling': {

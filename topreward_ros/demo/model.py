@@ -20,7 +20,7 @@ SHAPE: dict[str, Any] = {
     'text': {
         'hidden_size': 128,
         'intermediate_size': 384,
-        'num_hidden_layers': 4,
+        'num_hidden_layers': 5,
         'num_attention_heads': 4,
         'num_key_value_heads': 2,
         'head_dim': 32,
@@ -35,9 +35,9 @@ SHAPE: dict[str, Any] = {
     'std': 0.05,
 }
 
-# The model's P("True") goes from LEAST to 1 - LEAST as progress goes from 0 to 1: a logarithm of
-# nothing could not be learned.
-LEAST = 0.03
+# The model's P("True") goes from LEAST to MOST as progress goes from 0 to 1: a logarithm of nothing
+# could not be learned.
+LEAST, MOST = 0.03, 0.99
 
 # Parameters of the reward node that go with it. The threshold, log 0.9, is between a block held
 # over its target and one that has been let go there.

@@ -25,24 +25,32 @@ KIND_NAMES = {
 }
 
 BLOCK_SIDE = 0.10
-STACKED = 0.14  # height of a block on a block, at which the lower one can still be seen
+BESIDE = 0.13  # between the middles of two blocks next to each other
 PLACE_RADIUS = 0.095
 BLOCKS_ON_TABLE = 3
 PLACES_ON_TABLE = 4
+RELATIONAL = 0.4  # share of the tasks, where none is wished for
 ARM_BASE = (0.5, -0.03)
 
 # Shares of the progress: coming to the block, carrying it, letting it go
 APPROACH, CARRY, RELEASE = 0.08, 0.82, 0.10
-THERE = 0.02  # this near to the target's middle is there
+THERE = 0.02  # this near to where it shall go is there
 SHORTEST = 0.1  # ways shorter than this count as so long
 LET_GO = (0.03, 0.15)  # distances of the gripper at which the block is held and is let go
 
 # Carrying a block to one target brings it no nearer to another than this share of the way.
-MOST_PROGRESS_ASTRAY = 0.03
+ASTRAY = 0.03
+SHORTEST_WAY = 0.25  # from where a block is to where it shall go
+ROOM_FROM_PLACE = 0.17  # of a block next to another
 
 Point = tuple[float, float]
 # Where the block, the target and the gripper are, each (..., 2)
 Points = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def goal_distance(task: Task) -> float:
+    """How far from the middle of its target a block is that has come to where it shall go."""
+    return BESIDE if task.is_relational else 0.0
 
 
 @dataclass(frozen=True)
@@ -74,21 +82,25 @@ def progress(task: Task, start: State, now: State) -> float:
         block, target, gripper = (np.array(point) for point in things)
         return block, target, gripper
 
-    return float(relative_progress(points(start), points(now)))
+    return float(relative_progress(points(start), points(now), np.array(goal_distance(task))))
 
 
-def relative_progress(start: Points, now: Points) -> np.ndarray:
-    """`progress`, for many states at once."""
+def relative_progress(start: Points, now: Points, goal: np.ndarray) -> np.ndarray:
+    """`progress`, for many states at once; goal holds the `goal_distance` of each."""
     (block_0, target_0, gripper_0), (block, target, gripper) = start, now
     reach_0, reach = _distance(block_0, gripper_0), _distance(block, gripper)
-    left_0 = np.maximum(_distance(block_0, target_0) - THERE, 0)
-    left = np.maximum(_distance(block, target) - THERE, 0)
+    left_0 = np.maximum(_distance(block_0, target_0) - goal - THERE, 0)
+    left = np.maximum(_distance(block, target) - goal - THERE, 0)
     approached = np.clip((reach_0 - reach) / np.maximum(reach_0, SHORTEST), 0, 1)
     carried = np.clip((left_0 - left) / np.maximum(left_0, SHORTEST), 0, 1)
     held, free = LET_GO
     let_go = np.clip((reach - held) / (free - held), 0, 1) * np.clip((carried - 0.8) / 0.15, 0, 1)
     came = carried + (1 - carried) * approached  # a block that has been carried was come to
     return APPROACH * came + CARRY * carried + RELEASE * let_go
+
+
+def _away(a: np.ndarray, b: np.ndarray | Point) -> float:
+    return float(np.hypot(*(a - b)))
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -189,11 +201,12 @@ def _arrange(
     random: np.random.Generator, kind: str, wanted: Task | None
 ) -> tuple[State, Task, Task]:
     """A table, what the arm does on it, and what it was asked to do."""
+    relational = random.random() < RELATIONAL
     for _ in range(100_000):
         state = _table(random, wanted)
         if state is None:
             continue
-        asked = wanted or _choose(random, state)
+        asked = wanted or _choose(random, state, relational)
         done = asked
         wrong = {'wrong_object': 'object', 'wrong_target': 'target'}.get(kind)
         if wrong:
@@ -207,18 +220,19 @@ def _arrange(
 def _table(random: np.random.Generator, wanted: Task | None) -> State | None:
     colours = _some(random, COLOURS, BLOCKS_ON_TABLE, wanted)
     places = _some(random, PLACES, PLACES_ON_TABLE, wanted)
-    # Places around, blocks in the middle
+    # The places and one block around, the other blocks in the middle
     points = random.uniform(0.13, 0.87, (60, 2))
     from_middle = np.linalg.norm(points - (0.5, 0.53), axis=1)
     from_base = np.linalg.norm(points - (0.5, 0.0), axis=1)
-    around = _apart(points[(from_middle > 0.30) & (from_base > 0.28)], len(places), 0.27, [])
+    around = _apart(points[(from_middle > 0.30) & (from_base > 0.28)], len(places) + 1, 0.27)
     if around is None:
         return None
     middle = random.uniform(0.2, 0.8, (60, 2))
     near = np.linalg.norm(middle[:, None] - np.array(around)[None], axis=-1).min(1)
-    blocks = _apart(middle[near > 0.22], len(colours), 0.2, [])
-    if blocks is None:
+    inner = _apart(middle[near > 0.22], len(colours) - 1, 0.2)
+    if inner is None:
         return None
+    blocks = [around.pop(), *inner]
     gripper = (float(random.uniform(0.2, 0.8)), float(random.uniform(0.15, 0.75)))
     if min(float(np.linalg.norm(np.array(b) - gripper)) for b in blocks) < 0.2:
         return None
@@ -238,9 +252,9 @@ def _some(
     return [chosen[k] for k in random.permutation(count)]
 
 
-def _apart(
-    points: np.ndarray, count: int, distance: float, taken: list[Point]
-) -> list[Point] | None:
+def _apart(points: np.ndarray, count: int, distance: float) -> list[Point] | None:
+    """The first so many points that are this far from each other."""
+    taken: list[Point] = []
     for point in points:
         if all(np.hypot(point[0] - x, point[1] - y) >= distance for x, y in taken):
             taken.append((float(point[0]), float(point[1])))
@@ -249,25 +263,36 @@ def _apart(
     return None
 
 
-def _choose(random: np.random.Generator, state: State) -> Task:
+def _choose(random: np.random.Generator, state: State, relational: bool) -> Task:
     colours = list(state.blocks)
     colour = colours[random.integers(len(colours))]
-    targets = list(state.places) if random.random() < 0.6 else [c for c in colours if c != colour]
+    targets = [c for c in colours if c != colour] if relational else list(state.places)
     return Task(colour, targets[random.integers(len(targets))])
 
 
 def _is_clear(state: State, task: Task) -> bool:
-    """Whether the task is worth the way, and doing it is no progress towards any other."""
-    start, goal = np.array(state.at(task.object)), np.array(state.at(task.target))
-    if np.linalg.norm(goal - start) < 0.27:
+    """Whether the task is worth the way, has room, and brings the block nearer to nothing else."""
+    start, goal = np.array(state.at(task.object)), _goal(state, task)
+    if _away(goal, start) < SHORTEST_WAY:
         return False
+    if task.is_relational:
+        near = [at for at in state.places.values() if _away(goal, at) < ROOM_FROM_PLACE]
+        apart = set(state.blocks) - {task.object, task.target}
+        if near or any(_away(goal, state.blocks[colour]) < BESIDE for colour in apart):
+            return False
     for what, other in others(task, state):
         if what == 'target':
-            middle = np.array(state.at(other.target))
-            before, after = np.linalg.norm(start - middle), np.linalg.norm(goal - middle)
-            if after < (1 - MOST_PROGRESS_ASTRAY) * before:
+            middle, least = state.at(other.target), goal_distance(other)
+            if _away(goal, middle) - least < (1 - ASTRAY) * (_away(start, middle) - least):
                 return False
     return True
+
+
+def _goal(state: State, task: Task) -> np.ndarray:
+    """Where the block shall come to lie: on the place, or on the near side of the other block."""
+    start, target = np.array(state.at(task.object)), np.array(state.at(task.target))
+    way = target - start
+    return np.asarray(target - way * goal_distance(task) / max(float(np.linalg.norm(way)), 1e-9))
 
 
 def _plan(
@@ -280,10 +305,7 @@ def _plan(
     if kind == 'still':
         path.append(Waypoint(float(random.uniform(3.0, 4.0)), home, 1.0, 0.08))
         return path, never, never
-    goal = tuple(
-        float(c) for c in np.array(state.at(task.target)) + random.uniform(-0.012, 0.012, 2)
-    )
-    lift = STACKED if task.stacks else 0.0
+    goal = tuple(float(c) for c in _goal(state, task) + random.uniform(-0.012, 0.012, 2))
 
     def go(seconds: float, to: Point, opening: float, height: float) -> float:
         path.append(Waypoint(path[-1].time + seconds, to, opening, height))
@@ -294,7 +316,7 @@ def _plan(
         for leg in range(1, legs + 1):
             share = share_0 + (share_1 - share_0) * leg / legs
             x, y = ((1 - share) * a + share * b for a, b in zip(start, goal, strict=True))
-            height = lift * share + 0.07 * float(np.sin(np.pi * share))
+            height = 0.07 * float(np.sin(np.pi * share))
             pace = float(random.uniform(0.7, 1.3))
             go(seconds / legs * pace, (x, y), 0.0, height)
 

@@ -9,25 +9,25 @@ from dataclasses import dataclass
 COLOURS = ('red', 'green', 'blue', 'yellow', 'purple')
 PLACES = ('plate', 'bowl', 'tray', 'mat', 'box')
 
-# The three ways in which the demo puts a task; the target is "plate" or "yellow block".
+# The three ways in which the demo puts a task; where is "on the plate" or "next to the red block".
 WORDINGS = (
-    'Put the {object} block on the {target}.',
-    'Pick up the {object} block and place it on the {target}.',
-    'Move the {object} block onto the {target}.',
+    'Put the {object} block {where}.',
+    'Pick up the {object} block and place it {where}.',
+    'Move the {object} block so that it is {where}.',
 )
 # More ways to say it that the demo's model is trained on
 MORE_WORDINGS = (
-    'put the {object} block on the {target}',
-    'Set the {object} block down on the {target}.',
-    'place the {object} block on top of the {target}',
+    'put the {object} block {where}',
+    'Set the {object} block down {where}.',
+    'place the {object} block {where}',
     'The robot should move the {object} block to the {target}.',
-    'Grasp the {object} block and put it onto the {target}.',
-    'Please place the {object} block on the {target}.',
+    'Grasp the {object} block and put it {where}.',
+    'Please place the {object} block {where}.',
 )
 # Ways that it has never read
 UNREAD_WORDINGS = (
     'Bring the {object} block over to the {target}.',
-    'Take the {object} block and drop it on the {target}.',
+    'Take the {object} block and drop it {where}.',
     'The {target} is where the {object} block belongs.',
 )
 
@@ -45,7 +45,7 @@ UNASKED = (
 
 @dataclass(frozen=True)
 class Task:
-    """Move the block of colour `object` to `target`, a place or the colour of another block."""
+    """Move the block of colour `object` onto a place, or next to the block of another colour."""
 
     object: str
     target: str
@@ -57,20 +57,21 @@ class Task:
                 f'{", ".join(COLOURS)}, and one of {", ".join(PLACES)} or another colour'
             )
         if self.object == self.target:
-            raise ValueError(f'the {self.object} block cannot go onto itself')
+            raise ValueError(f'the {self.object} block cannot go next to itself')
 
     @property
-    def stacks(self) -> bool:
-        """Whether the target is a block."""
+    def is_relational(self) -> bool:
+        """Whether the target is a block, next to which the other one goes."""
         return self.target in COLOURS
 
     def say(self, wording: str = WORDINGS[0]) -> str:
-        target = f'{self.target} block' if self.stacks else self.target
-        return wording.format(object=self.object, target=target)
+        target = f'{self.target} block' if self.is_relational else self.target
+        where = f'next to the {target}' if self.is_relational else f'on the {target}'
+        return wording.format(object=self.object, target=target, where=where)
 
 
 def all_tasks() -> list[Task]:
-    """Every block to every place and onto every other block."""
+    """Every block onto every place and next to every other block."""
     return [
         Task(colour, target)
         for colour in COLOURS
@@ -79,11 +80,6 @@ def all_tasks() -> list[Task]:
     ]
 
 
-def shown_tasks() -> list[Task]:
-    """The tasks of the demo: those that its model has learned well, which stacking is not."""
-    return [task for task in known_tasks() if not task.stacks]
-
-
 def known_tasks() -> list[Task]:
-    """The tasks that the demo's model was trained on."""
+    """The tasks that the demo's model was trained on, which are those of the demo."""
     return [task for task in all_tasks() if (task.object, task.target) not in UNASKED]

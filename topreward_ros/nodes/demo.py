@@ -32,7 +32,7 @@ from sensor_msgs.msg import Image
 from ..demo.drawing import film
 from ..demo.model import FOLDER, SETTINGS
 from ..demo.scene import KIND_NAMES, KINDS, Episode
-from ..demo.tasks import shown_tasks
+from ..demo.tasks import known_tasks
 from ..offline.episodes_plot import EpisodeCurve, plot_episodes
 from ..offline.film import write_video
 from ..offline.score_table import write_rows
@@ -69,12 +69,12 @@ class DemoOptions:
 
 
 def programme(seed: int) -> list[Episode]:
-    """Successes and failures mixed, of different tasks that the model does well."""
+    """Successes and failures mixed, of different tasks that the model knows."""
     random = np.random.default_rng([seed, 20])
     failures = [kind for kind in KINDS if kind != 'success']
     kinds = ['success'] * SUCCESSES + list(random.permutation(failures)[:FAILURES])
-    shown = shown_tasks()
-    tasks = [shown[k] for k in random.permutation(len(shown))]
+    known = known_tasks()
+    tasks = [known[k] for k in random.permutation(len(known))]
     return [
         Episode(100 * seed + k, str(kind), tasks[k])
         for k, kind in enumerate(random.permutation(kinds))
