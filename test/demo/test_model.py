@@ -79,11 +79,15 @@ def test_it_tells_success_from_failure(evaluation: Evaluation) -> None:
 
 
 def test_it_reads_the_task(evaluation: Evaluation) -> None:
-    for seed in SEEDS[:4]:
-        episode = Episode(seed, 'success', known_tasks()[seed % 38])
-        wrong = [task for _, task in others(episode.task, episode.start) if task in known_tasks()]
-        final = np.exp(evaluation.curves(episode, Look(), [episode.task, *wrong])[-1])
-        assert final[0] > 0.85 and final[1:].max() < 0.25
+    """Wrong tasks stay below 0.2 in at least 98 %, the figure that is asked of many more."""
+    known, wrong = known_tasks(), []
+    for k, seed in enumerate(SEEDS):
+        episode = Episode(seed, 'success', known[(7 * k) % len(known)])
+        tasks = [task for _, task in others(episode.task, episode.start) if task in known]
+        final = np.exp(evaluation.curves(episode, Look(), [episode.task, *tasks])[-1])
+        assert final[0] > 0.85 and final[0] > final[1:].max()
+        wrong += final[1:].tolist()
+    assert len(wrong) > 30 and np.mean(np.array(wrong) < 0.2) >= 0.98
 
 
 def test_standing_still_is_no_progress(evaluation: Evaluation) -> None:
