@@ -29,7 +29,10 @@ def main() -> int:
         time.sleep(FAULTS.get('load_seconds', 0))
         if 'load_error' in FAULTS:
             raise RuntimeError(FAULTS['load_error'])
-        return make_scorer(settings)
+        StreamingEpisode.scores = scores  # type: ignore[method-assign]
+        made_scorer = make_scorer(settings)  # which warms up by scoring: without faults
+        StreamingEpisode.scores = faulty_scores  # type: ignore[method-assign]
+        return made_scorer
 
     def faulty_scores(episode: StreamingEpisode) -> Any:
         nonlocal made
@@ -40,7 +43,6 @@ def main() -> int:
         return scores(episode)
 
     reward_node._make_scorer = faulty_make_scorer
-    StreamingEpisode.scores = faulty_scores  # type: ignore[method-assign]
     return reward_node.main()
 
 
