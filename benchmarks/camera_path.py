@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .live_processes import RATE, Listener, counts, draw_clip, listening, ros_facts, started, wait
-from .machine import count, machine, size, write_json
+from .machine import count, machine, show_facts, size, write_json
 
 TASK = 'Move the orange square into the blue ring.'
 KEPT = 2.0  # of the node [1/s]
@@ -177,8 +177,7 @@ def _facts(options: argparse.Namespace) -> dict[str, str]:
 
 def _show(facts: Mapping[str, str], summaries: list[dict[str, Any]]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)  # a file has room for the table
-    for key, fact in facts.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, facts)
     table = Table('images', '', title='Share of one core, median (least-most)')
     headings = ('share [%]', 'camera [Hz]', 'taken [Hz]', 'kept [Hz]', 'latency [ms]', 'most [ms]')
     for heading in headings:

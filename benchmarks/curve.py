@@ -28,7 +28,7 @@ from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.score import Scorer
 from topreward_ros.scoring.streaming import StreamingScorer
 
-from .machine import count, write_json
+from .machine import count, show_facts, write_json
 from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
 
 KINDS = ('anchored', 'dense')
@@ -89,8 +89,7 @@ def _row(length: int, kind: str, runs: Sequence[dict[str, float]]) -> dict[str, 
 
 def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    for key, fact in told.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, told)
     table = Table('frames', '', title='A curve of a clip, median')
     for heading in ('one pass [ms]', 'sweep [ms]', 'ratio', 'difference [nat]'):
         table.add_column(heading, justify='right')

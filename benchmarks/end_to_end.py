@@ -27,7 +27,7 @@ from rich.table import Table
 from topreward_ros.demo.model import FOLDER
 
 from .live_processes import RATE, Listener, counts, draw_clip, listening, ros_facts, started, wait
-from .machine import machine, size, write_json
+from .machine import machine, show_facts, size, write_json
 
 TASK = 'Put the red block on the plate.'
 PERCENTILES = {'p50': 50, 'p90': 90, 'p99': 99, 'most': 100}
@@ -77,8 +77,7 @@ def _measure(
 
 def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    for key, fact in told.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, told)
     table = Table('kept [1/s]', 'scores [1/s]', title='Image stamp to Progress [ms]')
     for name in PERCENTILES:
         table.add_column(name, justify='right')

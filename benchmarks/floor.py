@@ -28,7 +28,7 @@ from rich.table import Table
 from topreward_ros.scoring.checkpoint import Checkpoint
 from topreward_ros.scoring.streaming import StreamingScorer
 
-from .machine import count, write_json
+from .machine import count, show_facts, write_json
 from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
 
 
@@ -173,8 +173,7 @@ def _count(module: Any) -> int:
 
 def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    for key, fact in told.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, told)
     table = Table('frames', title='A live score and its floor')
     for heading in ('GFLOP', 'MB read', 'floor [ms]', 'measured [ms]', 'ratio'):
         table.add_column(heading, justify='right')

@@ -34,7 +34,7 @@ from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.score import Episode, Score, Scorer
 from topreward_ros.scoring.streaming import StreamingScorer
 
-from .machine import count, write_json
+from .machine import count, show_facts, write_json
 from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
 from .published_recipe import published_recipes
 
@@ -168,8 +168,7 @@ def _show(
     fits: dict[str, dict[str, float]],
 ) -> None:
     console = Console()
-    for key, fact in told.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, told)
     table = Table('frames', title='One live score, median (least-most)')
     with_memory = rows[0]['streaming_peak_mib'] is not None
     for name in names:

@@ -8,8 +8,11 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 
 def machine() -> dict[str, str]:
@@ -19,6 +22,12 @@ def machine() -> dict[str, str]:
         'Python': platform.python_version(),
         'load before': f'{os.getloadavg()[0]:.2f}',
     }
+
+
+def show_facts(console: Console, facts: Mapping[str, str]) -> None:
+    """Print them, a line each."""
+    for key, fact in facts.items():
+        console.print(f'{key}: {fact}', highlight=False)
 
 
 def write_json(

@@ -23,7 +23,7 @@ from rich.table import Table
 from topreward_ros.scoring.memory import memory_in_use
 from topreward_ros.scoring.streaming import StreamingScorer
 
-from .machine import count, write_json
+from .machine import count, show_facts, write_json
 from .models import FPS, TASK, add_model_arguments, facts, frames, load
 
 
@@ -62,8 +62,7 @@ def _play(scorer: StreamingScorer, length: int, options: argparse.Namespace) -> 
 
 def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    for key, fact in told.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, told)
     table = Table('episodes', title='Memory in use')
     table.add_column('[MiB]', justify='right')
     for row in rows:

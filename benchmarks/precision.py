@@ -27,7 +27,7 @@ from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.score import Scorer
 from topreward_ros.scoring.streaming import StreamingScorer
 
-from .machine import count, write_json
+from .machine import count, show_facts, write_json
 from .models import FPS, add_model_arguments, facts, load
 
 KINDS: dict[str, Callable[[Checkpoint], Scorer]] = {
@@ -85,8 +85,7 @@ def _row(name: str, scores: np.ndarray, reference: np.ndarray) -> dict[str, Any]
 
 def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    for key, fact in told.items():
-        console.print(f'{key}: {fact}', highlight=False)
+    show_facts(console, told)
     table = Table('', title='Distance from the recompute in float32 [nat]')
     for heading in ('mean', 'worst'):
         table.add_column(heading, justify='right')
