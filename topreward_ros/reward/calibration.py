@@ -1,0 +1,123 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What log-probabilities mean for one task, as far as demonstrations of it tell.
+
+`scale_fitting.py` makes it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+LENGTH_BIASES = ('none', 'static')
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How log-probabilities, corrected or not, are read.
+
+    levels are log P [nat], rising, where progress is `points`, rising from 0 to 1. threshold [nat]
+    is what success needs, detected the share of the successes that reach it. roc_auc is of
+    successes against failures, NaN where none failed. false_alarm is the share of failures that
+    reach the threshold, or where none failed a bound on the chance that a new demonstration does
+    so in its first `scale_fitting.EARLY` part, NaN where there is no such bound.
+    """
+
+    points: tuple[float, ...]
+    levels: tuple[float, ...]
+    threshold: float
+    roc_auc: float
+    false_alarm: float
+    detected: float
+
+    def __post_init__(self) -> None:
+        for name, values in (('levels', self.levels), ('points', self.points)):
+            if len(values) < 2 or not all(map(math.isfinite, values)):
+                raise ValueError(f'{name} are {values}; expected two or more finite numbers')
+            if any(high <= low for low, high in itertools.pairwise(values)):
+                raise ValueError(f'{name} are {values}; expected rising numbers')
+        if (self.points[0], self.points[-1]) != (0.0, 1.0):
+            raise ValueError(f'points are {self.points}; expected 0 to 1')
+        if len(self.points) != len(self.levels):
+            raise ValueError(f'{len(self.levels)} levels at {len(self.points)} points')
+        if not math.isfinite(self.threshold):
+            raise ValueError(f'the threshold is {self.threshold}; expected a finite number')
+
+
+@dataclass(frozen=True)
+class LengthBias:
+    """What log P of n frames has from their number alone [nat]; curve[0] is of one frame, and 0.
+
+    Beyond its end the last value holds.
+    """
+
+    curve: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        if not self.curve or not all(map(math.isfinite, self.curve)):
+            raise ValueError(f'the length bias is {self.curve}; expected finite numbers')
+
+    def corrected(self, log_prob: float, frames: int) -> float:
+        """log P of a prefix of so many frames, without what their number adds."""
+        return log_prob - self.curve[min(frames, len(self.curve)) - 1]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """For which model and camera it holds, and how to read what the model says then.
+
+    fingerprint and layout are of `scoring.identity`, fps [1/s] is that of the frames. window and
+    hold are those of the success rule. plain reads log P as it is, static with the length bias
+    taken off; None where nothing is left then that rises.
+    """
+
+    model: str
+    fingerprint: str
+    layout: str
+    fps: float
+    tasks: tuple[str, ...]
+    successes: int
+    failures: int
+    window: int
+    hold: int
+    plain: Scale
+    static: Scale | None
+    bias: LengthBias
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.fps, float) and math.isfinite(self.fps) and self.fps > 0):
+            raise ValueError(f'fps is {self.fps!r}; expected a number above 0')
+        for name in ('window', 'hold'):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f'{name} is {value!r}; expected a whole number, 1 or more')
+        for name in ('model', 'fingerprint', 'layout'):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f'{name} is {getattr(self, name)!r}; expected a text')
+
+    def reading(self, length_bias: str) -> tuple[Scale, LengthBias]:
+        """The scale and the bias to take off, for one of LENGTH_BIASES."""
+        if length_bias not in LENGTH_BIASES:
+            raise ValueError(
+                f'length_bias is {length_bias!r}; expected one of {", ".join(LENGTH_BIASES)}'
+            )
+        if length_bias == 'none':
+            return self.plain, LengthBias()
+        if self.static is None:
+            raise ValueError(
+                'length_bias is static, but without what a still picture gains nothing was left '
+                'of these demonstrations that rises: use none, or another model'
+            )
+        return self.static, self.bias
+
+    def obstacle(self, fingerprint: str, layout: str, fps: float) -> str:
+        """Why it does not hold for this model, prompt and rate; empty where it does."""
+        if fingerprint != self.fingerprint:
+            return f'it was made with another model, {self.model} ({self.fingerprint})'
+        if layout != self.layout:
+            return f'it was made with the prompt layout {self.layout!r}; here it is {layout!r}'
+        if not math.isclose(fps, self.fps, rel_tol=1e-6):
+            return f'it was made at {self.fps:g} frames a second; here fps is {fps:g}'
+        return ''
