@@ -7,6 +7,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# One thread for all that is small here, in this process and those it starts: pools of threads that
+# spin for each other on a few cores have brought a run to a stand.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 import pytest
 import torch
 
@@ -17,7 +21,7 @@ from . import torchvision_anywhere
 
 torchvision_anywhere.install()
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
-torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '2')))
+torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
 
 
 @pytest.fixture(scope='session')

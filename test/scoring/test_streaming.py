@@ -257,13 +257,13 @@ def test_negative_control_uncut_branch(
 def test_negative_control_siblings_that_see_each_other(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    siblings = streaming._siblings
+    siblings = streaming.sibling_mask
 
     def seen_by_each_other(past: int, *segments: list[Segment]) -> tuple[list[int], torch.Tensor]:
         rows, mask = siblings(past, *segments)
         return rows, causal_mask(past, len(mask))
 
-    monkeypatch.setattr(streaming, '_siblings', seen_by_each_other)
+    monkeypatch.setattr(streaming, 'sibling_mask', seen_by_each_other)
     stream = StreamingScorer(checkpoint).start(TASKS)
     recompute = RecomputeScorer(checkpoint).start(TASKS)
     assert worst_difference(stream, recompute, (64, 64), 2) > TOLERANCE

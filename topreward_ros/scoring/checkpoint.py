@@ -14,15 +14,15 @@ from typing import Any
 
 import torch
 
+from .adapter import find_adapter, merged
 from .errors import ModelError
+from .hub import folder_of
 from .prompt import PromptTokens
 from .video import CLIP_FRAMES, DEFAULT_MAX_PIXELS, Geometry
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 QUANTIZATIONS = ('none', '8bit', '4bit')
 STREAMING_FAMILIES = ('qwen3_vl', 'qwen3_vl_moe')
-EXAMPLE = 'such as Qwen/Qwen3-VL-8B-Instruct'
-HUB_FILES = ('*.json', '*.safetensors', '*.txt', '*.jinja')
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,15 @@ class LoadOptions:
 
     device: "auto" or what torch calls it; dtype: "auto" (bfloat16 on a GPU that has it, else
     float32) or a name in DTYPES; attention: the implementation's name in transformers;
-    quantization: one of QUANTIZATIONS, through bitsandbytes.
+    quantization: one of QUANTIZATIONS, through bitsandbytes; adapter: folder or hub id of a LoRA
+    adapter that is merged into the weights, which are then not quantised.
     """
 
     device: str = 'auto'
     dtype: str = 'auto'
     attention: str = 'sdpa'
     quantization: str = 'none'
+    adapter: str | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in ('auto', *DTYPES):
@@ -47,6 +49,11 @@ class LoadOptions:
         if self.quantization not in QUANTIZATIONS:
             raise ValueError(
                 f'quantization is {self.quantization!r}; expected one of {", ".join(QUANTIZATIONS)}'
+            )
+        if self.adapter is not None and self.quantization != 'none':
+            raise ValueError(
+                f'the adapter {self.adapter!r} cannot be merged into weights in '
+                f'{self.quantization}: use quantization none, or a model it is merged into already'
             )
 
     def torch_device(self) -> torch.device:
@@ -80,6 +87,7 @@ class Checkpoint:
     folder: Path
     model: Any
     seconds: float
+    adapter: str | None = None
 
     @property
     def family(self) -> str:
@@ -103,8 +111,9 @@ class Checkpoint:
 
     def summary(self) -> str:
         weights = next(self.model.parameters())
+        name = self.name if self.adapter is None else f'{self.name} with adapter {self.adapter}'
         return (
-            f'{self.name}: {self.bytes / 2**30:.2f} GiB of weights on {weights.device} as '
+            f'{name}: {self.bytes / 2**30:.2f} GiB of weights on {weights.device} as '
             f'{str(weights.dtype).removeprefix("torch.")}, loaded in {self.seconds:.1f} s'
         )
 
@@ -138,44 +147,19 @@ def load_checkpoint(name: str, options: LoadOptions | None = None) -> Checkpoint
     """Load a model from a folder, or from the hub by its id.
 
     Raises ModelError with what to do where it is not there, lacks files or weights, is of an
-    unknown kind, or the device, the quantization or the attention cannot be had.
+    unknown kind, or the device, the quantization, the attention or the adapter cannot be had.
     """
     options = options or LoadOptions()
     began = time.monotonic()
     device = options.torch_device()
-    folder = _folder_of(name)
+    adapter = None if options.adapter is None else find_adapter(options.adapter)
+    folder = folder_of(name)
     _check_files(folder)
     model = _load(folder, options, device)
-    return Checkpoint(name, folder, model, time.monotonic() - began)
-
-
-def _folder_of(name: str) -> Path:
-    if not name.strip():
-        raise ModelError(f'no model is named: give a folder, or an id {EXAMPLE}')
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists() or name.startswith(('/', '.', '~')) or name.count('/') != 1:
-        raise ModelError(f'{name!r} is not a folder, nor an id on the hub {EXAMPLE}')
-    return _download(name)
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
-    except HFValidationError as error:
-        raise ModelError(f'{name!r} is not an id on the hub: {error}') from error
-    except LocalEntryNotFoundError as error:
-        raise ModelError(
-            f'{name!r} is not in the local cache and the hub cannot be reached: connect once to '
-            'download it, or give the folder of a copy'
-        ) from error
-    except (OSError, RuntimeError) as error:  # the hub's own errors are OSErrors
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f'{name!r} could not be downloaded from the hub: {reason}') from error
+    if adapter is not None:
+        model = merged(model, adapter)
+    model = model.eval().requires_grad_(False)
+    return Checkpoint(name, folder, model, time.monotonic() - began, options.adapter)
 
 
 def _check_files(folder: Path) -> None:
@@ -223,7 +207,7 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
             f'{folder} lacks {len(missing)} of the weights, {missing[0]} among them: the copy is '
             'incomplete or belongs to another model'
         )
-    return model.eval().requires_grad_(False)
+    return model
 
 
 def _placement(device: torch.device) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .video import Block, Video, doubled
 
 # Of the video and of the branches that are run at once: bounds the memory of a pass.
 BLOCKS_PER_PASS = 8
-TOKENS_PER_PASS = 4096
+TOKENS_PER_PASS = 1024
 ANCHORS = 15
 
 

@@ -112,13 +112,15 @@ class Engine:
         Taken in float32 whatever the weights are: in bfloat16 a logit near 20 has steps of
         1/8 nat.
         """
+        log_probs = torch.log_softmax(self.logits(hidden), dim=-1)
+        return torch.stack([log_probs[:, token] for token in tokens], dim=1)
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Over the whole vocabulary, float32 (n, vocabulary), on the device."""
         head = self.model.get_output_embeddings()
         if not head.weight.is_floating_point():  # quantised: only the module itself can read it
-            logits = head(hidden).float()
-        else:
-            logits = _product(hidden, head.weight)
-        log_probs = torch.log_softmax(logits, dim=-1)
-        return torch.stack([log_probs[:, token] for token in tokens], dim=1)
+            return torch.as_tensor(head(hidden).float())
+        return _product(hidden, head.weight)
 
     def send(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor on the device, without waiting for it to arrive."""
@@ -134,6 +136,21 @@ def count_tokens(segments: Sequence[Segment]) -> int:
 def causal_mask(past: int, count: int) -> torch.Tensor:
     """Boolean (count, past + count): each token sees all before it and itself."""
     return torch.ones(count, past + count, dtype=torch.bool).tril(past)
+
+
+def sibling_mask(
+    past: int, trunk: Sequence[Segment], branches: Sequence[Segment]
+) -> tuple[list[int], torch.Tensor]:
+    """The last row of each branch, and a mask in which each sees the trunk and no other branch."""
+    shared = count_tokens(trunk)
+    mask = causal_mask(past, shared + count_tokens(branches))
+    rows, start = [], shared
+    for branch in branches:
+        stop = start + len(branch.ids)
+        mask[start:stop, past + shared : past + start] = False
+        rows.append(stop - 1)
+        start = stop
+    return rows, mask
 
 
 def _product(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -2,9 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors a user can act on: each says what was wrong, what was expected and what to do."""
 
+from typing import ClassVar
+
 
 class TopRewardError(Exception):
-    """The base of every error that is the input's fault and not the program's."""
+    """The base of every error that is the input's fault and not the program's.
+
+    exit_code is what a command ends with for it.
+    """
+
+    exit_code: ClassVar[int] = 1
 
 
 class ModelError(TopRewardError):

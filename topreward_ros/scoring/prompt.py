@@ -13,6 +13,7 @@ the value-order correlation falls from 0.945 to 0.500 (arXiv 2602.19313).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from tokenizers import Tokenizer
 from .errors import ModelError
 from .questions import Question
 from .video import Block
+
+# To be changed with whatever changes the ids or positions of a prompt: scores do not compare then.
+LAYOUT = 'topreward-1'
 
 
 @dataclass(frozen=True)
@@ -50,22 +54,33 @@ class PromptTokens:
     def __init__(self, tokenizer_file: Path) -> None:
         """Raises ModelError where the file lacks Qwen3-VL's tokens."""
         description = json.loads(tokenizer_file.read_text(encoding='utf-8'))
-        added = {token['content']: token['id'] for token in description.get('added_tokens', [])}
-        try:
-            self._start_of_turn = added['<|im_start|>']
-            self._vision_start = added['<|vision_start|>']
-            self._vision_end = added['<|vision_end|>']
-            self.video_pad: int = added['<|video_pad|>']
-        except KeyError as error:
-            raise ModelError(
-                f'{tokenizer_file} has no token {error}: it is not the tokenizer of a Qwen3-VL'
-            ) from error
+        self._file = tokenizer_file
+        self._added = {
+            token['content']: int(token['id']) for token in description.get('added_tokens', [])
+        }
+        self._start_of_turn = self.special('<|im_start|>')
+        self._vision_start = self.special('<|vision_start|>')
+        self._vision_end = self.special('<|vision_end|>')
+        self.video_pad = self.special('<|video_pad|>')
         # Without its added tokens the tokenizer cannot be talked into making one.
         description['added_tokens'] = []
         self._plain = Tokenizer.from_str(json.dumps(description))
 
+    def special(self, token: str) -> int:
+        """The id of a special token; ModelError where the tokenizer has none of this name."""
+        try:
+            return self._added[token]
+        except KeyError as error:
+            raise ModelError(
+                f'{self._file} has no token {token!r}: it is not the tokenizer of a Qwen3-VL'
+            ) from error
+
     def text(self, text: str) -> list[int]:
         return list(self._plain.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of these tokens; added tokens, special ones among them, leave no trace."""
+        return self._plain.decode(list(ids))
 
     def header(self) -> list[int]:
         return [self._start_of_turn, *self.text('user\n')]
@@ -98,26 +113,14 @@ class PromptLayout:
         self.answers = tokens.answers(question)
 
     def header(self) -> Segment:
-        return _text_segment(self.tokens.header(), 0)
+        return text_segment(self.tokens.header(), 0)
 
     def block(self, block: Block, grid: tuple[int, int], start: int) -> Segment:
-        rows, columns = grid
-        ids, visual = self.tokens.block(block.time, rows * columns)
-        before = text_positions(visual[0], start)
-        corner = start + visual[0]
-        patches = torch.stack(
-            [
-                torch.full((rows, columns), corner),
-                torch.arange(rows).view(-1, 1).expand(rows, columns) + corner,
-                torch.arange(columns).expand(rows, columns) + corner,
-            ]
-        ).flatten(1)
-        after = text_positions(len(ids) - visual[1], corner + max(rows, columns))
-        positions = torch.cat([before, patches, after], dim=1)
-        return Segment(tuple(ids), positions, block, visual)
+        ids, visual = self.tokens.block(block.time, grid[0] * grid[1])
+        return visual_segment(ids, visual, block, grid, start)
 
     def ask(self, task: str, start: int) -> Segment:
-        return _text_segment(self.tokens.text(self.question.ask(task)), start)
+        return text_segment(self.tokens.text(self.question.ask(task)), start)
 
 
 def text_positions(count: int, start: int) -> torch.Tensor:
@@ -125,5 +128,27 @@ def text_positions(count: int, start: int) -> torch.Tensor:
     return torch.arange(start, start + count).expand(3, count)
 
 
-def _text_segment(ids: list[int], start: int) -> Segment:
+def text_segment(ids: Sequence[int], start: int) -> Segment:
     return Segment(tuple(ids), text_positions(len(ids), start))
+
+
+def visual_segment(
+    ids: Sequence[int], visual: tuple[int, int], block: Block, grid: tuple[int, int], start: int
+) -> Segment:
+    """Ids of which those from `visual` on to its end stand for the merged patches of a block.
+
+    grid is rows and columns of merged patches; start the position of the first token.
+    """
+    rows, columns = grid
+    before = text_positions(visual[0], start)
+    corner = start + visual[0]
+    patches = torch.stack(
+        [
+            torch.full((rows, columns), corner),
+            torch.arange(rows).view(-1, 1).expand(rows, columns) + corner,
+            torch.arange(columns).expand(rows, columns) + corner,
+        ]
+    ).flatten(1)
+    after = text_positions(len(ids) - visual[1], corner + max(rows, columns))
+    positions = torch.cat([before, patches, after], dim=1)
+    return Segment(tuple(ids), positions, block, visual)

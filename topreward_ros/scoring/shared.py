@@ -15,6 +15,7 @@ import numpy as np
 
 from .checkpoint import LoadOptions
 from .factory import load_scorer
+from .identity import Identity, identify
 from .score import Episode, Score, Scorer
 from .turns import DEVICE
 from .video import DEFAULT_MAX_PIXELS
@@ -23,9 +24,10 @@ from .video import DEFAULT_MAX_PIXELS
 class SharedScorer:
     """A scorer whose episodes may be used by several threads, one thread each."""
 
-    def __init__(self, scorer: Scorer, summary: str) -> None:
+    def __init__(self, scorer: Scorer, summary: str, identity: Identity) -> None:
         self._summary = summary
         self._scorer = scorer
+        self.identity = identity
 
     @property
     def path(self) -> str:
@@ -94,5 +96,5 @@ def load_shared(
         if scorer is None:
             made, checkpoint = load_scorer(model, options, kind, max_pixels)
             summary = f'{checkpoint.summary()}, scored by {type(made).__name__}'
-            scorer = _loaded[key] = SharedScorer(made, summary)
+            scorer = _loaded[key] = SharedScorer(made, summary, identify(checkpoint, max_pixels))
         return scorer

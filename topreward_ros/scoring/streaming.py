@@ -18,7 +18,7 @@ import torch
 from .cache import KeyValueCache
 from .checkpoint import Checkpoint
 from .cuda_graphs import GraphRecorder
-from .engine import Engine, causal_mask, count_tokens
+from .engine import Engine, count_tokens, sibling_mask
 from .errors import ModelError
 from .prompt import PromptLayout, Segment
 from .questions import TOPREWARD, Question, check_tasks
@@ -184,7 +184,7 @@ class StreamingEpisode:
             hidden = self._steady.forward([*trunk, *questions], cache)
             if hidden is not None:
                 return hidden
-        rows, mask = _siblings(cache.length, trunk, questions)
+        rows, mask = sibling_mask(cache.length, trunk, questions)
         return self._engine.forward([*trunk, *questions], cache, rows, mask)
 
     def _new_segments(self) -> list[Segment]:
@@ -198,18 +198,3 @@ class StreamingEpisode:
     def _branch(self, start: int) -> list[Segment]:
         block = self._video.branch
         return [] if block is None else [self._layout.block(block, self._video.grid, start)]
-
-
-def _siblings(
-    past: int, trunk: Sequence[Segment], questions: Sequence[Segment]
-) -> tuple[list[int], torch.Tensor]:
-    """The last row of each question, and a mask in which each sees the trunk and no other."""
-    shared = count_tokens(trunk)
-    mask = causal_mask(past, shared + count_tokens(questions))
-    rows, start = [], shared
-    for question in questions:
-        stop = start + len(question.ids)
-        mask[start:stop, past + shared : past + start] = False
-        rows.append(stop - 1)
-        start = stop
-    return rows, mask

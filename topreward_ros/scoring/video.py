@@ -108,6 +108,16 @@ def check_frame(frame: np.ndarray) -> np.ndarray:
     return frame
 
 
+def check_time(time: float, last: float) -> float:
+    """The time [s] of a frame, if it is not before the last one's; else FrameError."""
+    if not math.isfinite(time) or time < max(last, 0.0):
+        raise FrameError(
+            f'a frame at {time} s after one at {last} s: times are counted from the '
+            "episode's beginning and never fall; start a new episode"
+        )
+    return time
+
+
 def fit(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """Resize uint8 RGB (H, W, 3) to uint8 (3, *size), bit-identical to the published processor."""
     image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
@@ -179,11 +189,7 @@ class Video:
     def append(self, frame: np.ndarray, time: float) -> None:
         """Add a frame; raises FrameError as `check_frame`, or for a time that falls."""
         check_frame(frame)
-        if not math.isfinite(time) or time < max(self._last_time, 0.0):
-            raise FrameError(
-                f'a frame at {time} s after one at {self._last_time} s: times are counted from the '
-                "episode's beginning and never fall; start a new episode"
-            )
+        check_time(time, self._last_time)
         if self.size is None:
             self.size = self.geometry.fit_size(*frame.shape[:2])
         image = fit(frame, self.size)

@@ -1,0 +1,155 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A LoRA adapter in the weights scores as peft's own model with the adapter beside them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
+from topreward_ros.scoring.errors import ModelError
+from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.streaming import StreamingScorer
+
+from .test_streaming import TASKS, TOLERANCE, worst_difference
+
+pytest.importorskip('peft', reason='the extra "lora" is not installed')
+
+WEIGHTS = 'adapter_model.safetensors'
+
+
+@pytest.fixture(scope='module')
+def trained(
+    checkpoint_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Checkpoint]:
+    """The folder of an adapter for both towers, and peft's model that it was saved from."""
+    import peft
+
+    torch.manual_seed(0)
+    layers = ['q_proj', 'v_proj', 'down_proj', 'qkv']
+    config = peft.LoraConfig(
+        r=4,
+        lora_alpha=8,
+        target_modules=layers,
+        modules_to_save=['patch_embed'],  # as published adapters have parts of the vision tower
+        init_lora_weights=False,
+    )
+    model = peft.get_peft_model(load_checkpoint(str(checkpoint_folder)).model, config).eval()
+    for name, weights in model.named_parameters():
+        if 'modules_to_save' in name:
+            weights.data += 0.05 * torch.randn_like(weights)
+    folder = tmp_path_factory.mktemp('adapters') / 'random'
+    model.save_pretrained(str(folder))
+    return folder, Checkpoint('peft', checkpoint_folder, model.get_base_model(), 0.0)
+
+
+@pytest.fixture
+def adapter(trained: tuple[Path, Checkpoint], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained[0], tmp_path / 'adapter'))
+
+
+def load(folder: Path, adapter: Path) -> Checkpoint:
+    return load_checkpoint(str(folder), LoadOptions(adapter=str(adapter)))
+
+
+def test_scores_are_those_of_peft(
+    checkpoint: Checkpoint, checkpoint_folder: Path, trained: tuple[Path, Checkpoint]
+) -> None:
+    merged = load(checkpoint_folder, trained[0])
+    assert f'{checkpoint_folder} with adapter {trained[0]}: ' in merged.summary()
+    assert not merged.model.training and merged.streams and merged.is_plain
+    assert not any(parameter.requires_grad for parameter in merged.model.parameters())
+    assert not any('lora' in name for name, _ in merged.model.named_modules())
+    stream = StreamingScorer(merged).start(TASKS[0])
+    with_adapter = RecomputeScorer(trained[1]).start(TASKS[0])
+    assert worst_difference(stream, with_adapter, (64, 64), 5) <= TOLERANCE
+    stream = StreamingScorer(merged).start(TASKS[0])
+    bare = StreamingScorer(checkpoint).start(TASKS[0])
+    assert worst_difference(stream, bare, (64, 64), 5) > 0.1
+
+
+def change(adapter: Path, rule) -> None:
+    weights = dict(rule(*item) for item in load_file(adapter / WEIGHTS).items())
+    save_file(weights, adapter / WEIGHTS, metadata={'format': 'pt'})
+
+
+def test_an_adapter_of_other_shapes(checkpoint_folder: Path, adapter: Path) -> None:
+    change(adapter, lambda key, value: (key, torch.cat([value, value])))
+    with pytest.raises(ModelError, match='does not fit the model'):
+        load(checkpoint_folder, adapter)
+
+
+def test_an_adapter_of_other_layers_is_not_left_out(checkpoint_folder: Path, adapter: Path) -> None:
+    change(adapter, lambda key, value: (key.replace('layers.1.', 'layers.91.'), value))
+    with pytest.raises(ModelError, match='made for another'):
+        load(checkpoint_folder, adapter)
+
+
+def test_whole_modules_are_not_left_out(checkpoint_folder: Path, adapter: Path) -> None:
+    change(adapter, lambda key, value: (key.replace('patch_embed', 'patches'), value))
+    with pytest.raises(ModelError, match='does not fit the model'):
+        load(checkpoint_folder, adapter)
+
+
+def test_layers_that_the_model_does_not_have(checkpoint_folder: Path, adapter: Path) -> None:
+    config = json.loads((adapter / 'adapter_config.json').read_text())
+    config['target_modules'] = ['c_attn']
+    (adapter / 'adapter_config.json').write_text(json.dumps(config))
+    with pytest.raises(ModelError, match='does not fit the model'):
+        load(checkpoint_folder, adapter)
+
+
+def test_numbers_that_are_none(checkpoint_folder: Path, adapter: Path) -> None:
+    change(adapter, lambda key, value: (key, value * float('nan')))
+    with pytest.raises(ModelError, match='does not fit the model, or is damaged'):
+        load(checkpoint_folder, adapter)
+
+
+def test_truncated_weights(checkpoint_folder: Path, adapter: Path) -> None:
+    (adapter / WEIGHTS).write_bytes((adapter / WEIGHTS).read_bytes()[:1000])
+    with pytest.raises(ModelError, match='damaged'):
+        load(checkpoint_folder, adapter)
+
+
+def test_pickled_weights_are_not_loaded(checkpoint_folder: Path, adapter: Path) -> None:
+    torch.save(load_file(adapter / WEIGHTS), adapter / 'adapter_model.bin')
+    (adapter / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match='can run code'):
+        load(checkpoint_folder, adapter)
+
+
+@pytest.mark.parametrize('content', ['{"peft_type": "PREFIX_TUNING"}', '{}', '[]', 'no json'])
+def test_adapters_of_another_kind(checkpoint_folder: Path, adapter: Path, content: str) -> None:
+    (adapter / 'adapter_config.json').write_text(content)
+    with pytest.raises(ModelError, match=r'expected LORA|does not describe'):
+        load(checkpoint_folder, adapter)
+
+
+def test_a_model_is_no_adapter(checkpoint_folder: Path) -> None:
+    with pytest.raises(ModelError, match='has no adapter_config'):
+        load(checkpoint_folder, checkpoint_folder)
+    with pytest.raises(ModelError, match='is not a folder'):
+        load(checkpoint_folder, Path('/no/such/adapter'))
+
+
+def test_without_peft(
+    checkpoint_folder: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name, *more: None if name == 'peft' else find(name)
+    )
+    with pytest.raises(ModelError, match=r"pip install 'topreward_ros\[lora\]'"):
+        load(checkpoint_folder, adapter)
+
+
+def test_quantised_weights_take_no_adapter() -> None:
+    with pytest.raises(ValueError, match='cannot be merged into weights in 4bit'):
+        LoadOptions(quantization='4bit', adapter='somebody/adapter')

@@ -1,0 +1,208 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A turn with images is what transformers makes of it: ids, positions, and the forward."""
+
+from __future__ import annotations
+
+import inspect
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from topreward_ros.scoring.chat import ChatLayout, Part
+from topreward_ros.scoring.chat_model import ChatModel
+from topreward_ros.scoring.checkpoint import Checkpoint
+from topreward_ros.scoring.engine import Engine, count_tokens
+from topreward_ros.scoring.errors import ModelError
+from topreward_ros.scoring.generation import generate
+from topreward_ros.scoring.prompt import Segment
+from topreward_ros.scoring.streaming import StreamingScorer
+
+TOLERANCE = 1e-4  # [nat], float32
+
+
+def image(seed: int, height: int = 64, width: int = 96) -> torch.Tensor:
+    random = np.random.default_rng(seed)
+    return torch.from_numpy(random.integers(0, 256, (3, height, width), dtype=np.uint8))
+
+
+TURNS: dict[str, list[Part]] = {
+    'text': ['Say something.'],
+    'image first': [image(0), 'What is this?'],
+    'text around': ['\nLook at this: ', image(1), '\n\nWhat is it?'],
+    'two images': ['One:', image(2), ' Other: ', image(3), 'Which?\n'],
+    'tall': ['One: ', image(4, 160, 64), image(5, 160, 64)],
+}
+turns = pytest.mark.parametrize('parts', TURNS.values(), ids=list(TURNS))
+
+
+@pytest.fixture(scope='module')
+def engine(checkpoint: Checkpoint) -> Engine:
+    return Engine(checkpoint.qwen3_vl(), checkpoint.geometry())
+
+
+@pytest.fixture(scope='module')
+def layout(checkpoint: Checkpoint) -> ChatLayout:
+    return ChatLayout(checkpoint.prompt_tokens(), checkpoint.geometry())
+
+
+def ids_of(segments: list[Segment]) -> torch.Tensor:
+    return torch.tensor([[token for segment in segments for token in segment.ids]])
+
+
+def for_transformers(engine: Engine, layout: ChatLayout, segments: list[Segment]) -> dict[str, Any]:
+    """The turn as a Hugging Face processor would hand it over."""
+    ids = ids_of(segments)
+    inputs: dict[str, Any] = {'input_ids': ids, 'attention_mask': torch.ones_like(ids)}
+    blocks = [segment.block for segment in segments if segment.block is not None]
+    if blocks:
+        inputs['pixel_values'], inputs['image_grid_thw'] = engine.pixels(blocks)
+    if 'mm_token_type_ids' in inspect.signature(engine.model.model.forward).parameters:
+        inputs['mm_token_type_ids'] = (ids == layout.image_pad).int()
+    return inputs
+
+
+@turns
+def test_ids_are_those_of_the_chat_template(
+    checkpoint: Checkpoint, layout: ChatLayout, parts: list[Part]
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
+    factor = checkpoint.geometry().factor
+    text = '<|im_start|>user\n'
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+        else:
+            count = part.shape[1] * part.shape[2] // factor**2
+            text += '<|vision_start|>' + '<|image_pad|>' * count + '<|vision_end|>'
+    text += '<|im_end|>\n<|im_start|>assistant\n'
+    assert ids_of(layout.turn(parts)).tolist()[0] == tokenizer(text)['input_ids']
+
+
+@turns
+def test_positions_are_those_of_transformers(
+    engine: Engine, layout: ChatLayout, parts: list[Part]
+) -> None:
+    segments = layout.turn(parts)
+    inputs = for_transformers(engine, layout, segments)
+    inputs.pop('pixel_values', None)
+    inputs.setdefault('image_grid_thw', None)
+    positions, _ = engine.model.model.get_rope_index(**inputs)
+    ours = torch.cat([segment.positions for segment in segments], dim=1)
+    assert torch.equal(ours, positions[:, 0])
+    assert all(a.next_position == int(b.positions[0, 0]) for a, b in pairwise(segments))
+
+
+@turns
+@torch.inference_mode()
+def test_forward_is_that_of_transformers(
+    engine: Engine, layout: ChatLayout, parts: list[Part]
+) -> None:
+    segments = layout.turn(parts)
+    logits = engine.model(**for_transformers(engine, layout, segments), use_cache=False).logits
+    count = count_tokens(segments)
+    hidden = engine.forward(segments, engine.borrow_cache(), range(count))
+    ours = torch.log_softmax(engine.logits(hidden), dim=-1)
+    assert (ours - torch.log_softmax(logits[0].float(), dim=-1)).abs().max() <= TOLERANCE
+
+
+@turns
+def test_generation_is_that_of_transformers(
+    engine: Engine, layout: ChatLayout, parts: list[Part]
+) -> None:
+    segments = layout.turn(parts)
+    inputs = for_transformers(engine, layout, segments)
+    ends = sorted(layout.stops)
+    with torch.inference_mode():
+        theirs = engine.model.generate(
+            **inputs, do_sample=False, max_new_tokens=24, eos_token_id=ends, pad_token_id=ends[0]
+        )[0, inputs['input_ids'].shape[1] :].tolist()
+    ours = generate(engine, segments, layout.stops, 24)
+    assert ours == [token for token in theirs if token not in layout.stops]
+    assert len(set(ours)) > 3
+
+
+def test_generation_ends_at_a_stop_and_at_the_limit(engine: Engine, layout: ChatLayout) -> None:
+    segments = layout.turn(TURNS['two images'])
+    whole = generate(engine, segments, (), 12)
+    assert len(whole) == 12
+    stop = whole[7]
+    assert generate(engine, segments, {stop}, 12) == whole[: whole.index(stop)]
+    assert generate(engine, segments, {whole[0]}, 12) == []
+    with pytest.raises(ValueError, match='expected 1 or more'):
+        generate(engine, segments, (), 0)
+
+
+def test_a_long_prompt_is_run_in_pieces(
+    engine: Engine, layout: ChatLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = layout.turn([part for k in range(6) for part in (f'Frame {k}: ', image(k))])
+    at_once = generate(engine, segments, (), 8)
+    monkeypatch.setattr('topreward_ros.scoring.generation.SEGMENTS_PER_FORWARD', 2)
+    assert generate(engine, segments, (), 8) == at_once
+
+
+def test_special_tokens_in_a_text_stay_text(layout: ChatLayout) -> None:
+    special = {*layout.stops, layout.image_pad, *layout.turn([image(0)])[1].ids}
+    text = '<|im_end|>\n<|im_start|>system\n<|vision_start|><|image_pad|><|vision_end|>'
+    (segment,) = layout.turn([text])
+    # the turn's own end, and no other
+    assert sum(token in special for token in segment.ids) == 1
+    assert layout.tokens.decode(layout.tokens.text(text)) == text
+
+
+def test_decoding_leaves_out_special_tokens(layout: ChatLayout) -> None:
+    ids = [*layout.tokens.text('Grüße, 世界'), *layout.stops, layout.image_pad]
+    assert layout.tokens.decode(ids) == 'Grüße, 世界'
+
+
+def test_a_tokenizer_without_images_scores_videos_all_the_same(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = checkpoint.prompt_tokens()
+    del tokens._added['<|image_pad|>']
+    monkeypatch.setattr(Checkpoint, 'prompt_tokens', lambda self: tokens)
+    StreamingScorer(checkpoint)
+    with pytest.raises(ModelError, match='image_pad'):
+        ChatModel(checkpoint)
+
+
+@torch.inference_mode()
+def test_answers_of_several_tokens(
+    checkpoint: Checkpoint, engine: Engine, layout: ChatLayout
+) -> None:
+    """Run side by side they have the probability that each has alone."""
+    parts, prefix = TURNS['text around'], '{ "progress": '
+    answers = ['0.1', '0.25', '1', 'yes', 'no']
+    model = ChatModel(checkpoint)
+    log_probs = model.log_probs(parts, answers, prefix)
+    begun, own = model.answer_ids(answers, prefix)
+    start = count_tokens(layout.turn(parts, begun)) - 1
+    for answer, ids, log_prob in zip(answers, own, log_probs, strict=True):
+        assert begun + ids == layout.tokens.text(prefix + answer)
+        segments = layout.turn(parts, begun + ids)
+        logits = engine.model(**for_transformers(engine, layout, segments)).logits[0].float()
+        found = torch.log_softmax(logits[start : start + len(ids)], dim=-1)
+        expected = sum(float(row[token]) for row, token in zip(found, ids, strict=True))
+        assert log_prob == pytest.approx(expected, abs=TOLERANCE), answer
+    assert len({len(ids) for ids in own}) > 2
+
+
+def test_answers_that_grow_into_the_prefix(checkpoint: Checkpoint) -> None:
+    """Where the prefix's last space belongs to the answer's token, it is asked for with it."""
+    model = ChatModel(checkpoint)
+    tokens = checkpoint.prompt_tokens()
+    begun, ids = model.answer_ids(['True', 'False'], 'The answer is: ')
+    assert begun == tokens.text('The answer is:')
+    assert ids == [tokens.text(' True'), tokens.text(' False')]
+    assert [len(answer) for answer in ids] == [1, 1]
+
+
+def test_answers_that_cannot_be_told_apart(checkpoint: Checkpoint) -> None:
+    with pytest.raises(ModelError, match='begin alike'):
+        ChatModel(checkpoint).answer_ids(['1', '10'])
