@@ -77,3 +77,10 @@ def test_camera_path(tmp_path: Path) -> None:
     assert len(shares) >= 5 and all(share > 0 for share in shares.values())
     kept = [row['kept_hz'] for row in result['rows'] if row['contender'] == 'the node']
     assert kept and kept[0] == pytest.approx(2, abs=1)
+
+
+def test_bag_memory(tmp_path: Path) -> None:
+    arguments = ('--minutes', '0.1', '0.2')
+    rows = run('bag_memory', tmp_path / 'bag_memory.json', *arguments)['rows']
+    assert [row['images'] for row in rows] == [0, 180, 360]
+    assert rows[2]['peak_mib'] < rows[1]['peak_mib'] + rows[2]['bag_mib'] / 4

@@ -10,6 +10,7 @@ import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,10 +18,14 @@ import yaml
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
 
 from launch import Action, LaunchContext
-from launch.actions import OpaqueFunction
+from launch.actions import OpaqueFunction, TimerAction
+from launch.events.process import ProcessExited
+from launch_ros.actions import LifecycleNode
 from launch_ros.events.lifecycle import StateTransition
 from lifecycle_msgs.msg import Transition, TransitionEvent
 
+from topreward_ros.offline.bags.errors import BagError
+from topreward_ros.offline.film import write_image_bag
 from topreward_ros.share import share_directory
 
 CONFIG = share_directory() / 'config'
@@ -30,7 +35,7 @@ PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 class Launch:
     """A launch file, in a context in which every argument has its default."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, **required: str) -> None:
         path = share_directory() / 'launch' / f'{name}.launch.py'
         spec = spec_from_file_location(f'{name}_launch', path)
         assert spec is not None and spec.loader is not None
@@ -38,6 +43,7 @@ class Launch:
         spec.loader.exec_module(module)
         self.description = module.generate_launch_description()
         self.context = LaunchContext()
+        self.context.launch_configurations.update(required)
         for argument in self.description.get_launch_arguments():
             argument.execute(self.context)
 
@@ -207,6 +213,93 @@ def test_arguments_override_parameters_of_the_reset_node(reset: Launch, seconds:
     assert isinstance(overrides['episode_time'], float)  # ROS refuses an integer
 
 
+# Replay
+
+
+class Replay(Launch):
+    """The launch file that plays a bag."""
+
+    def __init__(self, bag: Path) -> None:
+        super().__init__('replay', bag=str(bag))
+
+    def start(self, **arguments: str) -> list[Action]:
+        """Return what it starts: two event handlers, and what topreward.launch.py does."""
+        assert arguments.keys() <= self.context.launch_configurations.keys()
+        self.context.launch_configurations.update(arguments)
+        return self.description.entities[-1].execute(self.context)
+
+    def command(self, **arguments: str) -> list[str]:
+        """Return the words of the command that plays the bag."""
+        once_active, *_ = self.start(**arguments)
+        (player,) = once_active.event_handler.entities
+        return [
+            ''.join(part.perform(self.context) for part in parts)
+            for parts in player.process_description.cmd
+        ]
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    write_image_bag(tmp_path / 'bag', [np.zeros((32, 32, 3), np.uint8)] * 3, 10.0, 'Do it.')
+    return tmp_path / 'bag'
+
+
+def test_arguments_of_a_replay(bag: Path) -> None:
+    arguments = Replay(bag).description.get_launch_arguments()
+    names = [argument.name for argument in arguments]
+    assert names[:6] == ['bag', 'camera', 'task', 'model', 'rate', 'params_file']
+    assert all(argument.description for argument in arguments)
+
+
+def test_a_bag_is_played_with_the_clock_once_the_node_is_active(bag: Path) -> None:
+    once_active, _, _ = Replay(bag).start()
+    node = LifecycleNode(package='topreward_ros', executable='x', name='x', namespace='')
+    handler = once_active.event_handler
+    assert handler.matches(transition(node, 'activating', 'active'))
+    assert not handler.matches(transition(node, 'configuring', 'inactive'))
+    command = Replay(bag).command(rate='2.5')
+    assert command[:4] == ['ros2', 'bag', 'play', str(bag)] and '--clock' in command
+    assert command[command.index('--rate') + 1] == '2.5'
+
+
+def test_the_task_is_the_bags_or_the_one_given(bag: Path) -> None:
+    command = Replay(bag).command()
+    assert command[command.index('--topics') :] == [
+        '--topics', '/camera/image_raw', '/topreward/task'
+    ]  # fmt: skip
+    command = Replay(bag).command(task='Close the lid.', camera='/camera/image_raw')
+    assert command[command.index('--topics') :] == ['--topics', '/camera/image_raw']
+
+
+def test_a_replayed_node_follows_the_bags_clock(bag: Path) -> None:
+    *_, node = Replay(bag).start(task='Close the lid.', model='mine')
+    assert dict(node.launch_arguments) == {
+        'camera': '/camera/image_raw', 'task': 'Close the lid.', 'model': 'mine',
+        'params_file': str(CONFIG / 'topreward.yaml'), 'image_transport': 'raw',
+        'use_sim_time': 'true',
+    }  # fmt: skip
+
+
+def test_a_replay_ends_a_moment_after_the_bag(bag: Path) -> None:
+    replay = Replay(bag)
+    once_active, at_end, _ = replay.start()
+    (player,) = once_active.event_handler.entities
+    exited = ProcessExited(
+        action=player, name='ros2', cmd=[], cwd=None, env=None, pid=1, returncode=0
+    )
+    assert at_end.event_handler.matches(exited)
+    (timer,) = at_end.event_handler.handle(exited, replay.context)
+    assert isinstance(timer, TimerAction)
+    ends = timer.actions[0].event.process_matcher
+    assert ends(LifecycleNode(package='p', executable='x', name='x', namespace=''))
+    assert not ends(player)
+
+
+def test_a_bag_without_images_starts_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match='is not there'):
+        Replay(tmp_path / 'none').start()
+
+
 # For real
 
 
@@ -225,8 +318,11 @@ sys.exit(service.run())
 """
 
 
-def launched(name: str, folder: Path, *arguments: str, until: str) -> str:
-    """Launch a node, interrupt it once it has said so, and return all that was said."""
+def launched(name: str, folder: Path, *arguments: str, until: str = '') -> str:
+    """Launch a node, interrupt it once it has said so, and return all that was said.
+
+    Without `until` it has to end by itself.
+    """
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
     try:
@@ -244,6 +340,9 @@ def launched(name: str, folder: Path, *arguments: str, until: str) -> str:
             env={**os.environ, 'ROS_DOMAIN_ID': '101'},
             start_new_session=True,
         )
+    if not until:
+        assert process.wait(timeout=60) == 0, log.read_text()
+        return log.read_text()
     end = time.monotonic() + 60
     while until not in log.read_text() and time.monotonic() < end:
         assert process.poll() is None, log.read_text()
@@ -278,3 +377,16 @@ def test_the_real_reset_node_is_configured_and_activated(tmp_path: Path) -> None
     )
     assert f'home_motion resets; log: {log_file}, 0 episodes' in said and complaint in said
     assert '[left.episode_reset]' in said and 'finished cleanly' in said and 'SIGTERM' not in said
+
+
+def test_a_real_replay_begins_when_the_node_is_active_and_ends_by_itself(
+    checkpoint_folder: Path, bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = tmp_path / 'bin' / 'ros2'  # rosbag2 itself need not be here
+    player.parent.mkdir()
+    player.write_text('#!/bin/sh\necho "ros2 $*"\n')
+    player.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{player.parent}:{os.environ["PATH"]}')
+    said = launched('replay', tmp_path, f'bag:={bag}', f'model:={checkpoint_folder}')
+    assert said.index('watching /camera/image_raw') < said.index(f'ros2 bag play {bag} --clock')
+    assert 'finished cleanly' in said and 'SIGTERM' not in said

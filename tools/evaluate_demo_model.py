@@ -28,6 +28,7 @@ from topreward_ros.demo.tasks import (
     Task,
     known_tasks,
 )
+from topreward_ros.reward.metrics import correlation, roc_auc, value_order_correlation
 from topreward_ros.scoring.factory import load_scorer
 from topreward_ros.scoring.score import Scorer
 
@@ -107,27 +108,11 @@ class Evaluation:
         ]
 
 
-def value_order_correlation(values: np.ndarray) -> float:
-    """VOC: Spearman's correlation of values and time (arXiv 2602.19313, section on evaluation)."""
-    return float(np.corrcoef(_ranks(values), np.arange(len(values)))[0, 1])
-
-
 def agreement(curve: np.ndarray, truth: np.ndarray) -> tuple[float, float, float]:
     """VOC of log P, correlation of P with true progress, and mean absolute error of P."""
     told = np.exp(curve)
-    correlation = float(np.corrcoef(told, truth)[0, 1])
-    return value_order_correlation(curve), correlation, float(np.abs(told - truth).mean())
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])
-
-
-def roc_auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """The share of pairs in which the positive one is higher; ties count half."""
-    a, b = np.array(positive)[:, None], np.array(negative)[None]
-    return float(np.mean((a > b) + 0.5 * (a == b)))
+    error = float(np.abs(told - truth).mean())
+    return value_order_correlation(curve), correlation(told, truth), error
 
 
 def _truth(episode: Episode, frames: int) -> np.ndarray:

@@ -9,26 +9,33 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from . import __version__
+from .cli_arguments import (
+    DEMO_MODEL_NOTE,
+    add_model,
+    add_setting,
+    positive,
+    seed,
+    size,
+    typed,
+    whole,
+)
+from .cli_files import add_files
 from .demo.scene import KINDS
 from .scoring.errors import TopRewardError
 
-DEMO_MODEL_NOTE = (
-    'The small model that comes with the package knows its own small world and nothing else: here '
-    'its numbers mean nothing. Give a model with --model.'
-)
+SEED_STRIDE = 100  # between the seeds of two sets of episodes
 NO_ROS = "ROS 2 is not there ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0, or 1 with the reason on the error stream."""
+    """Run a command; 0, or the error's exit code with the reason on the error stream."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except TopRewardError as error:
         print(f'topreward: {error}', file=sys.stderr)
+        return error.exit_code
     except ModuleNotFoundError as error:
         if (error.name or '').split('.')[0] not in ('rclpy', 'rcl_interfaces', 'topreward_ros'):
             raise
@@ -44,13 +51,14 @@ def run(options: argparse.Namespace) -> int:
 
     from .nodes.middleware import image_topic
     from .nodes.reward_node import main as run_node
+    from .nodes.settings import Settings
 
     # Only what was asked for: the rest is as the file of parameters says.
     settings: dict[str, Any] = {'autostart': True}
     for name in ('task', 'model', 'image_transport', 'use_sim_time'):
         if (value := getattr(options, name)) is not None:
             settings[name] = value
-    settings |= {name: _value(name, text) for name, text in options.set}
+    settings |= {name: typed(text, getattr(Settings, name, None)) for name, text in options.set}
     file = ['--params-file', str(options.params_file)] if options.params_file else []
     nodes = []
     for number, topic in enumerate(options.camera, start=1):
@@ -123,28 +131,6 @@ def play(options: argparse.Namespace) -> int:
     return 0
 
 
-def score(options: argparse.Namespace) -> int:
-    """Recordings to tables and pictures; needs no ROS."""
-    from .demo.model import FOLDER
-    from .offline.clip_scores import Plan
-    from .offline.score_files import ScoreOptions, score_files
-    from .scoring.factory import load_scorer
-
-    try:
-        plan = Plan(options.fps, None if options.dense else options.anchors, options.max_frames)
-        plan.window()
-    except ValueError as error:
-        raise TopRewardError(str(error)) from error
-    model = options.model or str(FOLDER)
-    note = '' if options.model else DEMO_MODEL_NOTE
-    wanted = ScoreOptions(tuple(options.source), options.task, model, options.save, plan, note)
-    wanted.folders()  # refused before the model is loaded
-    scorer, checkpoint = load_scorer(model)
-    print(checkpoint.summary())
-    score_files(scorer, wanted)
-    return 0
-
-
 def demo(options: argparse.Namespace) -> int:
     """Episodes of a small world through the real nodes."""
     from .demo.tasks import known_tasks
@@ -164,12 +150,25 @@ def scene(options: argparse.Namespace) -> int:
     from .demo.scene import KIND_NAMES, Episode
 
     width, height = options.size
+    if options.episodes and not options.save:
+        raise TopRewardError('episodes are written into a folder: name it with --save')
     if options.save:
         from .demo.drawing import film
         from .offline.film import write_image_bag, write_video
 
         if options.save.exists():
             raise TopRewardError(f'{options.save} is there already: choose another name')
+        if options.episodes:
+            if options.episodes > SEED_STRIDE:
+                raise TopRewardError(f'at most {SEED_STRIDE} episodes have a seed of their own')
+            from .offline.demo_recordings import write_recordings
+
+            kinds = (options.kind,) if options.kind else KINDS
+            first = SEED_STRIDE * options.seed
+            seeds = range(first, first + options.episodes)
+            write_recordings(options.save, seeds, kinds, options.fps, options.size)
+            print(f'{options.save}: {options.episodes} episodes, and curves.json with their truth')
+            return 0
         options.save.parent.mkdir(parents=True, exist_ok=True)
         episode = Episode(options.seed, options.kind or 'success')
         frames = film(episode, options.fps, height, width)
@@ -203,61 +202,6 @@ def _remapping(*rules: str) -> list[str]:
     return [part for rule in rules for part in ('-r', rule)]
 
 
-def _value(name: str, text: str) -> Any:
-    """The value of a node's parameter; 4 will do where 4.0 is meant."""
-    from .nodes.settings import Settings
-
-    value = yaml.safe_load(text)
-    is_float = isinstance(getattr(Settings, name, None), float)
-    return float(value) if is_float and type(value) is int else value
-
-
-def _setting(text: str) -> tuple[str, str]:
-    from .nodes.settings import DESCRIPTIONS
-
-    name, equals, value = text.partition('=')
-    if not equals or name not in DESCRIPTIONS:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not name=value; expected one of {", ".join(DESCRIPTIONS)}'
-        )
-    try:
-        if not isinstance(yaml.safe_load(value), str | float | int | bool):
-            raise argparse.ArgumentTypeError(f'{value!r} is no single value')
-    except yaml.YAMLError as error:
-        raise argparse.ArgumentTypeError(f'{value!r} cannot be read: {error}') from error
-    return name, value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return value
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is below 1')
-    return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, times, height = text.partition('x')
-    if not (times and width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f'{text!r} is no size; expected such as 640x480')
-    if min(int(width), int(height)) < 16:
-        raise argparse.ArgumentTypeError(f'{text} is too small; expected at least 16x16')
-    return int(width), int(height)
-
-
-def _seed(text: str) -> int:
-    # Far from those that the demo's model was trained on
-    if not (text.isdigit() and int(text) < 1000):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 999')
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='topreward', description='How far has the robot come, says a vision-language model.'
@@ -266,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     show = commands.add_parser('demo', help='see it work: a small world, a small model, no camera')
-    show.add_argument('--seed', type=_seed, default=0, help='of the episodes, 0 to 999')
+    show.add_argument('--seed', type=seed, default=0, help='of the episodes, 0 to 999')
     show.add_argument('--headless', action='store_true', help='a line per episode, no bars')
     show.add_argument('--save', type=Path, help='folder for bag, CSV, video and picture')
     show.add_argument('--model', help='another checkpoint than the small one that comes with it')
@@ -307,13 +251,16 @@ def _parser() -> argparse.ArgumentParser:
 
     world = commands.add_parser('scene', help='the small world of the demo as a camera or a file')
     world.add_argument('--kind', choices=KINDS, help='of its episodes; else all in turn')
-    world.add_argument('--seed', type=_seed, default=0, help='of the first episode, 0 to 999')
-    world.add_argument('--fps', type=_positive, default=15.0, help='default: %(default)s')
-    world.add_argument('--size', type=_size, default=(480, 480), help='default: 480x480')
+    world.add_argument('--seed', type=seed, default=0, help='of the first episode, 0 to 999')
+    world.add_argument('--fps', type=positive, default=15.0, help='default: %(default)s')
+    world.add_argument('--size', type=size, default=(480, 480), help='default: 480x480')
     world.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
     world.add_argument('--task-topic', default='/topreward/task', help='default: %(default)s')
     world.add_argument(
         '--save', type=Path, help='one episode as NAME.mp4, or a bag of another name'
+    )
+    world.add_argument(
+        '--episodes', type=whole, help='so many of them, below --save, with what is true of each'
     )
     world.set_defaults(command=scene)
 
@@ -322,42 +269,20 @@ def _parser() -> argparse.ArgumentParser:
         'clip', nargs='?', help='video file or image folder; else an episode of the small world'
     )
     player.add_argument('--task', help='what the robot does in the clip, in words')
-    player.add_argument('--rate', type=_positive, default=1.0, help='how fast; 1 is real time')
+    player.add_argument('--rate', type=positive, default=1.0, help='how fast; 1 is real time')
     player.add_argument('--save', type=Path, help='folder for what is written')
     player.add_argument(
         '--record-images', action='store_true', help='keep the images in the bag too'
     )
     _add_node_arguments(player)
     player.set_defaults(command=play)
-    _add_score(commands)
+    add_files(commands)
     return parser
 
 
-def _add_score(commands: Any) -> None:
-    scores = commands.add_parser('score', help='score recordings: CSV and picture, without ROS')
-    scores.add_argument('source', nargs='+', help='video files or image folders')
-    scores.add_argument('--task', required=True, help='what the robot does in them, in words')
-    scores.add_argument('--model', help='folder of a model, or its id on the Hugging Face hub')
-    scores.add_argument('--save', type=Path, default=Path('topreward_scores'), help='folder')
-    scores.add_argument('--fps', type=_positive, default=2.0, help='frames kept a second')
-    scores.add_argument('--anchors', type=_whole, default=15, help='prefixes scored, evenly spaced')
-    scores.add_argument('--dense', action='store_true', help='score every prefix')
-    scores.add_argument(
-        '--max-frames', type=_whole, default=64, help='then every second pair is dropped'
-    )
-    scores.set_defaults(command=score)
-
-
 def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--model', help='folder of a model, or its id on the Hugging Face hub')
-    parser.add_argument(
-        '--set',
-        metavar='NAME=VALUE',
-        type=_setting,
-        action='append',
-        default=[],
-        help='a parameter of the node, such as fps=4; again for more',
-    )
+    add_model(parser)
+    add_setting(parser, 'a parameter of the node, such as fps=4; again for more')
     _add_transport(parser)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.evaluate_demo_model import Evaluation, Look, roc_auc, value_order_correlation
+from tools.evaluate_demo_model import Evaluation, Look
 from topreward_ros.demo.drawing import Camera
 from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.scene import Episode, others
 from topreward_ros.demo.tasks import known_tasks
+from topreward_ros.reward.metrics import roc_auc, value_order_correlation
 from topreward_ros.scoring.checkpoint import Checkpoint, load_checkpoint
 from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.streaming import StreamingScorer

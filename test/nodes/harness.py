@@ -141,12 +141,13 @@ class Harness:
             self.executor.spin_once(timeout_sec=0.02)
 
     def meet(self) -> None:
-        """Wait until the node knows every client of this harness.
+        """Wait until the node knows everything that this harness has made so far.
 
-        A node that has not yet discovered a client's reader drops its answer. Readers become
-        known in the order of their creation, so an answer through the last client shows all.
+        Either side loses what it is sent by an endpoint it has not yet discovered. Endpoints
+        become known in the order of their creation, so a node that is asked and answers through a
+        new client knows of all those before it.
         """
-        client = self._clients[GetState]
+        client = self.node.create_client(GetState, f'{self.name}/get_state')
         self.until(client.service_is_ready)
         answers: list[Any] = []
         asked = -1.0
@@ -159,6 +160,7 @@ class Harness:
             return any(answer.done() for answer in answers)
 
         self.until(answered)
+        self.node.destroy_client(client)
         self._met = True
 
     def call(self, kind: Any, request: Any = None, seconds: float = 20.0) -> Any:
@@ -199,11 +201,12 @@ class Harness:
     # Camera and task
 
     def open_camera(self, compressed: bool = False) -> None:
-        """Begin to publish on the camera's topic; returns when the node listens."""
+        """Begin to publish on the camera's topic; returns when no image of it will be lost."""
         self.images = self.node.create_publisher(
             CompressedImage if compressed else Image, self.camera, 10
         )
         self.until(self.images.get_subscription_count)
+        self.meet()
 
     def close_camera(self) -> None:
         if self.images is not None:

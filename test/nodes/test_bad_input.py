@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
@@ -191,9 +193,15 @@ def test_clock_that_stands_still(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'task:=x', '-p', 'use_sim_time:=true')
     harness.open_camera()
     harness.until(lambda: harness.fact('state') == 'active')
+    clock = harness.node.create_publisher(Clock, '/clock', 10)
+    harness.meet()
     harness.score(0.0)
-    harness.diagnosis('nothing is published on /clock', WARN)
+    harness.diagnosis('nothing is published on /clock yet', WARN)
+    clock.publish(Clock(clock=Time(sec=5)))
+    harness.until(lambda: '/clock' not in harness.health[-1].message)
     assert harness.score(0.5).frames == 2
+    harness.diagnosis('has stood still', WARN)
+    assert harness.score(1.0).frames == 3
 
 
 def test_score_of_an_activation_before_is_not_published(launch) -> None:

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,29 +220,56 @@ def test_namespace_remapped_camera_and_task_parameter(launch) -> None:
     assert harness.health[-1].name == '/own/topreward: reward'
 
 
+class Simulation:
+    """30 images a second of simulated time, which passes more slowly than the wall's."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.clock = harness.node.create_publisher(Clock, '/clock', 10)
+        self.time = 1000.0  # [s]
+        harness.open_camera()
+        harness.until(self.clock.get_subscription_count)
+        harness.meet()
+
+    def run(self, done: Callable[[], Any], clock: bool = True) -> int:
+        """Go on until done; how many images that took."""
+        for shown in range(300):
+            if done():
+                return shown
+            if clock:
+                message = Clock()
+                message.clock.sec, message.clock.nanosec = divmod(round(self.time * SECOND), SECOND)
+                self.clock.publish(message)
+                self.harness.spin(0.05)
+            self.harness.show(self.time)
+            self.harness.spin(0.02)
+            self.time += 1 / 30
+        raise AssertionError(f'300 images in vain:\n{self.harness.said()}')
+
+
 def test_simulated_time(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'use_sim_time:=true', '-p', f'task:={TASK_TEXT}')
-    clock = harness.node.create_publisher(Clock, '/clock', 10)
-    harness.open_camera()
-    harness.until(clock.get_subscription_count)
-
-    def tick(seconds: float) -> None:
-        message = Clock()
-        message.clock.sec, message.clock.nanosec = divmod(round(seconds * SECOND), SECOND)
-        clock.publish(message)
-        harness.spin(0.05)
-
-    for k in range(31):  # 30 Hz in simulated time, slower than that on the wall
-        tick(1000 + k / 30)
-        harness.show(1000 + k / 30)
-        harness.spin(0.02)
-    harness.until(lambda: len(harness.progress) == 3)
+    simulation = Simulation(harness)
+    simulation.run(lambda: len(harness.progress) >= 3)
     assert [p.frames for p in harness.progress] == [1, 2, 3]
     # In simulated seconds, not the decades between that time and the wall's
     assert all(0 <= p.latency < 1 for p in harness.progress)
-    for k in range(31):  # a bag that begins again
-        tick(500 + k / 30)
-        harness.show(500 + k / 30)
-        harness.spin(0.02)
-    harness.until(lambda: harness.progress[-1].episode == 2)
-    assert harness.progress[-1].header.stamp.sec in (500, 501)
+    simulation.time = 500.0  # a bag that begins again
+    simulation.run(lambda: harness.progress[-1].episode == 2)
+    assert 500 <= harness.progress[-1].header.stamp.sec < 600
+
+
+def test_images_before_simulated_time_begins(launch) -> None:
+    """They tell nothing of the camera's delay, and the gate shuts all the same later on."""
+    harness = launch(*AUTOSTART, '-p', 'use_sim_time:=true', '-p', f'task:={TASK_TEXT}')
+    simulation = Simulation(harness)
+    simulation.run(lambda: harness.progress, clock=False)
+    assert math.isnan(harness.progress[0].latency)
+    simulation.run(lambda: len(harness.progress) >= 3)
+    harness.health.clear()
+    harness.until(lambda: harness.health)
+    before = int(harness.fact('images taken'))
+    shown = simulation.run(lambda: len(harness.progress) >= 7)
+    harness.health.clear()
+    harness.until(lambda: harness.health)
+    assert int(harness.fact('images taken')) - before < shown / 2

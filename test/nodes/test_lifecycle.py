@@ -115,7 +115,7 @@ def test_autostart_that_fails_ends_the_process(launch) -> None:
         ('fps:=0.0', 'fps'),
         ('max_frames:=6', 'multiple of 4'),
         ('normalization:=min-max', 'expected one of'),
-        ('normalization:=calibrated', 'no calibration'),
+        ('normalization:=calibrated', 'needs a calibration'),
         ('success_threshold:=1.0', 'success_threshold'),
         ('queue_size:=lots', 'queue_size'),
     ],

@@ -61,6 +61,7 @@ def test_defaults_are_within_their_ranges(table: type) -> None:
         {'log_prob_low': -3.0, 'log_prob_high': -4.0},
         {'fps': 0.05},  # max_gap is shorter than the interval
         {'normalization': 'calibrated'},
+        {'quantization': '4bit', 'adapter': 'somebody/adapter'},
     ],
 )
 def test_settings_that_do_not_go_together(wrong: dict) -> None:

@@ -19,8 +19,8 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from topreward_ros.nodes.image_decoding import decode_compressed_image, decode_image
 from topreward_ros.nodes.qos import RECORDED_CAMERA
+from topreward_ros.scoring.image_decoding import decode_compressed_image, decode_image
 
 COUNT = 6
 LEVELS = [40 * k for k in range(COUNT)]

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import csv
 import math
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +21,8 @@ from topreward_ros.offline.film import write_video
 from topreward_ros.scoring.checkpoint import Checkpoint
 from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.streaming import StreamingScorer
+
+from .commands import topreward
 
 TASK = 'Put the block into the cup.'
 
@@ -93,12 +93,6 @@ def test_a_clip_without_frames_or_with_falling_times(checkpoint: Checkpoint) -> 
         score_clip(scorer, falling, TASK, Plan(), unwatched)
 
 
-def topreward_score(*arguments: object) -> subprocess.CompletedProcess[str]:
-    code = 'import sys; sys.modules["rclpy"] = None; from topreward_ros.cli import main; '
-    command = [sys.executable, '-c', code + 'sys.exit(main())', 'score', *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_the_command(tmp_path: Path) -> None:
     """Without ROS: one that cannot be read does not end the run, and a second run goes on."""
     episode = Episode(3, 'success')
@@ -110,7 +104,7 @@ def test_the_command(tmp_path: Path) -> None:
         Image.new('RGB', (64, 64), (60 * k, 0, 0)).save(folder / f'{k}.png')
     sources = [tmp_path / name for name in ('bad.mp4', 'good.mp4', 'images')]
     arguments = ('--task', episode.task.say(), '--fps', 4, '--dense', '--save', tmp_path / 'out')
-    first = topreward_score(*sources, *arguments)
+    first = topreward('score', *sources, *arguments)
     assert first.returncode == 1 and '1 of 3 recordings could not be scored' in first.stderr
     assert 'bad.mp4' in first.stdout
     with (tmp_path / 'out' / 'good' / 'scores.csv').open(encoding='utf-8') as stream:
@@ -118,16 +112,18 @@ def test_the_command(tmp_path: Path) -> None:
     assert len(rows) == round(4 * float(rows[-1]['time'])) + 1
     assert float(rows[0]['progress']) < 0.1 and float(rows[-1]['progress']) > 0.9
     assert (tmp_path / 'out' / 'images' / 'progress.png').read_bytes().startswith(b'\x89PNG')
-    second = topreward_score(*sources[1:], *arguments)
+    second = topreward('score', *sources[1:], *arguments)
     assert second.returncode == 0 and second.stdout.count('scored already') == 2, second.stderr
-    other = topreward_score(*sources[1:2], *arguments, '--anchors', 3, '--task', 'Close the door.')
+    other = topreward(
+        'score', *sources[1:2], *arguments, '--anchors', 3, '--task', 'Close the door.'
+    )
     assert other.returncode == 1 and 'give another folder to --save' in other.stdout
 
 
 def test_wrong_words_are_refused(tmp_path: Path) -> None:
-    result = topreward_score(tmp_path / 'a.mp4', '--task', 'x', '--max-frames', 30)
+    result = topreward('score', tmp_path / 'a.mp4', '--task', 'x', '--max-frames', 30)
     assert result.returncode == 1 and 'multiple of 4' in result.stderr
-    result = topreward_score(tmp_path / 'a.mp4', tmp_path / 'b' / 'a.mp4', '--task', 'x')
+    result = topreward('score', tmp_path / 'a.mp4', tmp_path / 'b' / 'a.mp4', '--task', 'x')
     assert result.returncode == 1 and 'same name' in result.stderr
-    result = topreward_score(tmp_path / 'a.mp4', '--task', ' ')
+    result = topreward('score', tmp_path / 'a.mp4', '--task', ' ')
     assert result.returncode == 1 and 'the task is blank' in result.stderr

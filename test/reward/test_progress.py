@@ -40,7 +40,7 @@ def test_probability() -> None:
 
 @pytest.mark.parametrize('name', NORMALIZATIONS)
 def test_every_normalization_stays_in_range(name: str) -> None:
-    normalization = make_normalization(name, -25.0, -5.0)
+    normalization = make_normalization(name, -25.0, -5.0, ((0.0, 0.3, 1.0), (-20.0, -9.0, -5.0)))
     assert normalization.name == name
     for log_prob in np.random.default_rng(0).uniform(-40, 0, 200):
         progress = normalization.progress(float(log_prob))

@@ -44,7 +44,7 @@ def test_nan_is_never_a_success() -> None:
     assert detections(SuccessDetector(-5.0, window=2, hold=1), [math.nan] * 4) == []
 
 
-@pytest.mark.parametrize('bad', [(1.0, 3, 2), (math.nan, 3, 2), (-5.0, 0, 2), (-5.0, 3, 0)])
+@pytest.mark.parametrize('bad', [(math.inf, 3, 2), (math.nan, 3, 2), (-5.0, 0, 2), (-5.0, 3, 0)])
 def test_settings_that_make_no_sense(bad: tuple) -> None:
     with pytest.raises(ValueError):
         SuccessDetector(*bad)

@@ -14,10 +14,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from ..scoring.errors import FrameError
+from ..scoring.image_decoding import decode_compressed_image, decode_image
 from ..scoring.video import check_frame
 from ..scoring.window import NANOSECONDS, FrameWindow, Sample, Verdict
 from .camera_gate import ArrivalEstimate, GatedCallbackGroup
-from .image_decoding import decode_compressed_image, decode_image
 from .qos import CAMERA
 from .rclpy_versions import on_incompatible_qos
 from .settings import Settings
@@ -125,7 +125,13 @@ class Camera:
         overdue = time.monotonic() - self._opens_at
         if not self._group.open and overdue > self._settings.stale_after:
             return self._overdue(overdue)
-        return self._last_refusal or (self._staleness() if self._group.open else None)
+        staleness = self._staleness() if self._group.open else None
+        return self._last_refusal or staleness or self._timelessness()
+
+    def _timelessness(self) -> str | None:
+        if self._now():
+            return None
+        return 'use_sim_time is set, and nothing is published on /clock yet: latency is not known'
 
     def _staleness(self) -> str | None:
         now, patience = time.monotonic(), self._settings.stale_after
@@ -197,11 +203,13 @@ class Camera:
 
         It keeps one, so only the first of an episode can be; by its stamp, as far as can be told.
         """
+        first, self._first = self._first, False
         now = self._now()
+        if not now:  # simulated time has not begun: how long the image took is not known
+            return False
         arrival = self._estimate.arrival(stamp)
         ready = self._taken_since_open == 1 and self._heard - self._opened < READY_WITHIN
         self._estimate.see(stamp, now, lay_ready=ready)
-        first, self._first = self._first, False
         return first and arrival is not None and arrival < self._began <= now
 
     def _keep(self, message: Any, stamp: int) -> None:

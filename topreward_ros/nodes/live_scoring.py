@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +15,8 @@ from rclpy.time import Time
 
 from topreward_ros.msg import Progress, SuccessDetected
 
-from ..reward.live import LiveReward
-from ..reward.progress import make_normalization
-from ..reward.success import SuccessDetector
+from ..reward.calibration import Calibration
+from ..reward.live import RewardOptions
 from ..scoring.errors import TaskError
 from ..scoring.questions import check_task
 from ..scoring.window import Sample
@@ -28,7 +29,8 @@ from .settings import Settings
 class LiveScoring:
     """Lives from activation to deactivation, all on the executor's thread.
 
-    read_settings gives the parameters as they are at the moment; publish takes a message.
+    read_settings gives the parameters as they are at the moment; publish takes a message. Raises
+    ValueError where the calibration does not go with them.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class LiveScoring:
         thread: ScoringThread,
         read_settings: Callable[[], Settings],
         publish: Callable[[Progress | SuccessDetected], None],
+        calibration: Calibration | None = None,
     ) -> None:
         self._node = node
         self._thread = thread
         self._read_settings = read_settings
         self._publish = publish
+        self._calibration = calibration
         self._settings = read_settings()
         self._task = ''
         self._running = False
@@ -89,20 +93,18 @@ class LiveScoring:
 
     def _begin_episode(self, why: str) -> None:
         settings = self._read_settings()
-        self._reward = LiveReward(
-            make_normalization(
-                settings.normalization, settings.log_prob_low, settings.log_prob_high
-            ),
-            SuccessDetector(
-                settings.success_threshold, settings.success_window, settings.success_hold
-            ),
-        )
+        names = [field.name for field in dataclasses.fields(RewardOptions)]
+        options = RewardOptions(**{name: getattr(settings, name) for name in names})
+        self._reward = options.start(self._calibration)
         self._episode += 1
         self._trouble = ''
         self._running = True
         self._token = self._thread.begin(self._task)
         self.camera.start_episode()
         self._node.get_logger().info(f'episode {self._episode} ({why}): {self._task}')
+        if self._calibration is not None and self._task not in self._calibration.tasks:
+            tasks = ', '.join(f'"{task}"' for task in self._calibration.tasks)
+            self._node.get_logger().warning(f'the calibration was made for other tasks: {tasks}')
 
     def _end_episode(self, trouble: str) -> None:
         self._running = False
@@ -130,15 +132,21 @@ class LiveScoring:
                 throttle_duration_sec=5.0,
             )
 
+    def _since(self, stamp: Any) -> float:
+        """Until now [s]; NaN while simulated time has not begun."""
+        clock = self._node.get_clock()
+        now = clock.now()
+        if not now.nanoseconds:
+            return math.nan
+        return float((now - Time.from_msg(stamp, clock_type=clock.clock_type)).nanoseconds / 1e9)
+
     def on_scored(self, scored: Scored) -> None:
         """Publish a score, unless its episode ended while it was under way."""
         frame, score = scored.frame, scored.score
         if frame.episode != self._token or not self._running:
             return
-        step = self._reward.update(score.log_prob)
-        clock = self._node.get_clock()
-        stamp = Time.from_msg(frame.header.stamp, clock_type=clock.clock_type)
-        latency = (clock.now() - stamp).nanoseconds / 1e9
+        step = self._reward.update(score.log_prob, score.frames)
+        latency = self._since(frame.header.stamp)
         self._rate.scored(latency, scored.seconds)
         common = {
             'header': frame.header,

@@ -173,7 +173,7 @@ def _tell(console: Console, folder: Path, recorder: Recorder) -> None:
     console.print(
         f'{len(recorder.rows)} scores, the last of {last.frames} frames: progress '
         f'{last.progress:.3f}, log P("True") {last.log_prob:.3f}; '
-        f'median latency {np.median([row.latency for row in recorder.rows]):.2f} s; '
+        f'median latency {np.nanmedian([row.latency for row in recorder.rows]):.2f} s; '
         + (f'success at {recorder.successes[0]:.1f} s' if recorder.successes else 'no success')
     )
     for name, what in OUTPUTS:

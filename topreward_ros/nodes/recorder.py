@@ -20,7 +20,7 @@ from rclpy.time import Time
 
 from topreward_ros.msg import Progress, SuccessDetected
 
-from ..offline.bag import BagWriter
+from ..offline.bags.writer import BagWriter
 from ..offline.score_table import Row
 from .middleware import apply_image_profile
 from .qos import RECORDED_CAMERA, RESULT

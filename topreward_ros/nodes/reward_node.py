@@ -8,8 +8,10 @@ import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import InvalidHandle
@@ -19,6 +21,8 @@ from std_srvs.srv import Trigger
 
 from topreward_ros.msg import Progress, SuccessDetected
 
+from ..offline.calibration_file import CalibrationError, read_calibration
+from ..reward.calibration import Calibration
 from ..scoring.memory import memory_in_use
 from ..scoring.score import Scorer
 from .diagnostics import OK, diagnostic_array
@@ -30,6 +34,9 @@ from .qos import RESULT, TASK
 from .rclpy_versions import on_incompatible_qos, steady_clock
 from .scoring_thread import Scored, ScoringThread
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..scoring.identity import Identity
 
 NAME = 'topreward'
 UNUSED: Any = None  # the state that publishers are told and do not look at
@@ -43,7 +50,8 @@ class RewardNode(ManagedNode):
         super().__init__(NAME, **options)
         self._read_settings = Parameters(self, Settings, lambda: self.state).read
         settings = self._read_settings()
-        self._model = ''
+        self._model: LoadedModel | None = None
+        self._calibration: Calibration | None = None
         self._live: LiveScoring | None = None
         self._task_subscription: Any = None
         self._calls: deque[Callable[[], None]] = deque()
@@ -65,9 +73,14 @@ class RewardNode(ManagedNode):
         settings = self._read_settings()
         self.get_logger().info(f'loading {settings.model} ...')
         loaded = self._future()
-        self._thread.load(partial(_make_scorer, settings), partial(_settle, loaded))
-        self._model = str(await loaded)
-        self.get_logger().info(f'{self._model}; {_memory()}')
+        calibration = None
+        if settings.calibration:
+            calibration = read_calibration(Path(settings.calibration))
+        make_scorer = partial(_make_fitting_scorer, settings, calibration)
+        self._thread.load(make_scorer, partial(_settle, loaded))
+        model = cast(LoadedModel, await loaded)
+        self._model, self._calibration = model, calibration
+        self.get_logger().info(f'{model.summary}; {_memory()}')
 
     async def activate(self) -> None:
         try:
@@ -77,9 +90,13 @@ class RewardNode(ManagedNode):
             raise
 
     def _start(self) -> None:
+        if self._calibration is not None and self._model is not None:
+            _check_calibration(self._calibration, self._model, self._read_settings())
         for publisher in self._results.values():
             publisher.on_activate(UNUSED)
-        self._live = LiveScoring(self, self._thread, self._read_settings, self._publish)
+        self._live = LiveScoring(
+            self, self._thread, self._read_settings, self._publish, self._calibration
+        )
         self._task_subscription = self.create_subscription(
             String,
             '~/task',
@@ -119,7 +136,8 @@ class RewardNode(ManagedNode):
         unloaded = self._future()
         self._thread.unload(partial(_settle, unloaded))
         await unloaded
-        self._model = ''
+        self._model = None
+        self._calibration = None
         self.get_logger().info(f'no model is loaded; {_memory()}')
 
     # Messages
@@ -157,9 +175,11 @@ class RewardNode(ManagedNode):
     def _diagnose(self) -> None:
         values: dict[str, object] = {
             'state': self.state,
-            'model': self._model or 'none',
+            'model': self._model.summary if self._model else 'none',
             'memory': _memory(),
         }
+        if self._calibration is not None:
+            values['calibration'] = self._read_settings().calibration
         level, message = OK, self.state
         if self._live is not None:
             level, message = self._live.health()
@@ -189,19 +209,50 @@ def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
         future.set_exception(error)
 
 
-def _make_scorer(settings: Settings) -> tuple[Scorer, str]:
+@dataclass(frozen=True)
+class LoadedModel:
+    """What the scoring thread holds."""
+
+    summary: str
+    identity: Identity
+
+
+def _check_calibration(calibration: Calibration, model: LoadedModel, settings: Settings) -> None:
+    identity = model.identity
+    obstacle = calibration.obstacle(identity.fingerprint, identity.layout, settings.fps)
+    if obstacle:
+        raise CalibrationError(
+            f'{settings.calibration} does not hold here: {obstacle}. Calibrate anew, or set what '
+            'it was made with'
+        )
+
+
+def _make_fitting_scorer(
+    settings: Settings, calibration: Calibration | None
+) -> tuple[Scorer, LoadedModel]:
+    scorer, model = _make_scorer(settings)
+    if calibration is not None:
+        _check_calibration(calibration, model, settings)
+    return scorer, model
+
+
+def _make_scorer(settings: Settings) -> tuple[Scorer, LoadedModel]:
     # Imported in the scoring thread: transformers takes seconds, and the node is there before.
     from ..scoring.checkpoint import LoadOptions
     from ..scoring.shared import load_shared
 
     options = LoadOptions(
-        settings.device, settings.dtype, settings.attention, settings.quantization
+        settings.device,
+        settings.dtype,
+        settings.attention,
+        settings.quantization,
+        settings.adapter or None,
     )
     scorer = load_shared(settings.model, options, settings.scorer, settings.max_pixels)
     if settings.warm_up:
         width, height = settings.warm_up
         scorer.warm_up(height, width, settings.max_frames)
-    return scorer, scorer.summary
+    return scorer, LoadedModel(scorer.summary, scorer.identity)
 
 
 def _memory() -> str:

@@ -27,7 +27,7 @@ from ..scoring.window import Sample
 Post = Callable[[Callable[[], None]], None]
 Done = Callable[[Any, Exception | None], None]  # takes a result or an error
 # The scorer, and what to tell of it
-MakeScorer = Callable[[], tuple[Scorer, str]]
+MakeScorer = Callable[[], tuple[Scorer, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +237,7 @@ class ScoringThread:
         self._episode = None
         self._post(partial(self._on_failed, self._episode_number, error))
 
-    def _load(self, make_scorer: MakeScorer) -> str:
+    def _load(self, make_scorer: MakeScorer) -> Any:
         self._unload()
         self._scorer, told = make_scorer()
         return told

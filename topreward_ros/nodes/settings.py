@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..reward.calibration import LENGTH_BIASES
 from ..reward.progress import NORMALIZATIONS
 from ..scoring.checkpoint import DTYPES, QUANTIZATIONS
 from ..scoring.video import DEFAULT_MAX_PIXELS
@@ -47,6 +48,12 @@ class Settings:
         'Weights in fewer bits, through bitsandbytes on a CUDA device.',
         Change.UNCONFIGURED,
         choices=QUANTIZATIONS,
+    )
+    adapter: str = parameter(
+        '',
+        'Folder or hub id of a LoRA adapter that is merged into the weights; empty takes the model '
+        'as it is.',
+        Change.UNCONFIGURED,
     )
     scorer: str = parameter(
         'auto',
@@ -122,6 +129,19 @@ class Settings:
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
+    length_bias: str = parameter(
+        'none',
+        'static takes off what the model says of a still picture of as many frames, as the '
+        'calibration has it, before log P becomes progress and success.',
+        Change.EPISODE,
+        choices=LENGTH_BIASES,
+    )
+    calibration: str = parameter(
+        '',
+        'File of `topreward calibrate` for this model and fps; its success rule takes the place of '
+        'the three below. Empty: none.',
+        Change.UNCONFIGURED,
+    )
     success_threshold: float = parameter(
         -5.0,
         'Success needs a mean log P("True") of at least this; depends on model and task [nat].',
@@ -165,6 +185,11 @@ class Settings:
     def __post_init__(self) -> None:
         check(self)
         _ = self.warm_up
+        if self.adapter and self.quantization != 'none':
+            raise ValueError(
+                f'quantization is {self.quantization} and adapter {self.adapter!r}; expected one '
+                'of the two, as an adapter is merged into weights that are not quantised'
+            )
         if self.log_prob_low >= self.log_prob_high:
             raise ValueError(
                 f'log_prob_low is {self.log_prob_low} and log_prob_high {self.log_prob_high}; '
@@ -174,11 +199,12 @@ class Settings:
             raise ValueError(
                 f'max_gap is {self.max_gap} s; expected more than 1/fps, {1 / self.fps} s'
             )
-        if self.normalization == 'calibrated':
-            raise ValueError(
-                'normalization is calibrated, but no calibration is loaded; use fixed with '
-                'log_prob_low and log_prob_high'
-            )
+        for name, value in (('normalization', 'calibrated'), ('length_bias', 'static')):
+            if getattr(self, name) == value and not self.calibration:
+                raise ValueError(
+                    f'{name} is {value}, which needs a calibration: make one with `topreward '
+                    'calibrate` and name its file in the parameter calibration'
+                )
 
 
 DESCRIPTIONS = descriptions(Settings)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..scoring.errors import TopRewardError
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 DEFAULT_FOLDER_FPS = 30.0
+Picture = Callable[[], np.ndarray]  # decodes an image; FrameError where it cannot be
 
 
 class ClipError(TopRewardError):
@@ -33,6 +35,14 @@ class Clip:
     fps: float
     seconds: float
     frames: Callable[[], Iterator[tuple[float, np.ndarray]]]
+    # The same undecoded, where that can be had
+    pictures: Callable[[], Iterator[tuple[float, Picture]]] | None = None
+
+    def undecoded(self) -> Iterator[tuple[float, Picture]]:
+        """Times [s] and what decodes the images then, so that only what is wanted is decoded."""
+        if self.pictures is not None:
+            return self.pictures()
+        return ((time, partial(np.asarray, image)) for time, image in self.frames())
 
     def at(self, times: list[float]) -> list[np.ndarray]:
         """The frames shown at these times [s], in rising order."""

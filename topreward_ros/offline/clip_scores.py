@@ -12,6 +12,7 @@ import numpy as np
 
 from ..reward.progress import min_max
 from ..scoring.curve import anchors, curve
+from ..scoring.errors import FrameError
 from ..scoring.score import Score, Scorer
 from ..scoring.window import NANOSECONDS, FrameWindow, Sample, Verdict
 from .clip import Clip, ClipError
@@ -44,12 +45,14 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
     paper has them for files (`min_max`); NaN where the curve is flat. Raises ClipError for a clip
     without frames.
     """
-    kept = [(time, sample) for time, sample, _ in _sampled(clip, plan.window())]
+    kept = [(time, sample) for time, sample, _ in sampled(clip, plan.window())]
     if not kept:
         raise ClipError(f'{clip.name} has no frames')
     count = len(kept)
-    wanted = list(range(1, count + 1)) if plan.anchors is None else anchors(count, plan.anchors)
-    frames = watch((image for _, _, image in _sampled(clip, plan.window())), count)
+    wanted = list(range(1, count + 1))
+    if plan.anchors is not None:
+        wanted = _anchors([time for time, _ in kept], plan.anchors)
+    frames = watch((image for _, _, image in sampled(clip, plan.window())), count)
     if any(sample.thin for _, sample in kept):
         scores = list(_thinning(scorer, frames, [sample for _, sample in kept], task, set(wanted)))
     else:
@@ -75,17 +78,34 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
     ]
 
 
-def _sampled(clip: Clip, window: FrameWindow) -> Iterator[tuple[float, Sample, np.ndarray]]:
-    """Frames kept: their own time [s], and where the window puts them."""
-    for time, image in clip.frames():
+def sampled(clip: Clip, window: FrameWindow) -> Iterator[tuple[float, Sample, np.ndarray]]:
+    """Frames kept: their own time [s], and where the window puts them.
+
+    One that cannot be decoded is as if it had not come, as for the node.
+    """
+    for time, picture in clip.undecoded():
         stamp = round(time * NANOSECONDS)
         verdict = window.judge(stamp)
         if verdict is Verdict.KEEP:
+            try:
+                image = picture()
+            except FrameError:
+                continue
             yield time, window.take(stamp), image
         elif verdict is Verdict.SKIP:
             window.see(stamp)
         else:
             raise ClipError(f'{clip.name} {verdict.value} at {time:.3f} s: its times do not rise')
+
+
+def _anchors(times: list[float], count: int) -> list[int]:
+    """Numbers of the frames at which evenly spaced prefixes end; in time, where frames thin out."""
+    steps = np.diff(times)
+    if not steps.size or steps.max() < 1.5 * steps.min():
+        return anchors(len(times), count)
+    points = np.linspace(times[0], times[-1], count) if count > 1 else np.array(times[-1:])
+    nearest = np.abs(np.array(times)[None] - points[:, None]).argmin(axis=1)
+    return [int(number) + 1 for number in np.unique(nearest)]
 
 
 def _thinning(

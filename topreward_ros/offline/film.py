@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..scoring.window import NANOSECONDS
-from .bag import BagWriter
+from .bags.writer import TASK_QOS, BagWriter
 from .clip import import_av
+from .whole_files import whole_file
 
 
 def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
@@ -22,9 +23,8 @@ def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
     from fractions import Fraction
 
     av = import_av()
-    part = file.with_name(f'.{file.name}.part')
     count = 0
-    with av.open(str(part), 'w', format='mp4') as container:
+    with whole_file(file) as part, av.open(str(part), 'w', format='mp4') as container:
         stream = container.add_stream('libx264', rate=Fraction(fps).limit_denominator(1000))
         stream.pix_fmt = 'yuv420p'
         for image in frames:
@@ -37,7 +37,6 @@ def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
         if not count:
             raise ValueError('a video needs a frame')
         container.mux(stream.encode())
-    part.rename(file)
     return count
 
 
@@ -52,7 +51,7 @@ def write_image_bag(
     count = 0
     with BagWriter(folder) as bag:
         bag.add_topic(topic, 'sensor_msgs/msg/Image')
-        bag.add_topic('/topreward/task', 'std_msgs/msg/String')
+        bag.add_topic('/topreward/task', 'std_msgs/msg/String', [TASK_QOS])
         bag.write('/topreward/task', 0, bag.serialise('std_msgs/msg/String', data=task))
         for count, image in enumerate(frames, start=1):
             stamp = round((count - 1) * NANOSECONDS / fps)

@@ -12,6 +12,7 @@ import numpy as np
 
 from .clip import Clip
 from .score_table import Row
+from .whole_files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ def plot_run(
         axes.tick_params(colors=INK, labelsize=8)
     progress.tick_params(labelbottom=False)
     task = rows[-1].task if rows else ''
-    figure.suptitle(f'“{_shorten(task)}”', x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
+    figure.suptitle(f'“{shorten(task)}”', x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
     if note:
         figure.text(LEFT, 0.015, note, fontsize=8, color='#b03a2e')
     save_png(figure, file)
@@ -58,9 +59,8 @@ def plot_run(
 
 def save_png(figure: Figure, file: Path) -> None:
     """Write a figure; the file appears when it is whole."""
-    part = file.with_name(f'.{file.name}.part')
-    figure.savefig(part, format='png')
-    part.rename(file)
+    with whole_file(file) as part:
+        figure.savefig(part, format='png')
 
 
 def _draw_strip(axes, clip: Clip) -> None:  # type: ignore[no-untyped-def]
@@ -123,5 +123,6 @@ def _draw_log_probs(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyp
         axes.set_ylim(middle - 0.5, middle + 0.5)
 
 
-def _shorten(text: str, most: int = 90) -> str:
+def shorten(text: str, most: int = 90) -> str:
+    """The text, with an end cut off that is too long."""
     return text if len(text) <= most else text[: most - 1] + '…'

@@ -1,112 +1,214 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward score`: recordings to tables and pictures, one after the other."""
+"""`topreward score`: recordings to tables and pictures, one after the other or on many machines."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..scoring.errors import TopRewardError
+from ..scoring.identity import Identity
 from ..scoring.questions import check_task
 from ..scoring.score import Scorer
-from .clip import Clip, open_clip
-from .clip_scores import Plan, score_clip
-from .plot import plot_run
-from .score_table import write_rows
-
-
-class ScoreError(TopRewardError):
-    """Some of the recordings could not be scored."""
+from .clip_scores import Plan
+from .outputs import Reading, write_bag, write_parquet
+from .recording import GRIEF, Recording
+from .score_episode import EpisodeScoring, ScoreError
+from .score_table import Row
+from .sources import Source, SourceOptions, open_source, source_name
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What to score with which model, and where to write; note is told, and in the pictures."""
+    """What to score, and what to write below `save`; note is told, and in the pictures."""
 
     sources: tuple[str, ...]
-    task: str
-    model: str
     save: Path
-    plan: Plan
+    plan: Plan = field(default_factory=Plan)
+    read: SourceOptions = field(default_factory=SourceOptions)
+    reading: Reading | None = None  # where bags are written
+    parquet: bool = False
+    overlay: bool = False
     note: str = ''
 
-    def folders(self) -> dict[str, Path]:
-        """Where what is said of each goes; ScoreError where two would share a folder."""
-        names = {}
-        for source in self.sources:
-            path = Path(source).expanduser().resolve()
-            names[source] = path.name if path.is_dir() else path.stem
-        if len(set(names.values())) < len(names):
+    def check(self) -> None:
+        """TopRewardError for what cannot work whatever the recordings hold."""
+        if self.read.task:
+            check_task(self.read.task)
+        names = [source_name(source) for source in self.sources]
+        if len(set(names)) < len(names):
             raise ScoreError('two recordings of the same name: score them into different folders')
-        return {source: self.save / name for source, name in names.items()}
 
-    def asked(self) -> dict[str, Any]:
-        """What the scores depend on, besides the recording."""
-        return {'task': self.task, 'model': self.model, **dataclasses.asdict(self.plan)}
+    def check_calibration(self, identity: Identity) -> None:
+        """ScoreError where bags are to be read by a calibration that does not hold."""
+        made = self.reading.calibration if self.reading is not None else None
+        if made is None:
+            return
+        if obstacle := made.obstacle(identity.fingerprint, identity.layout, self.plan.fps):
+            raise ScoreError(f'the calibration does not hold here: {obstacle}')
+
+    def anywhere(self) -> ScoreOptions:
+        """The same in paths that do not depend on the working directory."""
+        return dataclasses.replace(
+            self,
+            sources=tuple(absolute(source) for source in self.sources),
+            save=self.save.resolve(),
+        )
+
+    def scoring(self, identity: Identity) -> EpisodeScoring:
+        return EpisodeScoring(identity, self.plan, self.overlay, self.note)
 
 
-def score_files(scorer: Scorer, options: ScoreOptions) -> None:
-    """A folder for each recording, with scores.csv, progress.png and asked.json.
+class Report:
+    """Tells what happens, with a bar of the video scored, and keeps count of what failed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.console = Console()
+        self.errors: list[Exception] = []
+        self._bar = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._all = self._bar.add_task('', total=max(seconds, 1e-9))
+
+    def __enter__(self) -> Report:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def failed(self, name: str, error: Exception) -> None:
+        self.errors.append(error)
+        self.say(f'{name}: {error or type(error).__name__}')
+
+    def scored(self, folder: Path, rows: Sequence[Row], was_there: bool) -> None:
+        if was_there:
+            self.say(f'{folder}: scored already')
+            return
+        first, last = rows[0].log_prob, rows[-1].log_prob
+        self.say(f'{folder}: {len(rows)} scores, log P("True") from {first:.3f} to {last:.3f}')
+
+    def warn(self, source: Source) -> None:
+        """What a bag was found to lack while it was read."""
+        if source.bag is None:
+            return
+        for warning in source.bag.warnings:
+            self.say(warning)
+        if source.bag.skipped:
+            count, reason = source.bag.skipped, source.bag.refusal
+            self.say(f'{source.name}: {count} images were skipped, the last: {reason}')
+
+    def advance(self, seconds: float) -> None:
+        self._bar.advance(self._all, seconds)
+
+    def watch(
+        self, recording: Recording, frames: Iterable[np.ndarray], count: int
+    ) -> Iterator[np.ndarray]:
+        self._bar.update(self._all, description=recording.name)
+        for frame in frames:
+            yield frame
+            self.advance(recording.clip.seconds / count)
+
+
+def score_files(scorer: Scorer, identity: Identity, options: ScoreOptions) -> None:
+    """A folder for each recording, and what is wanted of each source as a whole.
 
     What is scored already is left as it is, so an interrupted run goes on where it stopped; a
-    recording that cannot be scored does not end the run. Raises ScoreError in the end if there
-    was one, TaskError for a task that cannot be asked about.
+    recording that cannot be scored does not end the run. Raises in the end what the one source
+    given failed with, or ScoreError with how many failed.
     """
-    check_task(options.task)
-    console = Console()
-    if options.note:
-        console.print(options.note, style='bold yellow')
-    folders = options.folders()
-    failed = 0
-    for source, folder in folders.items():
+    options.check_calibration(identity)
+    scoring = options.scoring(identity)
+
+    def score(source: Source, recording: Recording, report: Report) -> list[Row]:
+        folder = options.save / recording.name
+        rows, was_there = scoring.run(
+            scorer, recording, folder, lambda frames, n: report.watch(recording, frames, n)
+        )
+        if was_there:
+            report.advance(recording.clip.seconds)
+        report.scored(folder, rows, was_there)
+        return rows
+
+    opened, errors = open_all(options)
+    with Report(seconds_of(opened)) as report:
+        for name, error in errors.items():
+            report.failed(name, error)
+        for source in opened:
+            scores: dict[str, list[Row]] = {}
+            for recording in source.recordings:
+                try:
+                    scores[recording.name] = score(source, recording, report)
+                except GRIEF as error:
+                    report.failed(recording.name, error)
+            finish(source, scores, identity, options, report)
+            report.warn(source)
+            source.close()
+    raise_errors(report, options, sum(len(source.recordings) for source in opened) + len(errors))
+
+
+def absolute(text: str) -> str:
+    """A path that is there as one from the root; anything else, as an id on the hub, as it is."""
+    path = Path(text).expanduser()
+    return str(path.resolve()) if path.exists() else text
+
+
+def open_all(options: ScoreOptions) -> tuple[list[Source], dict[str, Exception]]:
+    """The sources that can be opened, and why the others cannot."""
+    options.check()
+    opened: list[Source] = []
+    errors: dict[str, Exception] = {}
+    for text in options.sources:
         try:
-            if _is_done(folder, options):
-                console.print(f'{folder}: scored already', highlight=False, soft_wrap=True)
-            else:
-                _score(scorer, open_clip(source), folder, options, console)
-        except (TopRewardError, OSError, ValueError, RuntimeError) as error:
-            failed += 1
-            console.print(f'[red]{source}[/red]: {error}', highlight=False, soft_wrap=True)
-    if failed:
-        raise ScoreError(f'{failed} of {len(folders)} recordings could not be scored')
+            opened.append(open_source(text, options.read))
+        except GRIEF as error:
+            errors[text] = error
+    return opened, errors
 
 
-def _is_done(folder: Path, options: ScoreOptions) -> bool:
-    """Whether it was scored already; ScoreError where it was with other words or another model."""
-    file = folder / 'asked.json'
-    if not file.exists():
-        return False
-    before = json.loads(file.read_text(encoding='utf-8'))
-    if before != options.asked():
-        raise ScoreError(f'{folder} holds scores of {before}: give another folder to --save')
-    return True
+def seconds_of(sources: Iterable[Source]) -> float:
+    return sum(recording.clip.seconds for source in sources for recording in source.recordings)
 
 
-def _score(
-    scorer: Scorer, clip: Clip, folder: Path, options: ScoreOptions, console: Console
+def finish(
+    source: Source,
+    scores: Mapping[str, Sequence[Row]],
+    identity: Identity,
+    options: ScoreOptions,
+    report: Report,
 ) -> None:
-    def watch(frames: Iterable[np.ndarray], count: int) -> Iterable[np.ndarray]:
-        return track(frames, clip.name, total=count, console=console)
+    """What is written of a source as a whole, of the episodes that could be scored."""
+    folder = options.save / source.name
+    try:
+        if options.reading is not None and scores:
+            write_bag(folder, source, scores, options.reading)
+            report.say(f'{folder / "bag"}: the bag with progress')
+        if options.parquet and scores:
+            file = write_parquet(folder, source, scores, identity.model)
+            report.say(f'{file}: progress of {len(scores)} episodes')
+    except GRIEF as error:
+        report.failed(source.name, error)
 
-    rows = score_clip(scorer, clip, options.task, options.plan, watch)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_rows(folder / 'scores.csv', rows)
-    plot_run(folder / 'progress.png', clip, rows, note=options.note)
-    part = folder / '.asked.json.part'
-    part.write_text(json.dumps(options.asked(), ensure_ascii=False), encoding='utf-8')
-    part.rename(folder / 'asked.json')  # the last: it says that the others are whole
-    console.print(
-        f'{folder}: {len(rows)} scores, log P("True") from {rows[0].log_prob:.3f} to '
-        f'{rows[-1].log_prob:.3f}',
-        highlight=False,
-        soft_wrap=True,
-    )
+
+def raise_errors(report: Report, options: ScoreOptions, count: int) -> None:
+    """TopRewardError where something failed; the one there is, where there is one source."""
+    if not report.errors:
+        return
+    (first, *others) = report.errors
+    if len(options.sources) == 1 and not others and isinstance(first, TopRewardError):
+        raise first
+    raise ScoreError(f'{len(report.errors)} of {count} recordings could not be scored')

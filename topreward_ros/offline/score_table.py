@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from .whole_files import whole_file
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,17 @@ class Row:
 
 def write_rows(file: Path, rows: Iterable[Row]) -> None:
     """Write a CSV with a header; the file appears when it is whole."""
-    part = file.with_name(f'.{file.name}.part')
-    with part.open('w', newline='', encoding='utf-8') as stream:
+    with whole_file(file) as part, part.open('w', newline='', encoding='utf-8') as stream:
         table = csv.writer(stream)
         table.writerow(field.name for field in dataclasses.fields(Row))
         table.writerows(dataclasses.astuple(row) for row in rows)
-    part.rename(file)
+
+
+def read_rows(file: Path) -> list[Row]:
+    """What `write_rows` wrote, to the last digit; ValueError for another table."""
+    kinds = typing.get_type_hints(Row)
+    with file.open(newline='', encoding='utf-8') as stream:
+        table = csv.DictReader(stream)
+        if table.fieldnames != list(kinds):
+            raise ValueError(f'{file} has the columns {table.fieldnames}; expected {list(kinds)}')
+        return [Row(**{name: kinds[name](text) for name, text in row.items()}) for row in table]

@@ -9,6 +9,7 @@ curve and never a stream.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,13 +38,12 @@ class Normalization(Protocol):
 class RangeNormalization:
     """A range known beforehand: 0 at `low` and below, 1 at `high` and above [nat].
 
-    With -25 and -5 the fixed range of Large Reward Models (arXiv 2603.16065) for Qwen3-VL-8B; with
-    the ends measured on demonstrations of the task, the calibrated one.
+    With -25 and -5 the range of Large Reward Models (arXiv 2603.16065) for Qwen3-VL-8B.
     """
 
     low: float
     high: float
-    name: str = 'fixed'
+    name = 'fixed'
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
@@ -58,6 +58,26 @@ class RangeNormalization:
         if math.isnan(log_prob):
             return math.nan
         return min(max((log_prob - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+class CalibratedNormalization:
+    """A scale met on demonstrations: progress is `points`, from 0 to 1, where log P is `levels`
+    [nat], both rising (`reward/calibration.py`); linear in between.
+    """
+
+    name = 'calibrated'
+
+    def __init__(self, points: Sequence[float], levels: Sequence[float]) -> None:
+        self._points = np.asarray(points, dtype=np.float64)
+        self._levels = np.asarray(levels, dtype=np.float64)
+        if self._levels.size < 2 or not (np.diff(self._levels) > 0).all():
+            raise ValueError(f'levels are {levels}; expected two or more, rising')
+
+    def start(self) -> None:
+        pass
+
+    def progress(self, log_prob: float) -> float:
+        return float(np.interp(log_prob, self._levels, self._points))
 
 
 class RunningNormalization:
@@ -95,10 +115,20 @@ class ProbabilityNormalization:
         return math.exp(min(log_prob, 0.0))
 
 
-def make_normalization(name: str, low: float, high: float) -> Normalization:
-    """One of NORMALIZATIONS; ValueError for another. low and high [nat] are the known range."""
-    if name in ('fixed', 'calibrated'):
-        return RangeNormalization(low, high, name)
+def make_normalization(
+    name: str,
+    low: float,
+    high: float,
+    scale: tuple[Sequence[float], Sequence[float]] = ((), ()),
+) -> Normalization:
+    """One of NORMALIZATIONS; ValueError for another.
+
+    low and high [nat] are the fixed range, scale the points and levels of the calibrated one.
+    """
+    if name == 'fixed':
+        return RangeNormalization(low, high)
+    if name == 'calibrated':
+        return CalibratedNormalization(*scale)
     if name == 'running':
         return RunningNormalization()
     if name == 'probability':

@@ -25,8 +25,8 @@ class SuccessDetector:
     """
 
     def __init__(self, threshold: float, window: int = 3, hold: int = 2) -> None:
-        if math.isnan(threshold) or threshold > 0:
-            raise ValueError(f'the threshold is {threshold} nat; a log-probability is at most 0')
+        if not math.isfinite(threshold):
+            raise ValueError(f'the threshold is {threshold} nat; expected a finite number')
         if window < 1 or hold < 1:
             raise ValueError(f'window is {window} and hold is {hold}; expected 1 or more')
         self.threshold = threshold

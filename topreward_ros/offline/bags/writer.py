@@ -5,28 +5,58 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from ..scoring.window import NANOSECONDS
-from ..share import PACKAGE, share_directory
+from ...scoring.window import NANOSECONDS
+from ...share import PACKAGE, share_directory
+from .message_types import definition_of
 
 BAG_VERSION: Literal[9] = 9  # metadata that Humble, Jazzy and Kilted read
 
 
-class BagWriter:
-    """A bag that stands under its name only when it is whole."""
+# As the node's own task topic has it: what holds until it is said anew
+TASK_QOS = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=1,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.TRANSIENT_LOCAL,
+    deadline=QosTime(0, 0),
+    lifespan=QosTime(0, 0),
+    liveliness=QosLiveliness.AUTOMATIC,
+    liveliness_lease_duration=QosTime(0, 0),
+    avoid_ros_namespace_conventions=False,
+)
 
-    def __init__(self, folder: Path) -> None:
+
+class BagWriter:
+    """A bag that stands under its name only when it is whole.
+
+    After an exception it holds what was written until then, or is gone where it is of no use cut
+    short.
+    """
+
+    def __init__(self, folder: Path, keep_cut_short: bool = True) -> None:
         """Raises FileExistsError rather than write over another bag."""
         if folder.exists():
             raise FileExistsError(f'{folder} is there already: choose another place')
         self._folder = folder
+        self._keep_cut_short = keep_cut_short
         # The files are named for the folder they are made in, so it needs its final name.
         self._scratch = folder.with_name(f'.{folder.name}.part')
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -43,10 +73,25 @@ class BagWriter:
         self._writer.open()
         return self
 
-    def add_topic(self, topic: str, message_type: str) -> None:
-        """message_type as "std_msgs/msg/String"."""
+    def add_topic(self, topic: str, message_type: str, qos: Sequence[Qos] = ()) -> None:
+        """message_type as "std_msgs/msg/String"; qos is what a player shall offer."""
         self._connections[topic] = self._writer.add_connection(
-            topic, message_type, typestore=self._types
+            topic, message_type, typestore=self._types, offered_qos_profiles=qos
+        )
+
+    def copy_topic(self, connection: Connection) -> None:
+        """A topic as another bag has it: its type with the definition of it, and its QoS.
+
+        Where that bag has none, the definition is Jazzy's, and empty for a type of another's own.
+        """
+        definition, digest = definition_of(connection)
+        self._connections[connection.topic] = self._writer.add_connection(
+            connection.topic,
+            connection.msgtype,
+            msgdef=definition,
+            rihs01=digest,
+            serialization_format=getattr(connection.ext, 'serialization_format', 'cdr'),
+            offered_qos_profiles=getattr(connection.ext, 'offered_qos_profiles', ()),
         )
 
     def write(self, topic: str, stamp: int, message: bytes) -> None:
@@ -58,15 +103,19 @@ class BagWriter:
         message = self._types.types[message_type](**fields)
         return bytes(self._types.serialize_cdr(message, message_type))
 
-    def serialise_image(self, image: np.ndarray, stamp: int, frame_id: str) -> bytes:
-        """The CDR of a sensor_msgs/Image of uint8 RGB (H, W, 3); stamp in nanoseconds."""
-        types = self._types.types
+    def header(self, stamp: int, frame_id: str) -> Any:
+        """A std_msgs/Header; stamp in nanoseconds."""
+        types: Any = self._types.types
         seconds, rest = divmod(stamp, NANOSECONDS)
         time = types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=rest)
+        return types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
+
+    def serialise_image(self, image: np.ndarray, stamp: int, frame_id: str) -> bytes:
+        """The CDR of a sensor_msgs/Image of uint8 RGB (H, W, 3); stamp in nanoseconds."""
         height, width = image.shape[:2]
         return self.serialise(
             'sensor_msgs/msg/Image',
-            header=types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id),
+            header=self.header(stamp, frame_id),
             height=height,
             width=width,
             encoding='rgb8',
@@ -81,6 +130,10 @@ class BagWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is not None and not self._keep_cut_short:
+            self._writer.abort()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            return
         self._writer.close()
         self._part.rename(self._folder)
         self._scratch.rmdir()

@@ -1,0 +1,113 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node reads log P by a calibration, and refuses one that was made for something else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from topreward_ros.offline.calibration_file import write_calibration
+from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.scoring.checkpoint import Checkpoint
+from topreward_ros.scoring.identity import identify
+
+from .harness import TASK_TEXT, Harness
+
+LEVELS = (-40.0, -20.0, -10.0, -1.0)
+POINTS = (0.0, 0.3, 0.6, 1.0)
+STEP = 3.0  # of the length bias at the second frame [nat]
+
+
+@pytest.fixture
+def made(checkpoint: Checkpoint) -> Calibration:
+    scale = Scale(POINTS, LEVELS, -0.5, math.nan, 0.2, 1.0)
+    return Calibration(
+        model='tiny',
+        fingerprint=identify(checkpoint).fingerprint,
+        layout=identify(checkpoint).layout,
+        fps=2.0,
+        tasks=(TASK_TEXT,),
+        successes=4,
+        failures=0,
+        window=1,
+        hold=1,
+        plain=scale,
+        static=dataclasses.replace(scale, threshold=-40.0),
+        bias=LengthBias((0.0, STEP)),
+    )
+
+
+def progress_of(log_prob: float) -> float:
+    return float(np.interp(log_prob, LEVELS, POINTS))
+
+
+def test_progress_and_success_by_a_calibration(
+    unconfigured: Harness, made: Calibration, tmp_path: Path
+) -> None:
+    node, file = unconfigured, tmp_path / 'calibration.yaml'
+    write_calibration(file, made)
+    assert node.set(calibration=str(file)) == ''
+    assert node.set(normalization='calibrated') == ''
+    assert node.change('configure') and node.change('activate')
+    node.open_camera()
+    node.ask()
+    first = node.score(1.0)
+    assert first.normalization == 'calibrated'
+    assert first.progress == pytest.approx(progress_of(first.log_prob), abs=1e-5)
+    assert node.fact('calibration') == str(file)
+    assert not node.successes
+
+    assert node.set(length_bias='static') == ''
+    assert node.start_episode().success
+    node.score(2.0)
+    second = node.score(2.5)
+    assert second.frames == 2
+    assert second.progress == pytest.approx(progress_of(second.log_prob - STEP), abs=1e-5)
+    # The threshold of the calibration, with the bias taken off, is far below.
+    node.until(lambda: node.successes)
+    assert node.successes[0].threshold == -40.0
+    assert 'made for other tasks' not in node.said()
+    node.ask('Another task.')
+    node.until(lambda: 'made for other tasks' in node.said())
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'fingerprint': 'abc'}, 'another model'),
+        ({'layout': 'topreward-0'}, 'prompt layout'),
+        ({'fps': 4.0}, 'here fps is 2'),
+        (None, 'cannot be read'),
+    ],
+)
+def test_one_of_another_model_layout_or_rate_is_refused(
+    unconfigured: Harness, made: Calibration, tmp_path: Path, change: dict | None, reason: str
+) -> None:
+    file = tmp_path / 'calibration.yaml'
+    if change is not None:
+        write_calibration(file, dataclasses.replace(made, **change))
+    assert unconfigured.set(calibration=str(file)) == ''
+    assert not unconfigured.change('configure')
+    assert reason in unconfigured.said() and unconfigured.state() == 'unconfigured'
+
+
+def test_the_rate_may_not_change_behind_its_back(
+    unconfigured: Harness, made: Calibration, tmp_path: Path
+) -> None:
+    file = tmp_path / 'calibration.yaml'
+    write_calibration(file, made)
+    assert unconfigured.set(calibration=str(file)) == ''
+    assert unconfigured.change('configure')
+    assert unconfigured.set(fps=1.0) == ''
+    assert not unconfigured.change('activate')
+    assert 'here fps is 1' in unconfigured.said() and unconfigured.state() == 'inactive'
+
+
+def test_what_needs_a_calibration_is_refused_without(unconfigured: Harness) -> None:
+    for name, value in (('normalization', 'calibrated'), ('length_bias', 'static')):
+        assert 'needs a calibration' in unconfigured.set(**{name: value})

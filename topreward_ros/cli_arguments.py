@@ -1,0 +1,80 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments of the `topreward` command, from text to values."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import yaml
+
+DEMO_MODEL_NOTE = (
+    'This is the small model that comes with the package. It knows its own small world, that of '
+    'topreward demo, and nothing else: of any other picture its numbers mean nothing. Give a model '
+    'with --model.'
+)
+
+
+def setting(text: str) -> tuple[str, str]:
+    """A parameter of the reward node, NAME=VALUE."""
+    from .nodes.settings import DESCRIPTIONS
+
+    name, equals, value = text.partition('=')
+    if not equals or name not in DESCRIPTIONS:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not name=value; expected one of {", ".join(DESCRIPTIONS)}'
+        )
+    try:
+        if not isinstance(yaml.safe_load(value), str | float | int | bool):
+            raise argparse.ArgumentTypeError(f'{value!r} is no single value')
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f'{value!r} cannot be read: {error}') from error
+    return name, value
+
+
+def typed(text: str, default: Any) -> Any:
+    """The value of a setting of this default's type; 4 will do where 4.0 is meant."""
+    value = yaml.safe_load(text)
+    return float(value) if isinstance(default, float) and type(value) is int else value
+
+
+def positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
+
+
+def whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is below 1')
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height [px]."""
+    width, times, height = text.partition('x')
+    if not (times and width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is no size; expected such as 640x480')
+    if min(int(width), int(height)) < 16:
+        raise argparse.ArgumentTypeError(f'{text} is too small; expected at least 16x16')
+    return int(width), int(height)
+
+
+def seed(text: str) -> int:
+    # Far from those that the demo's model was trained on
+    if not (text.isdigit() and int(text) < 1000):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 999')
+    return int(text)
+
+
+def add_setting(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        '--set', metavar='NAME=VALUE', type=setting, action='append', default=[], help=what
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--model', help='folder of a model, or its id on the Hugging Face hub')

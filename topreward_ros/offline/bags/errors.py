@@ -1,0 +1,85 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong with a bag, each with the exit code of a command that meets it.
+
+| code | error                     | meaning                                                       |
+|-----:|---------------------------|---------------------------------------------------------------|
+|   10 | BagError                  | cannot be read for a reason of its own, such as permissions   |
+|   11 | MissingBagError           | not there, or a folder with nothing of a bag in it            |
+|   12 | MissingMetadataError      | a folder of recordings without metadata.yaml                  |
+|   13 | BrokenBagError            | cut short or corrupt                                          |
+|   14 | UnsupportedBagError       | a format, compression or serialisation that cannot be read    |
+|   15 | NoImageTopicError         | no topic of images, or not the one that was named             |
+|   16 | SeveralImageTopicsError   | several topics of images, and none was named                  |
+|   17 | WrongTopicTypeError       | the topic named holds something else                          |
+|   18 | EmptyBagError             | no messages: in the bag, on the topic, or in an episode       |
+|   19 | UndecodableImagesError    | images, of which none can be decoded                          |
+
+Every other TopRewardError is 1.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..clip import ClipError
+
+
+class BagError(ClipError):
+    """A bag that cannot be read."""
+
+    exit_code: ClassVar[int] = 10
+
+
+class MissingBagError(BagError):
+    """Nothing there that could be a bag."""
+
+    exit_code = 11
+
+
+class MissingMetadataError(BagError):
+    """A folder whose recorder did not come to write metadata.yaml."""
+
+    exit_code = 12
+
+
+class BrokenBagError(BagError):
+    """A bag that was cut short or is corrupt."""
+
+    exit_code = 13
+
+
+class UnsupportedBagError(BagError):
+    """A bag of a kind that cannot be read."""
+
+    exit_code = 14
+
+
+class NoImageTopicError(BagError):
+    """No topic of images, or not the one that was named."""
+
+    exit_code = 15
+
+
+class SeveralImageTopicsError(BagError):
+    """Several topics of images, of which one has to be chosen."""
+
+    exit_code = 16
+
+
+class WrongTopicTypeError(BagError):
+    """A topic that holds messages of another type than is needed."""
+
+    exit_code = 17
+
+
+class EmptyBagError(BagError):
+    """No messages where there should be some."""
+
+    exit_code = 18
+
+
+class UndecodableImagesError(BagError):
+    """Images, of which none can be decoded."""
+
+    exit_code = 19
