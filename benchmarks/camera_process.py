@@ -110,8 +110,11 @@ def real_node() -> int:
     return reward_node.main()
 
 
-def _make_scorer(settings: Any) -> tuple[Scorer, str]:
-    return InstantScorer(), 'no model'
+def _make_scorer(settings: Any) -> tuple[Scorer, Any]:
+    from topreward_ros.nodes.reward_node import LoadedModel
+    from topreward_ros.scoring.identity import Identity
+
+    return InstantScorer(), LoadedModel('no model', Identity('', '', '', ''))
 
 
 def open_gate() -> int:

@@ -21,8 +21,24 @@ from topreward_ros.scoring.score import Score, take_steps
 from .models import FPS
 
 
-class PublishedRecipe:
-    """A scorer of one task, by the processor and the model as they come."""
+class _WholeClips:
+    """A scorer of one task that keeps nothing from one score to the next."""
+
+    path: str
+
+    def start(self, tasks: str | Sequence[str]) -> PublishedEpisode:
+        return PublishedEpisode(self, tasks if isinstance(tasks, str) else tasks[0])
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        take_steps(self, height, width, 2)
+
+    def score(self, frames: list[np.ndarray], task: str) -> Score:
+        """The score of these frames; subclasses have their ways."""
+        raise NotImplementedError
+
+
+class PublishedRecipe(_WholeClips):
+    """By the processor and the model as they come."""
 
     path = 'the whole clip through processor and model for each score'
 
@@ -35,12 +51,6 @@ class PublishedRecipe:
         self.processor = AutoProcessor.from_pretrained(
             checkpoint.folder, trust_remote_code=False, local_files_only=True
         )
-
-    def start(self, tasks: str | Sequence[str]) -> PublishedEpisode:
-        return PublishedEpisode(self, tasks if isinstance(tasks, str) else tasks[0])
-
-    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        take_steps(self, height, width, 2)
 
     @torch.inference_mode()
     def score(self, frames: list[np.ndarray], task: str) -> Score:
@@ -73,7 +83,7 @@ class PublishedRecipe:
         return Score(float(log_probs[true]), float(log_probs[false]), len(frames))
 
 
-class LeRobotPackage:
+class LeRobotPackage(_WholeClips):
     """The same by LeRobot's own model and encoder, on the weights that are loaded already."""
 
     path = 'lerobot.rewards.topreward, for each score'
@@ -90,12 +100,6 @@ class LeRobotPackage:
         self._model = TOPRewardModel(TOPRewardConfig(vlm_name=folder, device='cpu'))
         self._model.model = checkpoint.model
         self._encode = TOPRewardEncoderProcessorStep(vlm_name=folder, max_frames=None, fps=FPS)
-
-    def start(self, tasks: str | Sequence[str]) -> PublishedEpisode:
-        return PublishedEpisode(self, tasks if isinstance(tasks, str) else tasks[0])
-
-    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        take_steps(self, height, width, 2)
 
     @torch.inference_mode()
     def score(self, frames: list[np.ndarray], task: str) -> Score:
@@ -118,7 +122,7 @@ class LeRobotPackage:
 class PublishedEpisode:
     """The frames so far."""
 
-    def __init__(self, recipe: PublishedRecipe | LeRobotPackage, task: str) -> None:
+    def __init__(self, recipe: _WholeClips, task: str) -> None:
         self._recipe = recipe
         self._task = task
         self._images: list[np.ndarray] = []
