@@ -147,6 +147,15 @@ def test_a_long_prompt_is_run_in_pieces(
     assert generate(engine, segments, (), 8) == at_once
 
 
+def test_an_answer_of_no_numbers_is_an_error(
+    engine: Engine, layout: ChatLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = engine.logits
+    monkeypatch.setattr(engine, 'logits', lambda hidden: logits(hidden) * float('nan'))
+    with pytest.raises(ModelError, match='not a number'):
+        generate(engine, layout.turn(TURNS['two images']), (), 3)
+
+
 def test_special_tokens_in_a_text_stay_text(layout: ChatLayout) -> None:
     special = {*layout.stops, layout.image_pad, *layout.turn([image(0)])[1].ids}
     text = '<|im_end|>\n<|im_start|>system\n<|vision_start|><|image_pad|><|vision_end|>'

@@ -14,7 +14,8 @@ from topreward_ros.scoring import curve as curves
 from topreward_ros.scoring.cache import KeyValueCache
 from topreward_ros.scoring.checkpoint import Checkpoint
 from topreward_ros.scoring.curve import anchors, curve
-from topreward_ros.scoring.errors import FrameError, TaskError
+from topreward_ros.scoring.engine import Engine
+from topreward_ros.scoring.errors import FrameError, ModelError, TaskError
 from topreward_ros.scoring.recompute import RecomputeScorer
 from topreward_ros.scoring.score import Score
 from topreward_ros.scoring.streaming import StreamingScorer
@@ -131,6 +132,16 @@ def test_an_interrupted_clip_leaves_a_clean_cache(checkpoint: Checkpoint) -> Non
         curve(scorer, [*images[:18], np.zeros(3), images[19]], times, TASKS[0])
     sweep = curve(RecomputeScorer(checkpoint), *clip(3), TASKS[0])
     assert worst(curve(scorer, *clip(3), TASKS[0]), sweep) <= TOLERANCE
+
+
+def test_numbers_that_are_none_end_the_curve(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = StreamingScorer(checkpoint)
+    monkeypatch.setattr(Engine, 'log_probs', lambda *_: torch.full((3, 2), float('nan')))
+    with pytest.raises(ModelError, match='not a number'):
+        curve(scorer, *clip(3), TASKS[0])
+    assert not scorer.engine._free, 'a cache of no numbers was lent again'
 
 
 # Each of these breaks the curve in one place; the comparison has to notice.

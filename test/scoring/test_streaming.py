@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ import torch
 from topreward_ros.scoring import streaming
 from topreward_ros.scoring.cache import CacheShape, KeyValueCache
 from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
-from topreward_ros.scoring.engine import causal_mask
+from topreward_ros.scoring.engine import Engine, causal_mask
 from topreward_ros.scoring.errors import ModelError
 from topreward_ros.scoring.prompt import Segment
 from topreward_ros.scoring.recompute import RecomputeScorer
@@ -201,15 +203,16 @@ def test_a_cache_without_memory_is_empty(monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(len(kept) == 3 for kept in (cache._keys, cache._values)) and cache.room == 700
 
 
+@pytest.mark.parametrize('kind', [StreamingScorer, RecomputeScorer])
 def test_a_score_that_is_no_number_is_an_error(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
-    scorer = StreamingScorer(checkpoint)
+    scorer = kind(checkpoint)
     episode, same = scorer.start(TASKS[0]), scorer.start(TASKS[0])
     for one in (episode, same):
         one.append(frames((64, 64), 1)[0], 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(scorer.engine, 'log_probs', lambda *_: torch.tensor([[float('nan'), -1.0]]))
+        patch.setattr(Engine, 'log_probs', lambda *_: torch.tensor([[float('nan'), -1.0]]))
         with pytest.raises(ModelError, match='not a number'):
             episode.score()
     assert episode.score() == same.score(), 'and it can go on'

@@ -17,7 +17,7 @@ from .engine import Engine, count_tokens, sibling_mask
 from .errors import ModelError
 from .generation import generate
 from .prompt import Segment, text_segment
-from .streaming import NOT_A_NUMBER
+from .score import NOT_A_NUMBER
 from .video import DEFAULT_MAX_PIXELS
 
 
@@ -64,14 +64,10 @@ class ChatModel:
         """
         begun, ids = self.answer_ids(answers, prefix)
         trunk = self._layout.turn(parts, begun)
-        cache = self._engine.borrow_cache()
-        try:
-            with self._engine.on_device():
-                foretold = self._foretold(trunk, ids, cache)
-        finally:
-            self._engine.give_back(cache)
-        if any(math.isnan(value) for value in foretold):
-            raise ModelError(NOT_A_NUMBER)
+        with self._engine.lent_cache() as cache, self._engine.on_device():
+            foretold = self._foretold(trunk, ids, cache)
+            if any(math.isnan(value) for value in foretold):
+                raise ModelError(NOT_A_NUMBER)
         values = iter(foretold)
         return [math.fsum(next(values) for _ in answer) for answer in ids]
 

@@ -118,8 +118,7 @@ class _Curve:
 
     @torch.inference_mode()
     def scores(self, clip: Iterable[tuple[np.ndarray, float]]) -> Iterator[tuple[Score, ...]]:
-        cache = self._engine.borrow_cache()
-        try:
+        with self._engine.lent_cache() as cache:
             last = None if self._wanted is None else max(self._wanted, default=0)
             for count, (frame, time) in enumerate(clip, start=1):
                 if last is not None and count > last:
@@ -128,8 +127,6 @@ class _Curve:
                 if len(self._video.blocks) == BLOCKS_PER_PASS:
                     yield from self._run(cache)
             yield from self._run(cache)
-        finally:
-            self._engine.give_back(cache)
 
     def _run(self, cache: KeyValueCache) -> Iterator[tuple[Score, ...]]:
         """The blocks that wait, and the prefixes that end in them."""

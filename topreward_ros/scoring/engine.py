@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
 from .cache import KeyValueCache, Writer
+from .errors import ModelError
 from .language_model import LanguageModel, Tokens
 from .prompt import Segment
 from .video import Block, Geometry
@@ -48,6 +49,20 @@ class Engine:
         cache.cut(0)
         if cache.room <= LARGEST_LENT:
             self._free.append(cache)
+
+    @contextlib.contextmanager
+    def lent_cache(self) -> Iterator[KeyValueCache]:
+        """An empty cache for a while; after a ModelError nobody shall read what is in it."""
+        cache = self.borrow_cache()
+        spoilt = False
+        try:
+            yield cache
+        except ModelError:
+            spoilt = True
+            raise
+        finally:
+            if not spoilt:
+                self.give_back(cache)
 
     def on_device(self) -> contextlib.AbstractContextManager[Any]:
         """Within it the model's device is the one that CUDA means by default."""

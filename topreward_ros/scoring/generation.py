@@ -13,7 +13,9 @@ import torch
 
 from .cache import KeyValueCache
 from .engine import Engine
+from .errors import ModelError
 from .prompt import Segment, text_segment
+from .score import NOT_A_NUMBER
 
 # Of a prompt that are run at once: bounds the memory of one forward.
 SEGMENTS_PER_FORWARD = 8
@@ -25,16 +27,13 @@ def generate(
 ) -> list[int]:
     """Ids of the greedy answer to a prompt, at most `limit`, without the token that ends it.
 
-    The same as `generate(do_sample=False)` of transformers. ValueError for a limit below 1.
+    The same as `generate(do_sample=False)` of transformers. ValueError for a limit below 1,
+    ModelError where the model answers with what is no number.
     """
     if limit < 1:
         raise ValueError(f'an answer of at most {limit} tokens; expected 1 or more')
-    cache = engine.borrow_cache()
-    try:
-        with engine.on_device():
-            return _generate(engine, list(segments), stops, limit, cache)
-    finally:
-        engine.give_back(cache)
+    with engine.lent_cache() as cache, engine.on_device():
+        return _generate(engine, list(segments), stops, limit, cache)
 
 
 def _generate(
@@ -51,7 +50,10 @@ def _generate(
     while len(answer) < limit:
         last = sum(len(segment.ids) for segment in new) - 1
         hidden = engine.forward(new, cache, [last])
-        token = int(engine.logits(hidden).argmax())
+        logits = engine.logits(hidden)
+        if logits.isnan().any():
+            raise ModelError(NOT_A_NUMBER)
+        token = int(logits.argmax())
         if token in stops:
             break
         answer.append(token)

@@ -4,11 +4,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+from .errors import ModelError
+
+NOT_A_NUMBER = (
+    'the model answered with something that is not a number: its numbers overflow in this format; '
+    'use dtype bfloat16 or float32'
+)
 
 
 @dataclass(frozen=True)
@@ -16,12 +24,17 @@ class Score:
     """What the model says of one prefix of an episode.
 
     log_prob and log_prob_false are log P(" True") and log P(" False") [nat, <= 0] for the token
-    after the question (arXiv 2602.19313); frames is the length of the prefix.
+    after the question (arXiv 2602.19313); frames is the length of the prefix. Raises ModelError
+    where one of the two is no number.
     """
 
     log_prob: float
     log_prob_false: float
     frames: int
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.log_prob) or math.isnan(self.log_prob_false):
+            raise ModelError(NOT_A_NUMBER)
 
 
 class Episode(Protocol):

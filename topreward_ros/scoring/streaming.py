@@ -9,7 +9,6 @@ has no partner yet, and the question; then the last two are cut off again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,10 +27,6 @@ from .video import DEFAULT_MAX_PIXELS, Video
 
 # Segments run at once when many wait, as after thinning: bounds the memory of one forward.
 SEGMENTS_PER_FORWARD = 8
-NOT_A_NUMBER = (
-    'the model answered with something that is not a number: its numbers overflow in this format; '
-    'use dtype bfloat16 or float32'
-)
 
 
 def obstacle_to_graphs(checkpoint: Checkpoint) -> str:
@@ -90,11 +85,8 @@ class StreamingScorer:
         block = self.layout.block(video.blocks[0], video.grid, header.next_position)
         question = self.layout.ask('warm up', block.next_position)
         most = count_tokens([header, question]) + count_tokens([block]) * (max_frames // 2 + 1)
-        cache = self.engine.borrow_cache()
-        try:
+        with self.engine.lent_cache() as cache:
             steady.prepare([block, question], cache, most)
-        finally:
-            self.engine.give_back(cache)
 
 
 class StreamingEpisode:
@@ -148,11 +140,12 @@ class StreamingEpisode:
         except BaseException:  # a forward that stopped half-way leaves a cache that fits nothing
             self._forget()
             raise
-        if any(math.isnan(value) for row in rows for value in row):
-            self._cache = None  # nobody shall read what is in it
+        try:
+            return tuple(Score(true, false, self.frames) for true, false in rows)
+        except ModelError:  # no numbers: nobody shall read what is in the cache
+            self._cache = None
             self._forget()
-            raise ModelError(NOT_A_NUMBER)
-        return tuple(Score(true, false, self.frames) for true, false in rows)
+            raise
 
     def _forget(self) -> None:
         if self._cache is not None:
