@@ -108,6 +108,24 @@ def test_the_rate_may_not_change_behind_its_back(
     assert 'here fps is 1' in unconfigured.said() and unconfigured.state() == 'inactive'
 
 
+def test_a_bias_that_was_not_calibrated_is_refused(
+    unconfigured: Harness, made: Calibration, tmp_path: Path
+) -> None:
+    node, file = unconfigured, tmp_path / 'calibration.yaml'
+    write_calibration(file, dataclasses.replace(made, static=None))
+    assert node.set(calibration=str(file)) == '' and node.set(length_bias='static') == ''
+    assert not node.change('configure')
+    assert 'use none, or another model' in node.said() and node.state() == 'unconfigured'
+    assert node.set(length_bias='none') == ''
+    assert node.change('configure')
+    assert 'use none, or another model' in node.set(length_bias='static')
+    assert node.change('activate')
+    assert 'use none, or another model' in node.set(length_bias='static')
+    node.open_camera()
+    node.ask()
+    assert node.score(1.0).frames == 1
+
+
 def test_what_needs_a_calibration_is_refused_without(unconfigured: Harness) -> None:
     for name, value in (('normalization', 'calibrated'), ('length_bias', 'static')):
         assert 'needs a calibration' in unconfigured.set(**{name: value})

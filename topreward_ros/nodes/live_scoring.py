@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,6 @@ from rclpy.time import Time
 from topreward_ros.msg import Progress, SuccessDetected
 
 from ..reward.calibration import Calibration
-from ..reward.live import RewardOptions
 from ..scoring.errors import TaskError
 from ..scoring.questions import check_task
 from ..scoring.window import Sample
@@ -29,8 +27,8 @@ from .settings import Settings
 class LiveScoring:
     """Lives from activation to deactivation, all on the executor's thread.
 
-    read_settings gives the parameters as they are at the moment; publish takes a message. Raises
-    ValueError where the calibration does not go with them.
+    read_settings gives the parameters as they are at the moment, which go with the calibration;
+    publish takes a message.
     """
 
     def __init__(
@@ -92,10 +90,7 @@ class LiveScoring:
         return not self._trouble, self._trouble or f'episode {self._episode}'
 
     def _begin_episode(self, why: str) -> None:
-        settings = self._read_settings()
-        names = [field.name for field in dataclasses.fields(RewardOptions)]
-        options = RewardOptions(**{name: getattr(settings, name) for name in names})
-        self._reward = options.start(self._calibration)
+        self._reward = self._read_settings().reward.start(self._calibration)
         self._episode += 1
         self._trouble = ''
         self._running = True

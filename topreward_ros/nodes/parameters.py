@@ -31,13 +31,23 @@ S = TypeVar('S')
 class Parameters(Generic[S]):
     """The node's parameters as a dataclass of settings, always valid as a whole."""
 
-    def __init__(self, node: Node, settings: Callable[..., S], state: Callable[[], str]) -> None:
-        """Declare all; raises rclpy's InvalidParameterValueException for a wrong override."""
+    def __init__(
+        self,
+        node: Node,
+        settings: Callable[..., S],
+        state: Callable[[], str],
+        check: Callable[[S], object] = lambda _: None,
+    ) -> None:
+        """Declare all; raises rclpy's InvalidParameterValueException for a wrong override.
+
+        check raises ValueError for new values that do not go with what the node holds.
+        """
         kind: Any = settings
         self._settings = settings
         self._descriptions = descriptions(kind)
         self._node = node
         self._state = state
+        self._check_fit = check
         self._declared = False
         node.add_on_set_parameters_callback(self._check)
         node.declare_parameters(
@@ -73,7 +83,9 @@ class Parameters(Generic[S]):
         if not ours or not self._declared:
             return None
         try:
-            self._settings(**{**dataclasses.asdict(cast(Any, self.read())), **ours})
+            self._check_fit(
+                self._settings(**{**dataclasses.asdict(cast(Any, self.read())), **ours})
+            )
         except ValueError as error:
             return str(error)
         return None

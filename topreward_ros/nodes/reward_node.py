@@ -48,7 +48,9 @@ class RewardNode(ManagedNode):
     def __init__(self, **options: Any) -> None:
         """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
         super().__init__(NAME, **options)
-        self._read_settings = Parameters(self, Settings, lambda: self.state).read
+        self._read_settings = Parameters(
+            self, Settings, lambda: self.state, self._check_reading
+        ).read
         settings = self._read_settings()
         self._model: LoadedModel | None = None
         self._calibration: Calibration | None = None
@@ -67,6 +69,11 @@ class RewardNode(ManagedNode):
         self.create_service(Trigger, '~/start_episode', self._on_start_episode)
         self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
 
+    def _check_reading(self, settings: Settings) -> None:
+        """ValueError where the calibration in use cannot be read as the settings ask."""
+        if self._calibration is not None:
+            settings.reward.start(self._calibration)
+
     # Transitions
 
     async def configure(self) -> None:
@@ -76,6 +83,7 @@ class RewardNode(ManagedNode):
         calibration = None
         if settings.calibration:
             calibration = read_calibration(Path(settings.calibration))
+            settings.reward.start(calibration)  # ValueError, before the model is loaded
         make_scorer = partial(_make_fitting_scorer, settings, calibration)
         self._thread.load(make_scorer, partial(_settle, loaded))
         model = cast(LoadedModel, await loaded)

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
 from ..reward.calibration import LENGTH_BIASES
+from ..reward.live import RewardOptions
 from ..reward.progress import NORMALIZATIONS
 from ..scoring.checkpoint import DTYPES, QUANTIZATIONS
 from ..scoring.video import DEFAULT_MAX_PIXELS
@@ -182,6 +184,10 @@ class Settings:
             )
         return int(match[1]), int(match[2])
 
+    @property
+    def reward(self) -> RewardOptions:
+        return RewardOptions(**{name: getattr(self, name) for name in _names(RewardOptions)})
+
     def __post_init__(self) -> None:
         check(self)
         _ = self.warm_up
@@ -205,6 +211,10 @@ class Settings:
                     f'{name} is {value}, which needs a calibration: make one with `topreward '
                     'calibrate` and name its file in the parameter calibration'
                 )
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 DESCRIPTIONS = descriptions(Settings)
