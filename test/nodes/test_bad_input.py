@@ -73,6 +73,17 @@ def test_images_that_cannot_be_read(active: Harness, fields: dict, reason: str) 
     active.diagnosis('scoring', OK)
 
 
+def test_a_refused_image_is_not_complained_of_for_ever(active: Harness) -> None:
+    active.ask()
+    active.show(1.0, step=3)
+    active.diagnosis('with 3 bytes a row', WARN)
+    active.diagnosis('has stopped', WARN)
+    active.show(2.0, step=3)
+    active.diagnosis('with 3 bytes a row', WARN)
+    active.ask('another task')
+    active.diagnosis('scoring', OK)
+
+
 def test_size_that_changes_within_an_episode(active: Harness) -> None:
     active.ask()
     active.score(1.0)

@@ -251,11 +251,18 @@ def test_stamps_that_jump(tmp_path: Path) -> None:
 
 
 def test_a_step_back_between_two_frames_wanted(tmp_path: Path) -> None:
-    """Neither 0.3 nor 0.2 s is kept, and yet the node would begin an episode."""
-    order = [*images(0, 4), *images(0.2, 4)]
+    """Neither 0.3 nor 0.1 s is kept, and yet the node would begin an episode."""
+    order = [*images(0, 4), *images(0.1, 4)]
     messages = [message._replace(time=at(k / 10)) for k, message in enumerate(order)]
     found = episodes(tmp_path, messages, GIVEN)
-    assert [seconds for _, seconds in found] == [times(0, 4), times(0.2, 4)]
+    assert [seconds for _, seconds in found] == [times(0, 4), times(0.1, 4)]
+
+
+def test_images_in_disorder_are_of_one_episode(tmp_path: Path) -> None:
+    order = images(0, 12, fps=20.0)
+    order[4:6] = reversed(order[4:6])
+    messages = [message._replace(time=at(k / 20)) for k, message in enumerate(order)]
+    assert len(episodes(tmp_path, messages, GIVEN)) == 1
 
 
 @pytest.mark.parametrize(('gap', 'count'), [(10.3, 1), (10.6, 2)])

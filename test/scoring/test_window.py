@@ -57,7 +57,14 @@ def test_jumps() -> None:
 def test_a_step_back_between_kept_frames_is_a_jump_too() -> None:
     window = FrameWindow(fps=1)
     run(window, [10 * SECOND, int(10.5 * SECOND)])
-    assert window.judge(int(10.4 * SECOND)) is Verdict.JUMPED_BACK
+    assert window.judge(int(10.3 * SECOND)) is Verdict.JUMPED_BACK
+
+
+def test_images_in_disorder_are_passed_over() -> None:
+    window = FrameWindow(fps=2)
+    stamps = [10.0, 10.3, 10.25, 10.5, 10.45, 10.8, 10.72, 11.0]
+    assert run(window, [round(stamp * SECOND) for stamp in stamps]) == [0, 0.5, 1]
+    assert window.judge(round(10.89 * SECOND)) is Verdict.JUMPED_BACK
 
 
 def test_long_episodes_are_thinned_and_the_grid_doubles() -> None:

@@ -99,6 +99,7 @@ class Camera:
         """Take images from now on; one that was taken before now shows what is over."""
         self._window.start()
         self._began = self._now()
+        self._last_refusal = ''
         self._size = None
         self._first = True
         self._running = True
@@ -126,7 +127,7 @@ class Camera:
         if not self._group.open and overdue > self._settings.stale_after:
             return self._overdue(overdue)
         staleness = self._staleness() if self._group.open else None
-        return self._last_refusal or staleness or self._timelessness()
+        return staleness or self._last_refusal or self._timelessness()
 
     def _timelessness(self) -> str | None:
         if self._now():

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 NANOSECONDS = 1_000_000_000
 # A frame counts as on time when it comes this fraction of an interval before its point.
 TOLERANCE = 0.02
+# Stamps that fall by no more than this are those of images in disorder, or of a clock that was set
+# a little: they are passed over, and the episode goes on [ns].
+DISORDER = NANOSECONDS // 10
 
 
 class Verdict(enum.Enum):
@@ -38,7 +41,8 @@ class FrameWindow:
     """The sampling grid of one episode, which begins at the first stamp taken.
 
     fps [1/s] is the grid; at max_frames every second pair is dropped and the interval doubles.
-    A step of more than max_gap [s] between stamps is a jump. Stamps are whole nanoseconds.
+    A step of more than max_gap [s] between stamps is a jump, and so is one back that is no mere
+    disorder. Stamps are whole nanoseconds.
     """
 
     def __init__(self, fps: float = 2.0, max_frames: int = 64, max_gap: float = 10.0) -> None:
@@ -83,11 +87,11 @@ class FrameWindow:
         due = self.next_stamp
         if due is None:
             return Verdict.KEEP
-        if stamp < self._newest:
+        if stamp < self._newest - DISORDER:
             return Verdict.JUMPED_BACK
         if stamp - max(self._newest, due) > self.max_gap:
             return Verdict.JUMPED_AHEAD
-        return Verdict.KEEP if stamp >= due else Verdict.SKIP
+        return Verdict.KEEP if stamp >= max(due, self._newest) else Verdict.SKIP
 
     def see(self, stamp: int) -> None:
         """Note a stamp that is not kept, so that a jump is told from a gap between kept ones."""
