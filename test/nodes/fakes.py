@@ -30,8 +30,8 @@ class FakeArm(Node):
     positions are where its joints are; commands are the trajectories that it was sent.
     """
 
-    def __init__(self, manner: str = 'follows') -> None:
-        super().__init__('fake_arm', namespace=NAMESPACE)
+    def __init__(self, manner: str = 'follows', **options: Any) -> None:
+        super().__init__('fake_arm', namespace=NAMESPACE, **options)
         self.manner = manner
         self.positions = [0.8, -0.6]
         self.commands: list[JointTrajectory] = []

@@ -19,9 +19,12 @@ from lifecycle_msgs.msg import Transition
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from topreward_ros.nodes import episode_loop
 from topreward_ros.nodes.episode_log import EpisodeLog, EpisodeRecord
 from topreward_ros.nodes.episode_reset_node import EpisodeResetNode
 from topreward_ros.nodes.qos import TASK
@@ -414,6 +417,70 @@ def test_names_that_are_none(stage: Stage) -> None:
             stage.start(**wrong)
         assert stage.node.state == 'unconfigured'
         stage.node.close()
+
+
+def test_the_arm_is_let_go_of_before_it_moves(stage: Stage) -> None:
+    said: list[bool] = []
+    stage.reward.create_subscription(
+        Bool, 'episode_reset/running', lambda m: said.append(m.data), TASK
+    )
+    arm = stage.add(FakeArm())
+    stage.start(**MOTION, handover_time=1.0)
+    stage.until(lambda: said and said[-1])
+    stage.succeed_until(lambda: not said[-1])
+    over = time.monotonic()
+    answer = stage.call()
+    assert not answer.success and 'under way already' in answer.message
+    assert not arm.commands
+    stage.until(lambda: arm.commands)
+    assert time.monotonic() - over > 0.7
+    stage.until(lambda: stage.reward.episode == 2)
+
+
+# Simulated time
+
+
+class SimulatedTime:
+    """Tells /clock, `speed` seconds a second."""
+
+    def __init__(self, stage: Stage, seconds: float, speed: float) -> None:
+        self.seconds = seconds
+        self.speed = speed
+        self._publisher = stage.reward.create_publisher(Clock, '/clock', 10)
+        stage.reward.create_timer(0.02, self._tell)
+
+    def _tell(self) -> None:
+        self.seconds += 0.02 * self.speed
+        nanoseconds = round(self.seconds * 1e9)
+        self._publisher.publish(Clock(clock=Time(nanoseconds=nanoseconds).to_msg()))
+
+
+def test_simulated_time_that_begins_late(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episode_loop, 'PATIENCE', 0.5)
+    scene = stage.add(FakeScene())
+    node = stage.start(use_sim_time=True, episode_time=5.0)
+    health: list[str] = []
+    stage.until(lambda: [health.append(node._loop.health()[1]), 'has not gone on' in health[-1]][1])
+    assert '/clock' in health[-1] and 'use_sim_time' in health[-1]
+    simulated = SimulatedTime(stage, 1000.0, 0.1)
+    stage.until(lambda: 'has not gone on' not in node._loop.health()[1])
+    stage.spin(0.5)
+    assert scene.resets == 0, 'an episode of 5 s ended where time began at 1000 s'
+    simulated.speed = 10.0
+    stage.until(stage.rows)
+    (row,) = stage.rows()
+    assert row['outcome'] == 'time is up' and 5 <= float(row['seconds']) < 8
+
+
+def test_a_motion_in_a_slow_simulator(stage: Stage) -> None:
+    stage.add(FakeArm(parameter_overrides=[Parameter('use_sim_time', value=True)]))
+    SimulatedTime(stage, 1000.0, 0.2)
+    stage.start(**{**MOTION, 'reset_time_limit': 0.5, 'use_sim_time': True})
+    stage.spin(1.0)
+    begun = time.monotonic()
+    answer = stage.call()
+    assert answer.success, answer.message
+    assert time.monotonic() - begun > 2, 'half a second of simulated time, and to come to rest'
 
 
 # The log

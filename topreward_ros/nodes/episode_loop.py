@@ -19,6 +19,7 @@ from topreward_ros.msg import Progress, SuccessDetected
 
 from .diagnostics import ERROR, OK, WARN
 from .episode_log import EpisodeLog, EpisodeRecord
+from .forward_clock import ForwardClock
 from .qos import RESULT, TASK
 from .rclpy_versions import steady_clock
 from .reset_settings import ResetSettings
@@ -35,6 +36,7 @@ ON_ITS_WAY = 2.0  # how long a message may be [s]
 class Phase(enum.Enum):
     STARTING = 'starting an episode'
     RUNNING = 'an episode is running'
+    OVER = 'the episode is over'
     RESETTING = 'resetting'
     SETTLING = 'settling'
     STUCK = 'the reset failed'
@@ -43,8 +45,8 @@ class Phase(enum.Enum):
 class EpisodeLoop:
     """Lives from activation to deactivation, on the executor's thread.
 
-    Episodes are timed by the node's clock, so that they follow simulated time, which may stand
-    still or begin anew; answers and resets by the wall's.
+    Episodes are timed by a ForwardClock, so that they follow simulated time; what is asked of
+    other nodes by the steady clock.
     """
 
     def __init__(
@@ -73,11 +75,12 @@ class EpisodeLoop:
         self._asked = -math.inf  # monotonic
         self._waiting: list[Callable[[bool, str], None]] = []
         self._complaint = ''
-        self._clock = 0.0  # the node's, when it was read last
-        self._set_back = 0.0  # by how much it has jumped back in all
+        self._clock = ForwardClock(node)
         self._heard = 0.0
         self._phase = Phase.STARTING
-        self._since = self._now()
+        self._since = self._clock.now()
+        self._entered = time.monotonic()
+        self._handover = 0.0  # until the reset begins, once the episode is over [s]
         name = settings.reward_node.rstrip('/')
         self._subscriptions = [
             node.create_subscription(Progress, f'{name}/progress', self._on_progress, RESULT),
@@ -97,11 +100,13 @@ class EpisodeLoop:
         self._timer.cancel()
         self._node.destroy_timer(self._timer)
         self._reset.stop()
+        seconds = self._clock.now() - self._since
         if self._phase is Phase.RUNNING:
-            self._outcome, self._length = 'cut off', self._now() - self._since
+            self._outcome, self._length = 'cut off', seconds
+        if self._phase is Phase.RESETTING:
+            self._write('cut off', seconds)
+        else:
             self._write('not done', 0.0)
-        elif self._phase is Phase.RESETTING:
-            self._write('cut off', self._now() - self._since)
         self._tell_running(False)
         self._tell_waiting(False, 'the node was deactivated')
         for subscription in self._subscriptions:
@@ -111,7 +116,7 @@ class EpisodeLoop:
 
     def request_reset(self, tell: Callable[[bool, str], None]) -> None:
         """Reset now; tell whether that went well, and the reason, when it is over."""
-        if self._phase in (Phase.RESETTING, Phase.SETTLING):
+        if self._phase in (Phase.OVER, Phase.RESETTING, Phase.SETTLING):
             tell(False, 'a reset is under way already')
             return
         self._waiting.append(tell)
@@ -122,7 +127,9 @@ class EpisodeLoop:
             return ERROR, self._complaint
         if self._complaint:
             return WARN, self._complaint
-        silence = self._now() - self._heard
+        if (standstill := self._clock.standstill()) > PATIENCE:
+            return WARN, f'/clock has not gone on for {standstill:.0f} s, and use_sim_time is set'
+        silence = self._clock.now() - self._heard
         if self._phase is Phase.RUNNING and silence > PATIENCE:
             return WARN, f'the reward node has told no progress for {silence:.0f} s'
         return OK, self._phase.value
@@ -133,29 +140,30 @@ class EpisodeLoop:
             'episodes': self._log.count if self._log else 'not logged',
             'successes': self._log.successes if self._log else 'not logged',
             'progress': f'{self._progress:.3f}',
-            'seconds in this phase': f'{self._now() - self._since:.1f}',
+            'seconds in this phase': f'{self._clock.now() - self._since:.1f}',
         }
 
     # The loop
 
     def _tick(self) -> None:
-        now = self._now()
+        now = self._clock.now()
         {
             Phase.STARTING: self._start,
             Phase.RUNNING: self._watch,
+            Phase.OVER: self._hand_over,
             Phase.RESETTING: self._see_to_reset,
             Phase.SETTLING: self._settle,
             Phase.STUCK: lambda _now: None,
         }[self._phase](now)
 
-    def _start(self, now: float) -> None:
+    def _start(self, _now: float) -> None:
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer.result(), None
             if answer.success:
                 self._enter(Phase.RUNNING)
                 self._node.get_logger().info(f'{answer.message} runs: {self._task or "same task"}')
                 return
-            self._complain(f'the reward node starts no episode: {answer.message}', now)
+            self._complain(f'the reward node starts no episode: {answer.message}')
         waited = time.monotonic() - self._asked
         if waited > ANSWER_TIME:
             self._forget_answer()
@@ -164,7 +172,7 @@ class EpisodeLoop:
             if self._client.service_is_ready():
                 self._answer = self._client.call_async(Trigger.Request())
             else:
-                self._complain(f'nobody offers {self._service}: is the reward node up?', now)
+                self._complain(f'nobody offers {self._service}: is the reward node up?')
 
     def _watch(self, now: float) -> None:
         if self._settings.episode_time and now - self._since >= self._settings.episode_time:
@@ -191,8 +199,8 @@ class EpisodeLoop:
             self._tell_waiting(True, 'reset; the next episode begins')
 
     def _end(self, outcome: str) -> None:
-        """End the episode, if there is one, and begin to reset."""
-        now = self._now()
+        """End the episode, if there is one, and let whoever acts let go before the reset."""
+        now = self._clock.now()
         self._forget_answer()  # an episode that is about to start is not the one after the reset
         self._asked = -math.inf
         self._outcome, self._length = outcome, now - self._since
@@ -201,11 +209,18 @@ class EpisodeLoop:
             self._node.get_logger().info(
                 f'{outcome} after {self._length:.1f} s, progress {self._progress:.2f}: resetting'
             )
+        self._handover = self._settings.handover_time if outcome else 0.0
+        self._enter(Phase.OVER)
+        self._hand_over(self._since)
+
+    def _hand_over(self, now: float) -> None:
+        if now - self._since < self._handover:
+            return
         self._enter(Phase.RESETTING)
         try:
             self._reset.begin()
         except ResetError as error:
-            self._fail(str(error), now)
+            self._fail(str(error), self._since)
 
     def _fail(self, reason: str, now: float) -> None:
         self._node.get_logger().error(
@@ -218,7 +233,7 @@ class EpisodeLoop:
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        self._since = self._now()
+        self._since, self._entered = self._clock.now(), time.monotonic()
         self._tell_running(phase is Phase.RUNNING)
         if phase is Phase.RUNNING:
             self._episode, self._progress, self._still = None, math.nan, None
@@ -236,7 +251,7 @@ class EpisodeLoop:
     def _on_progress(self, message: Progress) -> None:
         if not self._is_of_this_episode(message):
             return
-        now = self._now()
+        now = self._clock.now()
         self._episode, self._progress = message.episode, message.progress
         self._told_task, self._heard = message.task, now
         if math.isnan(message.progress) or not self._settings.stall_time:
@@ -257,7 +272,7 @@ class EpisodeLoop:
         """
         if self._phase is not Phase.RUNNING:
             return False
-        if message.episode == self._finished and self._now() - self._since < ON_ITS_WAY:
+        if message.episode == self._finished and time.monotonic() - self._entered < ON_ITS_WAY:
             return False
         return not self._task or message.task.strip() == self._task.strip()
 
@@ -286,8 +301,8 @@ class EpisodeLoop:
         except OSError as error:
             self._node.get_logger().error(f'the episode is not in the log: {error}')
 
-    def _complain(self, what: str, now: float) -> None:
-        if now - self._since > PATIENCE:
+    def _complain(self, what: str) -> None:
+        if time.monotonic() - self._entered > PATIENCE:
             self._complaint = what
             self._node.get_logger().warning(what, throttle_duration_sec=10.0)
 
@@ -295,10 +310,3 @@ class EpisodeLoop:
         if self._answer is not None:
             self._client.remove_pending_request(self._answer)
             self._answer = None
-
-    def _now(self) -> float:
-        """The node's clock [s], but it never goes back: where that does, this one goes on."""
-        clock = self._node.get_clock().now().nanoseconds / 1e9
-        self._set_back += max(0.0, self._clock - clock)
-        self._clock = clock
-        return float(clock + self._set_back)

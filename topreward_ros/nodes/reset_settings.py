@@ -76,6 +76,13 @@ class ResetSettings:
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
+    handover_time: float = parameter(
+        0.3,
+        'Between the end of an episode, told on ~/running, and its reset, for whoever moves the '
+        'robot to let go of it [s].',
+        Change.INACTIVE,
+        range=(0.0, 60.0),
+    )
     settle_time: float = parameter(
         0.5,
         'Between a reset and the next episode, for the scene to come to rest [s].',

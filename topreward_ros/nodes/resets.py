@@ -17,6 +17,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from ..scoring.errors import TopRewardError
+from .forward_clock import ForwardClock
 from .qos import COMMAND, JOINT_STATES
 from .reset_settings import ResetSettings
 
@@ -33,7 +34,7 @@ class ResetError(TopRewardError):
 
 
 class Reset(Protocol):
-    """One way to reset. Its time limits are of the wall's clock: simulated time may begin anew."""
+    """One way to reset."""
 
     def begin(self) -> None:
         """Start; raises ResetError with the reason where that cannot be."""
@@ -62,7 +63,10 @@ def make_reset(node: Node, settings: ResetSettings) -> Reset:
 
 
 class TriggerReset:
-    """Calls a Trigger service of the scene or robot and believes its answer."""
+    """Calls a Trigger service of the scene or robot and believes its answer.
+
+    It has its time by the steady clock: a simulator may stand still while it resets.
+    """
 
     def __init__(self, node: Node, settings: ResetSettings) -> None:
         self._node = node
@@ -107,27 +111,26 @@ class TriggerReset:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was told of a joint: position and velocity [rad, rad/s or m, m/s], and when."""
+    """What was told of a joint: position and velocity [rad, rad/s or m, m/s], and when [s]."""
 
     position: float
     velocity: float
     heard: float
 
-    @property
-    def age(self) -> float:
-        """[s]"""
-        return time.monotonic() - self.heard
-
 
 class HomeMotion:
-    """Sends one trajectory to a controller, and sees from the joint states whether it is done."""
+    """Sends one trajectory to a controller, and sees from the joint states whether it is done.
+
+    Timed by a ForwardClock, as controllers follow simulated time, however slow that is.
+    """
 
     def __init__(self, node: Node, settings: ResetSettings) -> None:
         self._node = node
         self._settings = settings
         self._moving = False
         self._arrived = False
-        self._ends = 0.0  # when the trajectory that was sent is over (monotonic) [s]
+        self._clock = ForwardClock(node)
+        self._ends = 0.0  # when the trajectory that was sent is over [s]
         self._near_since: float | None = None
         self._seen: dict[str, Seen] = {}
         self._others: set[str] = set()  # names of joints that are not ours
@@ -151,7 +154,7 @@ class HomeMotion:
                 f'the way home would take {seconds:.0f} s at {self._settings.speed} a second; '
                 f'expected at most {LONGEST_MOTION:.0f} s'
             )
-        self._ends = time.monotonic() + seconds
+        self._ends = self._clock.now() + seconds
         self._near_since = None
         self._moving, self._arrived = True, False
         self._send(self._settings.home, seconds)
@@ -165,7 +168,7 @@ class HomeMotion:
         except ResetError:
             self.stop()
             raise
-        if time.monotonic() > self._ends + self._settings.reset_time_limit:
+        if self._clock.now() > self._ends + self._settings.reset_time_limit:
             apart = [abs(a - b) for a, b in zip(where, self._settings.home, strict=True)]
             worst = apart.index(max(apart))
             self.stop()
@@ -207,7 +210,8 @@ class HomeMotion:
         """Where a joint comes to rest, whatever its driver says of its velocity."""
         most = 2 * self._settings.speed  # of a smooth motion in its middle
         velocity = min(max(seen.velocity, -most), most)
-        there = seen.position + velocity * (seen.age + STOP_TIME / 2)
+        age = self._clock.now() - seen.heard
+        there = seen.position + velocity * (age + STOP_TIME / 2)
         return min(max(there, min(low, seen.position)), max(high, seen.position))
 
     def _check_limits(self, where: list[float]) -> None:
@@ -238,7 +242,7 @@ class HomeMotion:
         )
 
     def _on_joint_state(self, message: JointState) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         # Some drivers send no velocities, or fewer, and grippers apart from arms.
         velocities = dict(zip(message.name, message.velocity, strict=False))
         for joint, position in zip(message.name, message.position, strict=False):
@@ -279,7 +283,7 @@ class HomeMotion:
                 f'no position of {", ".join(unknown)} on {topic}, which tells of '
                 f'{", ".join(sorted({*self._seen, *self._others}))}'
             )
-        age = max(seen.age for seen in self._seen.values())
+        age = self._clock.now() - min(seen.heard for seen in self._seen.values())
         if age > settings.joint_state_timeout:
             raise ResetError(
                 f'no joint states on {topic} for {age:.1f} s; expected one every '
