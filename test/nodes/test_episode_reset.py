@@ -531,7 +531,64 @@ def test_a_row_that_cannot_be_written_leaves_no_trace(
         log.write(record)
     assert (tmp_path / 'log.csv').read_text() == before and log.count == 1
     log.write(record)
+    log.close()
     assert EpisodeLog(tmp_path / 'log.csv').successes == 2
+
+
+RECORD = EpisodeRecord('now', 'Open it.', 'success', 1.0, 0.97, 'done', 2.0)
+
+
+@pytest.mark.parametrize('emptied', [True, False])
+def test_a_log_that_is_moved_away_or_emptied_begins_anew(tmp_path: Path, emptied: bool) -> None:
+    file = tmp_path / 'log.csv'
+    log = EpisodeLog(file)
+    log.write(RECORD)
+    log.write(RECORD)
+    if emptied:
+        file.write_text('')
+    else:
+        file.rename(tmp_path / 'monday.csv')
+        assert len((tmp_path / 'monday.csv').read_text().splitlines()) == 3
+    log.write(RECORD)
+    assert (log.count, log.successes) == (1, 1)
+    with file.open(newline='') as stream:
+        assert [row['number'] for row in csv.DictReader(stream)] == ['1']
+    log.close()
+
+
+def test_a_log_has_one_writer(tmp_path: Path) -> None:
+    log = EpisodeLog(tmp_path / 'log.csv')
+    with pytest.raises(ValueError, match='written by another node; name another file'):
+        EpisodeLog(tmp_path / 'log.csv')
+    log.close()
+    EpisodeLog(tmp_path / 'log.csv').close()
+
+
+def test_a_log_that_a_spreadsheet_has_saved(tmp_path: Path) -> None:
+    file = tmp_path / 'log.csv'
+    log = EpisodeLog(file)
+    log.write(RECORD)
+    log.close()
+    file.write_bytes(b'\xef\xbb\xbf' + file.read_bytes().replace(b'\n', b'\r\n'))
+    log = EpisodeLog(file)
+    assert (log.count, log.successes) == (1, 1)
+    log.write(RECORD)
+    log.close()
+    with file.open(encoding='utf-8-sig', newline='') as stream:
+        assert [row['number'] for row in csv.DictReader(stream)] == ['1', '2']
+
+
+def test_another_log_while_inactive(stage: Stage, tmp_path: Path) -> None:
+    stage.add(FakeScene())
+    stage.start(activate=False)
+    other = tmp_path / 'other.csv'
+    (change,) = stage.node.set_parameters([Parameter('log_file', value=str(other))])
+    assert change.successful
+    assert stage.change('ACTIVATE')
+    stage.until(lambda: stage.reward.episode == 1)
+    stage.succeed_until(lambda: stage.reward.episode == 2)
+    assert not stage.rows()
+    assert len(other.read_text().splitlines()) == 2
 
 
 # Tasks

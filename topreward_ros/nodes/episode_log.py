@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import fcntl
 import io
 import os
 from dataclasses import dataclass
@@ -35,48 +36,92 @@ HEADER = ','.join(['number', *(field.name for field in dataclasses.fields(Episod
 
 
 class EpisodeLog:
-    """Appends to a file; a row is on the disk when `write` returns.
+    """Appends to a file of its own; a row is on the disk when `write` returns.
 
-    count is the number of episodes in the file, successes of those that succeeded.
+    count is the number of episodes in the file, successes of those that succeeded. Where the file
+    is moved away or emptied meanwhile, the next row begins a new one.
     """
 
     def __init__(self, file: Path) -> None:
-        """Raises ValueError for a file that is not such a table, OSError where it cannot be had."""
+        """Raises ValueError for a file that is not such a table or is another node's, OSError
+        where it cannot be had.
+        """
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open('a+', encoding='utf-8', newline='') as stream:
-            stream.seek(0)
-            text = stream.read()
-            begun = text.split('\n')[0]
-            if begun != HEADER and not (begun == text and HEADER.startswith(text)):
-                raise ValueError(f'{file} is not a log of episodes; expected columns {HEADER}')
-            # A line without an end was cut off while it was written: it did not happen.
-            whole = text[: text.rfind('\n') + 1]
-            if whole != text:
-                stream.truncate(len(whole.encode()))
-            if not whole:
-                stream.write(f'{HEADER}\n')
-        rows = list(csv.DictReader(io.StringIO(whole)))
-        self.count = len(rows)
-        self.successes = sum(row['outcome'] == 'success' for row in rows)
+        self._stream = self._open()
 
     def write(self, record: EpisodeRecord) -> None:
-        """Raises OSError, and then nothing is counted."""
+        """Raises as the constructor, and then nothing is counted."""
+        self._follow()
         row = io.StringIO()
         values = [_shown(value) for value in dataclasses.astuple(record)]
         csv.writer(row, lineterminator='\n').writerow([self.count + 1, *values])
-        with self._file.open('ab') as stream:
-            before = stream.seek(0, os.SEEK_END)
-            try:
-                stream.write(row.getvalue().encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.truncate(self._file, before)
-                raise
+        line = row.getvalue().encode()
+        before = self._stream.seek(0, os.SEEK_END)
+        try:
+            if self._stream.write(line) != len(line):
+                raise OSError('only a part of the row could be written')
+            os.fsync(self._stream.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._stream.truncate(before)
+            raise
         self.count += 1
         self.successes += record.outcome == 'success'
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _open(self) -> io.FileIO:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        stream = io.FileIO(self._file, 'a+')
+        try:
+            self._lock(stream)
+            self._read(stream)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _lock(self, stream: io.FileIO) -> None:
+        """Two that count on their own would give the same numbers."""
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f'{self._file} is being written by another node; name another file'
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+
+    def _read(self, stream: io.FileIO) -> None:
+        stream.seek(0)
+        found = stream.readall()
+        # A spreadsheet may have saved it, with its own mark at the beginning and ends of lines.
+        begun = found.split(b'\n')[0].decode('utf-8-sig', 'replace').rstrip('\r')
+        if begun != HEADER and not (b'\n' not in found and HEADER.startswith(begun)):
+            raise ValueError(f'{self._file} is not a log of episodes; expected columns {HEADER}')
+        # A line without an end was cut off while it was written: it did not happen.
+        whole = found[: found.rfind(b'\n') + 1]
+        if whole != found:
+            stream.truncate(len(whole))
+        if not whole:
+            stream.write(f'{HEADER}\n'.encode())
+        try:
+            rows = list(csv.DictReader(io.StringIO(whole.decode('utf-8-sig', 'replace'))))
+        except csv.Error as error:
+            raise ValueError(f'{self._file} is no table any more: {error}') from error
+        self.count = len(rows)
+        self.successes = sum(row['outcome'] == 'success' for row in rows)
+
+    def _follow(self) -> None:
+        """Begin anew where the file was moved away or emptied."""
+        ours = os.fstat(self._stream.fileno())
+        if not (self._file.exists() and os.path.samestat(ours, self._file.stat())):
+            stream = self._open()
+            self._stream.close()
+            self._stream = stream
+        elif not ours.st_size:
+            self._read(self._stream)
 
 
 def _shown(value: str | float) -> str:

@@ -298,7 +298,7 @@ class EpisodeLoop:
         self._outcome = ''
         try:
             self._log.write(record)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._node.get_logger().error(f'the episode is not in the log: {error}')
 
     def _complain(self, what: str) -> None:

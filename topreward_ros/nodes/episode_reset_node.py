@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from functools import partial
 from pathlib import Path
@@ -52,20 +51,17 @@ class EpisodeResetNode(ManagedNode):
     async def configure(self) -> None:
         settings = self._read_settings()
         self.resolve_service_name(f'{settings.reward_node}/start_episode')  # or it is no name
-        try:
-            file = settings.log_file and Path(settings.log_file).expanduser()
-            self._log = EpisodeLog(file) if file else None
-        except (OSError, RuntimeError, csv.Error) as error:
-            raise ValueError(f'log_file cannot be used: {error}') from error
+        self._open_log(settings.log_file)
         # From now on it listens, so that joint states are there at activation.
         self._set_reset(settings)
         self.get_logger().info(
             f'{settings.reset} resets; log: '
-            + (f'{file}, {self._log.count} episodes so far' if self._log else 'none')
+            + (f'{settings.log_file}, {self._log.count} episodes so far' if self._log else 'none')
         )
 
     async def activate(self) -> None:
         settings = self._read_settings()
+        self._open_log(settings.log_file)
         reset = self._set_reset(settings)
         self._loop = EpisodeLoop(self, settings, reset, self._log, self._tell_running)
 
@@ -82,13 +78,24 @@ class EpisodeResetNode(ManagedNode):
         self._stop()
         if self._reset is not None:
             self._reset[1].close()
-        self._reset = self._log = None
+        self._reset = None
+        self._open_log('')
 
     def _stop(self) -> None:
         if self._loop is not None:
             self._loop.close()
             self._loop = None
             self._running.wait_for_all_acked(Duration(seconds=0.5))
+
+    def _open_log(self, file: str) -> None:
+        """Go on with this file, or with none; ValueError where it cannot be used."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        try:
+            self._log = EpisodeLog(Path(file).expanduser()) if file else None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ValueError(f'log_file cannot be used: {error}') from error
 
     def _set_reset(self, settings: ResetSettings) -> Reset:
         """The reset for these settings; made anew where they have changed."""
