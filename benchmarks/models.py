@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -81,6 +83,7 @@ def _random_model(shape: str, how: LoadOptions) -> Checkpoint:
     """Random weights (normal, 0.02) made where they shall be: they need not go through a disk."""
     began, device = time.monotonic(), how.torch_device()
     folder = Path(tempfile.mkdtemp(prefix='topreward-'))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with _made_on(device, how.torch_dtype(device)):
         torch.manual_seed(0)
         model = new_model(folder, PUBLISHED[shape]).eval().requires_grad_(False)
