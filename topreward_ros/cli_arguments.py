@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from .scoring.errors import TopRewardError
+
 DEMO_MODEL_NOTE = (
     'This is the small model that comes with the package. It knows its own small world, that of '
     'topreward demo, and nothing else: of any other picture its numbers mean nothing. Give a model '
@@ -34,9 +36,16 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def typed(text: str, default: Any) -> Any:
-    """The value of a setting of this default's type; 4 will do where 4.0 is meant."""
-    value = yaml.safe_load(text)
-    return float(value) if isinstance(default, float) and type(value) is int else value
+    """The value of a setting of this default's type; 4 or 4e1 will do where 4.0 is meant.
+
+    Raises TopRewardError for what is no number where one is meant.
+    """
+    if not isinstance(default, float):
+        return yaml.safe_load(text)
+    try:
+        return float(text)
+    except ValueError as error:
+        raise TopRewardError(f'--set: {text!r} is not a number') from error
 
 
 def positive(text: str) -> float:
@@ -50,6 +59,13 @@ def whole(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text} is below 1')
+    return value
+
+
+def pixels(text: str) -> int:
+    value = int(text)
+    if value < 1024:
+        raise argparse.ArgumentTypeError(f'{text} pixels are too few; expected 1024 or more')
     return value
 
 

@@ -6,15 +6,25 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cli_arguments import DEMO_MODEL_NOTE, add_model, add_setting, positive, typed, whole
+from .cli_arguments import (
+    DEMO_MODEL_NOTE,
+    add_model,
+    add_setting,
+    pixels,
+    positive,
+    typed,
+    whole,
+)
 from .scoring.errors import TopRewardError
 
 if TYPE_CHECKING:
     from .offline.clip_scores import Plan
     from .offline.outputs import Reading
+    from .offline.recording import Recording
     from .offline.sources import SourceOptions
     from .scoring.checkpoint import LoadOptions
 
@@ -65,13 +75,17 @@ def calibrate(options: argparse.Namespace) -> int:
     from .offline.calibrate import attempts_of, describe, make_calibration
     from .offline.calibration_file import write_calibration
     from .offline.labelled import open_recordings
+    from .offline.whole_files import check_file
 
+    check_file(options.save)
     plan, read = _plan(options, None), _source_options(options)
     recordings = open_recordings(options.source, read, True)
     if options.failed:
         recordings += open_recordings(options.failed, read, False)
+    _tell_remarks(recordings)
     scorer, identity, _ = _load(options)
-    found = attempts_of(scorer, recordings, plan, Console(stderr=True))
+    least = options.window + options.hold - 1
+    found = attempts_of(scorer, recordings, plan, Console(stderr=True), least)
     made = make_calibration(
         [attempt for _, attempt in found],
         [recording.task for recording, _ in found],
@@ -97,13 +111,16 @@ def evaluate(options: argparse.Namespace) -> int:
     from .offline.evaluation.run import EvaluateOptions
     from .offline.evaluation.run import evaluate as run
     from .offline.labelled import open_recordings
+    from .offline.whole_files import check_folder
 
+    check_folder(options.save)
     made = read_calibration(options.calibration) if options.calibration else None
     recordings = open_recordings(options.source, _source_options(options))
+    _tell_remarks(recordings)
     scorer, identity, checkpoint = _load(options)
     notes = (_note(options),) if _note(options) else ()
     report = run(
-        make_methods(options.methods, scorer, checkpoint),
+        make_methods(options.methods, scorer, checkpoint, _max_pixels(options)),
         identity,
         recordings,
         EvaluateOptions(
@@ -186,7 +203,20 @@ def _source_options(options: argparse.Namespace) -> SourceOptions:
         episodes.window()
     except ValueError as error:
         raise TopRewardError(str(error)) from error
-    return SourceOptions(options.task or '', options.camera, episodes, options.image_topic)
+    return SourceOptions(
+        task=options.task or '',
+        folder_fps=options.folder_fps,
+        camera=options.camera,
+        bag=episodes,
+        image_topic=options.image_topic,
+    )
+
+
+def _tell_remarks(recordings: Sequence[Recording]) -> None:
+    from .offline.recording import remarks
+
+    for remark in remarks(recordings):
+        print(remark)
 
 
 def _reading(options: argparse.Namespace) -> Reading:
@@ -278,7 +308,7 @@ def _add_sources(parser: argparse.ArgumentParser, save: str) -> None:
     parser.add_argument('--quantization', default='none', help='none, 8bit or 4bit')
     parser.add_argument(
         '--max-pixels',
-        type=whole,
+        type=pixels,
         help='frames are shrunk to at most this many; default: as for the node',
     )
     parser.add_argument('--adapter', help='LoRA adapter: folder, or id on the hub')
@@ -286,6 +316,9 @@ def _add_sources(parser: argparse.ArgumentParser, save: str) -> None:
     parser.add_argument('--fps', type=positive, default=2.0, help='frames kept a second')
     parser.add_argument(
         '--max-frames', type=whole, default=64, help='then every second pair is dropped'
+    )
+    parser.add_argument(
+        '--folder-fps', type=positive, default=0.0, help='images a second in a folder of images'
     )
     parser.add_argument('--image-topic', help='of a bag with several')
     parser.add_argument('--camera', help='of a dataset with several')

@@ -171,6 +171,8 @@ def _row(episode: Written, index: int, file: int, first: int, begin: int) -> dic
         f'videos/{TOP}/to_timestamp': (begin + episode.frames) / FPS,
         'stats/next.success/max': [episode.is_success],
         'stats/timestamp/max': [(episode.frames - 1) / FPS],
+        # There is no arm: what it did is what was seen.
+        'stats/action/mean': [float(np.mean(episode.top))],
     }
 
 

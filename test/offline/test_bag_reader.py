@@ -76,6 +76,8 @@ def some() -> list[Recorded]:
 
 def check(bag: Bag) -> None:
     for _ in range(2):
+        bag.rest()
+        assert not bag._reader.is_open
         read = list(bag.frames())
         assert len(read) == 5
         for k, (image, shown) in enumerate(read):

@@ -5,24 +5,35 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import itertools
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from topreward_ros.demo.model import FOLDER
-from topreward_ros.offline.calibrate import attempt, describe, make_calibration, static_curve
+from topreward_ros.offline.calibrate import (
+    attempt,
+    attempts_of,
+    describe,
+    make_calibration,
+    static_curve,
+)
 from topreward_ros.offline.calibration_file import (
     CalibrationError,
     read_calibration,
     write_calibration,
 )
+from topreward_ros.offline.clip import Clip
 from topreward_ros.offline.clip_scores import Plan
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.scale_fitting import Attempt
+from topreward_ros.reward.success import SuccessDetector
 from topreward_ros.scoring.checkpoint import Checkpoint, load_checkpoint
 from topreward_ros.scoring.identity import Identity, identify
 from topreward_ros.scoring.recompute import RecomputeScorer
@@ -160,6 +171,34 @@ def test_a_scale_without_the_static_curve_where_that_rises_as_much() -> None:
     made = make_calibration([tried], ['a'], Identity('m', 'f', 'l', 'w'), 2.0)
     assert made.static is None and made.plain.levels[-1] == pytest.approx(-7)
     assert any('length_bias has to stay none' in line for line in describe(made))
+
+
+def test_demonstrations_as_short_as_can_be() -> None:
+    """What calls success knows of rounding: each of them is found a success again."""
+    random = np.random.default_rng(0)
+    attempts = [
+        Attempt(np.sort(random.normal(-5, 3, 4)), np.arange(4.0), np.arange(1, 5), np.full(4, -9.0))
+        for _ in range(200)
+    ]
+    made = make_calibration(attempts, ['a'], Identity('m', 'f', 'l', 'w'), 1.0)
+    assert made.plain.detected == 1
+    for each in attempts:
+        detector = SuccessDetector(made.plain.threshold, made.window, made.hold)
+        assert any(detector.update(value) for value in each.log_probs)
+    assert any('cannot be told of recordings this short' in line for line in describe(made))
+
+
+def test_a_recording_that_is_too_short_is_named_and_left_out(demo: Checkpoint) -> None:
+    console = Console(file=io.StringIO())
+    recordings = [recording(3), dataclasses.replace(recording(4), name='brief')]
+    recordings[1] = dataclasses.replace(recordings[1], clip=brief(recordings[1].clip))
+    found = attempts_of(StreamingScorer(demo), recordings, Plan(4.0), console, least=4)
+    assert [each.name for each, _ in found] == [recordings[0].name]
+    assert 'brief: left out: it has 1 scores' in console.file.getvalue()
+
+
+def brief(clip: Clip) -> Clip:
+    return dataclasses.replace(clip, frames=lambda: itertools.islice(clip.frames(), 1))
 
 
 def test_a_threshold_that_tells_nothing_is_told_so() -> None:

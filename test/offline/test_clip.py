@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -59,6 +60,74 @@ def test_a_folder_in_the_order_of_names(tmp_path: Path) -> None:
     clip = open_clip(tmp_path, fps=4)
     assert [(t, int(i.mean())) for t, i in clip.frames()] == [(0, 0), (0.25, 100), (0.5, 200)]
     assert clip.seconds == 0.75
+
+
+def test_numbers_in_names_count(tmp_path: Path) -> None:
+    for k in (2, 0, 10, 9):
+        Image.fromarray(grey(10 * k)).save(tmp_path / f'frame_{k}.png')
+    assert [int(image.mean()) for _, image in open_clip(tmp_path).frames()] == [0, 20, 90, 100]
+
+
+def test_an_assumed_rate_is_told(tmp_path: Path, video: Path) -> None:
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    Image.fromarray(grey(0)).save(folder / '0.png')
+    assert '30 a second is assumed' in open_clip(folder).remark
+    assert open_clip(folder, fps=4).remark == open_clip(video).remark == ''
+
+
+def half_lit() -> np.ndarray:
+    """Light on the left."""
+    image = grey(0)
+    image[:, :32] = 240
+    return image
+
+
+def test_a_phone_held_upright(tmp_path: Path) -> None:
+    """What is filmed sideways and says so is shown upright: left is above then."""
+    file = tmp_path / 'phone.mp4'
+    with av.open(str(file), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(half_lit(), 'rgb24')))
+        container.mux(stream.encode())
+    content = bytearray(file.read_bytes())
+    matrix = content.index(b'tkhd') + 44
+    turned = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # clockwise by 90 degrees
+    content[matrix : matrix + 36] = struct.pack('>9i', *turned)
+    file.write_bytes(content)
+    (_, image), *_ = open_clip(file).frames()
+    assert image.shape == (64, 48, 3)
+    assert image[:28].mean() > 200 and image[36:].mean() < 40
+
+
+def test_a_photo_held_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned clockwise to be shown
+    Image.fromarray(half_lit()).save(tmp_path / '0.png', exif=exif)
+    ((_, image),) = open_clip(tmp_path).frames()
+    assert image.shape == (64, 48, 3)
+    assert image[:28].mean() > 200 and image[36:].mean() < 40
+
+
+def test_a_video_that_does_not_say_how_long_it_is(tmp_path: Path) -> None:
+    file = tmp_path / 'live.mkv'
+    with av.open(str(file), 'w', format='matroska', options={'live': '1'}) as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for k in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(10 * k), 'rgb24')))
+        container.mux(stream.encode())
+    with av.open(str(file)) as container:
+        assert not container.duration and not container.streams.video[0].frames
+    clip = open_clip(file)
+    assert (clip.fps, clip.seconds) == (pytest.approx(10), pytest.approx(2))
+
+
+def test_a_depth_image_is_no_picture(tmp_path: Path) -> None:
+    Image.fromarray(np.full((48, 64), 30_000, np.uint16)).save(tmp_path / '0.png')
+    with pytest.raises(ClipError, match='not a picture in colour'):
+        list(open_clip(tmp_path).frames())
 
 
 def test_the_example_moves() -> None:

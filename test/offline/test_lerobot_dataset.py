@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import json
 import shutil
@@ -81,6 +82,55 @@ def check_top(dataset: Dataset, written: list[Written], indices: Iterator[int]) 
 
 
 @pytest.mark.parametrize('version', VERSIONS)
+def test_an_episode_recorded_anew_is_another(
+    copy: Callable[[str], Path], written: list[Written], version: str
+) -> None:
+    folder = copy(version)
+    before = [each.origin for each in open_dataset(str(folder), camera='top').episodes]
+    assert before == [each.origin for each in open_dataset(str(folder), camera='top').episodes]
+    assert all(before)
+    shutil.rmtree(folder)
+    changed = dataclasses.replace(written[1], top=[255 - image for image in written[1].top])
+    WRITE[version](folder, [written[0], changed, *written[2:]])
+    after = [each.origin for each in open_dataset(str(folder), camera='top').episodes]
+    assert before[1] != after[1]
+    if version == 'v3.0':  # in 2.1 all files are new
+        assert [before[k] == after[k] for k in range(5)] == [True, False, True, True, True]
+
+
+def test_an_episode_that_was_taken_out(copy: Callable[[str], Path], written: list[Written]) -> None:
+    """Those after it keep the numbers that their tables have."""
+    folder = copy('v2.1')
+    for name in ('episodes', 'episodes_stats'):
+        file = folder / f'meta/{name}.jsonl'
+        lines = file.read_text().splitlines()
+        file.write_text('\n'.join(lines[:1] + lines[2:]))
+    (folder / 'data/chunk-000/episode_000001.parquet').unlink()
+    dataset = open_dataset(str(folder), camera='top')
+    assert [episode.index for episode in dataset.episodes] == [0, 2, 3, 4]
+    third = dataset.episodes[1]
+    assert third.table().first_index == written[0].frames + written[1].frames
+    assert len(list(third.clip.frames())) == written[2].frames
+
+
+def test_frames_by_their_times(copy: Callable[[str], Path]) -> None:
+    """A camera that once stood still for a second."""
+    folder = copy('v2.1')
+    file = folder / 'data/chunk-000/episode_000000.parquet'
+    table = pq.read_table(file)
+    times = np.array(table['timestamp'].to_pylist())
+    times[7:] += 1.0
+    column = pa.array(times, pa.float32())
+    builder.write_table(
+        file, table.set_column(table.column_names.index('timestamp'), 'timestamp', column)
+    )
+    episode = open_dataset(str(folder), camera='wrist').episodes[0]
+    shown = [time for time, _ in episode.clip.frames()]
+    assert shown[7] - shown[6] == pytest.approx(1.1, abs=1e-5)
+    assert episode.table().numbers(shown).tolist() == list(range(len(shown)))
+
+
+@pytest.mark.parametrize('version', VERSIONS)
 def test_what_a_dataset_says(
     folders: dict[str, Path], written: list[Written], version: str
 ) -> None:
@@ -91,7 +141,7 @@ def test_what_a_dataset_says(
     first = 0
     for k, (episode, made) in enumerate(zip(dataset.episodes, written, strict=True)):
         assert (episode.index, episode.task, episode.frames) == (k, made.task, made.frames)
-        assert (episode.first_index, episode.success) == (first, made.is_success)
+        assert (episode.table().first_index, episode.success) == (first, made.is_success)
         assert episode.clip.name == f'{version}/episode_{k:06d}'
         assert episode.clip.seconds == pytest.approx(made.frames / FPS)
         first += made.frames

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from rosbags.rosbag2 import Reader
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.model import FOLDER, SETTINGS
 from topreward_ros.demo.scene import Episode
+from topreward_ros.offline.bags.episodes import EpisodeOptions
 from topreward_ros.offline.clip import ClipError
 from topreward_ros.offline.clip_scores import Plan, score_clip
 from topreward_ros.offline.film import write_image_bag, write_video
 from topreward_ros.offline.outputs import Reading
+from topreward_ros.offline.recording import remarks
 from topreward_ros.offline.score_episode import ScoreError
 from topreward_ros.offline.score_files import ScoreOptions, score_files
 from topreward_ros.offline.score_table import read_rows
@@ -28,10 +31,12 @@ from topreward_ros.offline.sources import SourceOptions, open_source
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring.checkpoint import load_checkpoint
+from topreward_ros.scoring.errors import TopRewardError
 from topreward_ros.scoring.identity import Identity, identify
 from topreward_ros.scoring.score import Scorer
 from topreward_ros.scoring.streaming import StreamingScorer
 
+from .bags import SECOND, pixels, raw, write_bag
 from .demo_world import recording, unwatched
 from .lerobot_builder import draw, write_v21, write_v30
 
@@ -165,12 +170,54 @@ def test_what_does_not_fit_the_kind_of_source(
         score_files(*demo, options(tmp_path / 'new', tmp_path / 'a.mp4', tmp_path / 'b.mp4'))
 
 
+def test_results_do_not_come_among_the_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'run').mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScoreError, match='into itself'):
+        ScoreOptions(('run',), Path()).check()
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(TopRewardError, match='cannot be a folder'):
+        ScoreOptions(('run',), tmp_path / 'file').check()
+
+
+def test_an_episode_that_cannot_be_told_of_is_left_out_of_the_table(
+    tmp_path: Path, demo: tuple[Scorer, Identity]
+) -> None:
+    episodes = draw()[:2]
+    write_v21(tmp_path / 'data', episodes)
+    read = SourceOptions(camera='top')
+    score_files(*demo, options(tmp_path, tmp_path / 'data', read=read))
+    for file in (tmp_path / 'data/data/chunk-000').glob('*1.parquet'):
+        state = file.stat()
+        file.write_bytes(b'?' * state.st_size)
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(TopRewardError, match=r'episode_000001\.parquet cannot be read'):
+        score_files(*demo, options(tmp_path, tmp_path / 'data', read=read, parquet=True))
+    table = pq.read_table(tmp_path / 'out' / 'data' / 'topreward_progress.parquet')
+    assert len(table) == episodes[0].frames
+
+
+def test_images_all_stamped_alike_are_told_of(tmp_path: Path) -> None:
+    write_bag(tmp_path / 'still', [raw(SECOND, pixels(k), delay=k * SECOND) for k in range(4)])
+    source = open_source(str(tmp_path / 'still'), SourceOptions('x', bag=EpisodeOptions(task='x')))
+    (remark,) = remarks(source.recordings)
+    assert 'its 4 images are all stamped' in remark
+    source.close()
+
+
 def test_a_folder_of_videos_and_ids(tmp_path: Path) -> None:
     (tmp_path / 'films').mkdir()
     video(tmp_path / 'films' / 'a.mp4', 3)
     shutil.copy(tmp_path / 'films' / 'a.mp4', tmp_path / 'films' / 'b.mp4')
     source = open_source(str(tmp_path / 'films'), SourceOptions(task='x'))
     assert [each.name for each in source.recordings] == ['films/a', 'films/b']
+    shutil.copy(tmp_path / 'films' / 'a.mp4', tmp_path / 'films' / 'b.mkv')
+    source = open_source(str(tmp_path / 'films'), SourceOptions(task='x'))
+    assert [each.name for each in source.recordings] == ['films/a', 'films/b.mkv', 'films/b.mp4']
+    with pytest.raises(ClipError, match='without a name'):
+        open_source(' ', SourceOptions(task='x'))
     for mistyped in (tmp_path / 'films' / 'c.mp4', tmp_path / 'film'):
         with pytest.raises(ClipError, match='not there'):
             open_source(str(mistyped), SourceOptions(task='x'))

@@ -66,6 +66,8 @@ class VideoPublisher(Node):
             raise ValueError(f'image_transport is {transport!r}; expected raw or compressed')
         self._compressed = transport == 'compressed'
         self.clip: Clip = open_clip(self._value('source'), self._value('fps'))
+        if self.clip.remark:
+            self.get_logger().warning(self.clip.remark)
         message = CompressedImage if self._compressed else Image
         self._publisher = self.create_publisher(
             message, image_topic(TOPIC, transport), OFFERED_CAMERA

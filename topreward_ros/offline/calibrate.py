@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,12 +15,11 @@ from rich.progress import track
 from ..reward.calibration import Calibration, LengthBias, Scale
 from ..reward.scale_fitting import Attempt, length_bias, make_scale
 from ..scoring.curve import curve
-from ..scoring.errors import TopRewardError
 from ..scoring.identity import Identity
 from ..scoring.score import Scorer
 from .calibration_file import CalibrationError
 from .clip_scores import Plan, Watch, sampled, score_clip
-from .recording import Recording
+from .recording import GRIEF, Recording
 
 
 def attempt(scorer: Scorer, recording: Recording, plan: Plan, watch: Watch) -> Attempt:
@@ -90,15 +90,23 @@ def make_calibration(
 
 
 def attempts_of(
-    scorer: Scorer, recordings: Sequence[Recording], plan: Plan, console: Console
+    scorer: Scorer, recordings: Sequence[Recording], plan: Plan, console: Console, least: int = 1
 ) -> list[tuple[Recording, Attempt]]:
-    """Those that can be scored; what is wrong with the others is told."""
+    """Those that can be scored, at `least` times; what is wrong with the others is told."""
     found = []
     for recording in track(recordings, 'recordings', console=console):
         try:
-            found.append((recording, attempt(scorer, recording, plan, lambda frames, _: frames)))
-        except (TopRewardError, OSError, ValueError) as error:
+            made = attempt(scorer, recording, plan, lambda frames, _: frames)
+            if len(made.log_probs) < least:
+                raise CalibrationError(
+                    f'left out: it has {len(made.log_probs)} scores and success needs {least}; '
+                    'raise --fps'
+                )
+            found.append((recording, made))
+        except GRIEF as error:
             console.print(f'{recording.name}: {error}', highlight=False, markup=False)
+        finally:
+            recording.clip.rest()
     return found
 
 
@@ -109,11 +117,12 @@ def describe(made: Calibration) -> list[str]:
         if scale is None:
             lines.append(f'{name}: nothing rises, so length_bias has to stay none')
             continue
-        told = (
-            f'ROC-AUC {scale.roc_auc:.3f}, false alarms {scale.false_alarm:.0%}'
-            if made.failures
-            else f'called early in at most {scale.false_alarm:.0%} of new ones'
-        )
+        if made.failures:
+            told = f'ROC-AUC {scale.roc_auc:.3f}, false alarms {scale.false_alarm:.0%}'
+        elif math.isnan(scale.false_alarm):
+            told = 'how often it is called early cannot be told of recordings this short'
+        else:
+            told = f'called early in at most {scale.false_alarm:.0%} of new ones'
         lines.append(
             f'{name}: log P("True") from {scale.levels[0]:.3f} to {scale.levels[-1]:.3f} nat; '
             f'success from {scale.threshold:.3f} nat, reached by {scale.detected:.0%} of the '

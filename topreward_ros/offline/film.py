@@ -11,7 +11,7 @@ import numpy as np
 
 from ..scoring.window import NANOSECONDS
 from .bags.writer import TASK_QOS, BagWriter
-from .clip import import_av
+from .video_file import import_av
 from .whole_files import whole_file
 
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from .clip import ClipError, open_clip
+from .clip import ClipError
 from .recording import Recording
 from .score_episode import NO_TASK
-from .sources import BAG_SUFFIXES, VIDEO_SUFFIXES, SourceOptions, open_source, state_of
+from .sources import BAG_SUFFIXES, VIDEO_SUFFIXES, SourceOptions, open_one, open_source
 
 MANIFEST = 'curves.json'
 TRUTH = 'ground_truth'
@@ -99,9 +99,8 @@ def _from_manifest(folder: Path, options: SourceOptions) -> Iterator[Recording]:
         label = entry.get('success')
         if label is not None and not isinstance(label, bool):
             raise ClipError(f'{file} says success is {label!r}; expected true or false')
-        clip = open_clip(folder / name)
+        clip, origin = open_one(folder / name, options)
         stem = str(Path(name).with_suffix(''))
-        origin = state_of(folder / name)
         yield Recording(stem, clip, options.task or task, label, truth, published, origin)
 
 

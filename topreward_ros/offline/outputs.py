@@ -23,6 +23,7 @@ from ..scoring.window import NANOSECONDS
 from .bags.episodes import BagEpisode
 from .bags.scored import Told, write_scored_bag
 from .clip import ClipError
+from .lerobot.dataset import DatasetEpisode
 from .lerobot.progress import PROGRESS_FILE, EpisodeProgress, write_progress
 from .score_table import Row
 from .sources import Source
@@ -90,30 +91,37 @@ def _told(rows: Sequence[Row], episode: BagEpisode, task: str, reading: Reading)
 
 def write_parquet(
     folder: Path, source: Source, rows: Mapping[str, Sequence[Row]], model: str
-) -> Path:
-    """The file with the progress of a dataset's frames, as LeRobot's RA-BC loader reads it.
+) -> tuple[Path, dict[str, Exception]]:
+    """The file with the progress of a dataset's frames, as LeRobot's RA-BC loader reads it, and
+    the episodes that it could not tell of.
 
     Raises ClipError for a source that is no dataset.
     """
     if source.dataset is None:
         raise ClipError(f'{source.name} is no LeRobot dataset, whose frames progress is told of')
-    episodes = []
+    episodes: list[EpisodeProgress] = []
+    left_out: dict[str, Exception] = {}
     for recording, episode in zip(source.recordings, source.episodes, strict=True):
         if recording.name not in rows:
             continue
-        scored = rows[recording.name]
-        log_probs = np.array([row.log_prob for row in scored])
-        episodes.append(
-            EpisodeProgress(
-                episode=episode.index,
-                first_index=episode.first_index,
-                frames=episode.frames,
-                scored=np.array([round(row.time * source.dataset.fps) for row in scored]),
-                log_probs=log_probs,
-                log_probs_false=np.array([row.log_prob_false for row in scored]),
-                progress=min_max(log_probs),
-            )
-        )
+        try:
+            episodes.append(_progress(episode, rows[recording.name]))
+        except (ClipError, ValueError) as error:
+            left_out[recording.name] = error
     file = folder / PROGRESS_FILE
     write_progress(file, episodes, model)
-    return file
+    return file, left_out
+
+
+def _progress(episode: DatasetEpisode, scored: Sequence[Row]) -> EpisodeProgress:
+    table = episode.table()
+    log_probs = np.array([row.log_prob for row in scored])
+    return EpisodeProgress(
+        episode=episode.index,
+        first_index=table.first_index,
+        frames=episode.frames,
+        scored=table.numbers([row.time for row in scored]),
+        log_probs=log_probs,
+        log_probs_false=np.array([row.log_prob_false for row in scored]),
+        progress=min_max(log_probs),
+    )

@@ -31,7 +31,10 @@ def _frames(clip: Clip, rows: Sequence[Row]) -> Iterator[np.ndarray]:
     strip: _Strip | None = None
     for time, image in clip.frames():
         if strip is None:
-            strip = _Strip(image.shape[1], image.shape[0], clip.seconds, rows)
+            height, width = image.shape[:2]
+            strip = _Strip(width, height, clip.seconds, rows)
+        if image.shape[:2] != (height, width):  # fitted to the first, as when it is scored
+            image = np.asarray(Image.fromarray(image).resize((width, height)))  # noqa: PLW2901
         yield np.concatenate([image, strip.draw(time)])
 
 

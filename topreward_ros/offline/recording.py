@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,3 +33,8 @@ class Recording:
     truth: np.ndarray | None = None
     published: Mapping[str, np.ndarray] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+def remarks(recordings: Iterable[Recording]) -> list[str]:
+    """What a user should know of how these are read, each once."""
+    return list(dict.fromkeys(each.clip.remark for each in recordings if each.clip.remark))

@@ -86,7 +86,9 @@ def _rows_of_before(asked: dict[str, Any], folder: Path) -> list[Row] | None:
         return None
     if before != asked:
         other = [
-            f'{name} {before.get(name)!r} instead of {value!r}'
+            'another recording, or of this one before it changed'
+            if name == 'of'
+            else f'{name} {before.get(name)!r} instead of {value!r}'
             for name, value in asked.items()
             if before.get(name) != value
         ]

@@ -19,10 +19,11 @@ from ..scoring.questions import check_task
 from ..scoring.score import Scorer
 from .clip_scores import Plan
 from .outputs import Reading, write_bag, write_parquet
-from .recording import GRIEF, Recording
+from .recording import GRIEF, Recording, remarks
 from .score_episode import EpisodeScoring, ScoreError
 from .score_table import Row
 from .sources import Source, SourceOptions, open_source, source_name
+from .whole_files import check_folder
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class ScoreOptions:
         names = [source_name(source) for source in self.sources]
         if len(set(names)) < len(names):
             raise ScoreError('two recordings of the same name: score them into different folders')
+        check_folder(self.save)
+        for source, name in zip(self.sources, names, strict=True):
+            if (self.save / name).resolve() == Path(source).expanduser().resolve():
+                raise ScoreError(
+                    f'the results of {source} would be written into itself: name another folder '
+                    'with --save'
+                )
 
     def check_calibration(self, identity: Identity) -> None:
         """ScoreError where bags are to be read by a calibration that does not hold."""
@@ -103,7 +111,9 @@ class Report:
         self.say(f'{folder}: {len(rows)} scores, log P("True") from {first:.3f} to {last:.3f}')
 
     def warn(self, source: Source) -> None:
-        """What a bag was found to lack while it was read."""
+        """What there is to know of how it was read, and what a bag was found to lack."""
+        for remark in remarks(source.recordings):
+            self.say(remark)
         if source.bag is None:
             return
         for warning in source.bag.warnings:
@@ -198,8 +208,10 @@ def finish(
             write_bag(folder, source, scores, options.reading)
             report.say(f'{folder / "bag"}: the bag with progress')
         if options.parquet and scores:
-            file = write_parquet(folder, source, scores, identity.model)
-            report.say(f'{file}: progress of {len(scores)} episodes')
+            file, left_out = write_parquet(folder, source, scores, identity.model)
+            for name, error in left_out.items():
+                report.failed(name, error)
+            report.say(f'{file}: progress of {len(scores) - len(left_out)} episodes')
     except GRIEF as error:
         report.failed(source.name, error)
 

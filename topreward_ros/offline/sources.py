@@ -10,8 +10,10 @@ from typing import Any
 
 from .bags.episodes import BagEpisode, EpisodeOptions, bag_episodes
 from .bags.reader import Bag
-from .clip import IMAGE_SUFFIXES, open_clip
+from .clip import Clip, ClipError, open_clip
+from .image_files import IMAGE_SUFFIXES
 from .lerobot.dataset import Dataset, DatasetEpisode, open_dataset
+from .origin import state_of
 from .recording import Recording
 
 BAG_SUFFIXES = ('.mcap', '.db3')
@@ -22,10 +24,12 @@ VIDEO_SUFFIXES = ('.mp4', '.mov', '.mkv', '.webm', '.avi')
 class SourceOptions:
     """How to read a source; what does not concern its kind is left aside.
 
-    task replaces the source's own; camera is one of a dataset's.
+    task replaces the source's own; camera is one of a dataset's; folder_fps [1/s] is of a folder
+    of images (0: not known).
     """
 
     task: str = ''
+    folder_fps: float = 0.0
     camera: str | None = None
     bag: EpisodeOptions = field(default_factory=EpisodeOptions)
     image_topic: str | None = None
@@ -59,6 +63,8 @@ def open_source(text: str, options: SourceOptions) -> Source:
 
     Raises ClipError, or one of its kinds with what to do, for what is not there or cannot be read.
     """
+    if not text.strip():
+        raise ClipError('a source without a name: expected a path, or owner/name on the hub')
     path, name = Path(text).expanduser(), source_name(text)
     if _is_dataset(text, path):
         return _dataset(text, name, options)
@@ -67,12 +73,22 @@ def open_source(text: str, options: SourceOptions) -> Source:
     videos = videos_in(path)
     if videos:
         clips = [open_clip(video) for video in videos]
-        each = [f'{name}/{video.stem}' for video in videos]
+        stems = [video.stem for video in videos]
+        # a.mp4 beside a.mkv
+        each = [f'{name}/{v.stem if stems.count(v.stem) == 1 else v.name}' for v in videos]
         entries = zip(each, clips, videos, strict=True)
         recordings = [Recording(n, c, options.task, origin=state_of(v)) for n, c, v in entries]
         return Source(name, tuple(recordings))
-    clip = open_clip(text)
-    return Source(name, (Recording(name, clip, options.task, origin=state_of(path)),))
+    clip, origin = open_one(path, options)
+    return Source(name, (Recording(name, clip, options.task, origin=origin),))
+
+
+def open_one(path: Path, options: SourceOptions) -> tuple[Clip, dict[str, Any]]:
+    """A video file or a folder of images, and what tells it from another of its name."""
+    if path.is_dir():
+        clip = open_clip(path, options.folder_fps)
+        return clip, {**state_of(path), 'fps': clip.fps}
+    return open_clip(path), state_of(path)
 
 
 def videos_in(folder: Path) -> list[Path]:
@@ -80,14 +96,6 @@ def videos_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES]
-
-
-def state_of(path: Path) -> dict[str, Any]:
-    """What changes when the file, or a file of the folder, is another one."""
-    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
-    stats = [file.stat() for file in files]
-    newest = max((stat.st_mtime_ns for stat in stats), default=0)
-    return {'files': len(files), 'bytes': sum(s.st_size for s in stats), 'modified': newest}
 
 
 def _is_dataset(text: str, path: Path) -> bool:
@@ -109,6 +117,7 @@ def _is_bag(path: Path) -> bool:
 def _bag(path: Path, name: str, options: SourceOptions) -> Source:
     bag = Bag(path, options.image_topic)
     episodes = tuple(bag_episodes(bag, options.bag))
+    bag.rest()  # until it is its turn
     state = {**state_of(path), 'topic': bag.image_topic}
     recordings = tuple(
         Recording(
@@ -132,8 +141,8 @@ def _dataset(text: str, name: str, options: SourceOptions) -> Source:
         origin = {
             'dataset': dataset.name,
             'camera': dataset.camera,
-            'first frame': episode.first_index,
             'frames': episode.frames,
+            **episode.origin,
         }
         recordings.append(Recording(each, episode.clip, task, episode.success, origin=origin))
     return Source(name, tuple(recordings), dataset=dataset, episodes=episodes)

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from ..scoring.errors import TopRewardError
 
 
 @contextlib.contextmanager
@@ -26,3 +29,20 @@ def write_text(file: Path, text: str) -> None:
 
 def write_json(file: Path, content: Mapping[str, object]) -> None:
     write_text(file, json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def check_file(file: Path) -> None:
+    """TopRewardError where no file of this name can be written: better told before the work."""
+    if file.is_dir():
+        raise TopRewardError(f'{file} is a folder; expected the name of a file to write')
+    check_folder(file.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Make it; TopRewardError where that is not possible or nothing can be written in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TopRewardError(f'{folder} cannot be a folder to write to: {error}') from error
+    if not os.access(folder, os.W_OK):
+        raise TopRewardError(f'nothing can be written to {folder}: name another place with --save')

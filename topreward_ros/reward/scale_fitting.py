@@ -25,6 +25,9 @@ EARLY = 0.8  # of a demonstration, in which a detection would be a false alarm
 # Levels nearer to each other than this share of the range are one: there the demonstrations stood
 # still, and noise would be read as progress.
 STEP = 0.02
+# By which a threshold is kept off what a demonstration reaches: live and of a file a score differs
+# by a little, and so does a mean by the order of its sum [nat].
+ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -189,5 +192,5 @@ def _above(early: np.ndarray, reached: np.ndarray) -> float:
     """
     highest, least = float(early.max()), float(reached.min())
     if not math.isfinite(highest):
-        return least
-    return (highest + least) / 2 if least > highest else float(np.nextafter(highest, np.inf))
+        return least - ROUNDING
+    return (highest + least) / 2 if least > highest else highest + ROUNDING

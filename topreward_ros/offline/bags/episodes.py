@@ -205,7 +205,13 @@ def _clip(bag: Bag, cut: Cut, name: str) -> Clip:
             yield (image.stamp - first) / NANOSECONDS, picture
 
     seconds = (max(cut.stamps) - first) / NANOSECONDS + 1 / fps
-    return Clip(name, fps, seconds, frames, pictures)
+    remark = ''
+    if len(cut.stamps) > 1 and not steps.size:
+        remark = (
+            f'{name}: its {len(cut.stamps)} images are all stamped {first} ns, so only one of '
+            'them is scored: the camera does not set its stamps'
+        )
+    return Clip(name, fps, seconds, frames, pictures, remark, bag.rest)
 
 
 def _images(bag: Bag, cut: Cut) -> Iterator[BagImage]:

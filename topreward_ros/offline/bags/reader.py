@@ -56,9 +56,10 @@ class Bag:
 
     It can be read any number of times, one after the other, and holds one image at a time, beside
     the chunk (about a megabyte) that MCAP stores it in. A bag compressed as a file is unpacked to
-    a temporary folder while it is open. skipped counts the images that could not be read, each
-    once however often the bag is read; refusal says why the last could not; warnings is what
-    there is to know besides.
+    a temporary folder while it is open; `rest` gives that back until the next reading.
+
+    skipped counts the images that could not be read, each once however often the bag is read;
+    refusal says why the last could not; warnings is what there is to know besides.
     """
 
     def __init__(self, path: str | Path, image_topic: str | None = None) -> None:
@@ -69,6 +70,7 @@ class Bag:
         self.warnings: list[str] = []
         self.refusal = ''
         self._skipped: set[tuple[int, str]] = set()
+        self._closed = False
         check_place(self.path)
         with faults_of(self.path):
             self._reader = Reader(self.path)
@@ -95,6 +97,11 @@ class Bag:
 
     def close(self) -> None:
         """Nothing can be read from now on."""
+        self.rest()
+        self._closed = True
+
+    def rest(self) -> None:
+        """Keep no file open until it is read again; not while it is being read."""
         if self._reader.is_open:
             self._reader.close()
 
@@ -121,10 +128,12 @@ class Bag:
         wanted = [c for c in self.connections if topics is None or c.topic in topics]
         if not wanted:  # rosbags takes none for all
             return
-        if not self._reader.is_open:
+        if self._closed:
             raise ValueError(f'{self.path} is closed')
         images = 0
         with faults_of(self.path):
+            if not self._reader.is_open:
+                self._reader.open()
             for connection, time, data in self._reader.messages(wanted, start, stop):
                 images += connection.topic == self.image_topic
                 if data[:4] == ZSTD_MAGIC:

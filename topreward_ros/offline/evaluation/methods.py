@@ -17,6 +17,7 @@ from ...scoring.curve import curve
 from ...scoring.large_reward_models import LargeRewardModel
 from ...scoring.score import Scorer
 from ...scoring.value_learning import generative_values
+from ...scoring.video import DEFAULT_MAX_PIXELS
 
 LOG_PROB = 'TOPReward'
 STATIC = 'TOPReward, static-corrected'
@@ -98,8 +99,10 @@ class LargeRewards:
 
     names: tuple[str, ...] = tuple(LRM.values())
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._model = LargeRewardModel(checkpoint, every=1, steps_back=STEPS_BACK)
+    def __init__(self, checkpoint: Checkpoint, max_pixels: int) -> None:
+        self._model = LargeRewardModel(
+            checkpoint, max_pixels=max_pixels, every=1, steps_back=STEPS_BACK
+        )
 
     def curves(self, shown: Shown) -> Mapping[str, Curve]:
         episode = self._model.start(shown.task)
@@ -121,8 +124,8 @@ class GenerativeValueLearning:
 
     names: tuple[str, ...] = (GVL,)
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._model = ChatModel(checkpoint)
+    def __init__(self, checkpoint: Checkpoint, max_pixels: int) -> None:
+        self._model = ChatModel(checkpoint, max_pixels)
 
     def curves(self, shown: Shown) -> Mapping[str, Curve]:
         if len(shown.images) < 2:
@@ -134,16 +137,21 @@ class GenerativeValueLearning:
         return {GVL: Curve(positions[1:], told.values[1:], answered)}
 
 
-def make_methods(names: Sequence[str], scorer: Scorer, checkpoint: Checkpoint) -> list[Method]:
+def make_methods(
+    names: Sequence[str],
+    scorer: Scorer,
+    checkpoint: Checkpoint,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> list[Method]:
     """The methods by their short names: topreward, lrm, gvl."""
     made: list[Method] = []
     for name in dict.fromkeys(names):
         if name == 'topreward':
             made.append(TopReward(scorer))
         elif name == 'lrm':
-            made.append(LargeRewards(checkpoint))
+            made.append(LargeRewards(checkpoint, max_pixels))
         elif name == 'gvl':
-            made.append(GenerativeValueLearning(checkpoint))
+            made.append(GenerativeValueLearning(checkpoint, max_pixels))
         else:
             raise ValueError(f'{name!r} is no method; expected topreward, lrm or gvl')
     return made

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,8 +60,8 @@ def evaluate(
     names = [name for method in methods for name in method.names]
     tasks = wrong_tasks(recordings)
     jobs = list(zip(recordings, tasks, strict=True))
-    for number, (recording, wrong) in enumerate(track(jobs, 'recordings', console=console)):
-        seed = options.seed + number
+    for recording, wrong in track(jobs, 'recordings', console=console):
+        seed = options.seed + zlib.crc32(recording.name.encode())  # others may come or go
         asked = {
             'task': recording.task,
             'of': dict(recording.origin),
@@ -80,6 +81,8 @@ def evaluate(
         except GRIEF as error:
             failed[recording.name] = str(error)
             console.print(f'{recording.name}: {error}', highlight=False, markup=False)
+        finally:
+            recording.clip.rest()
     if not measured:
         raise EvaluationError('no recording could be measured')
     of = Evaluated(identity, options.sampling, options.calibration, options.notes, failed)

@@ -4,30 +4,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..clip import Clip
-from .episodes import SUCCESS, Record, data_file, read_records, read_tasks
+from ..origin import digest, state_of
+from .episodes import MARKS, SUCCESS, Record, data_file, read_records, read_tasks
 from .files import DatasetError, DatasetFiles, import_pyarrow, open_files
-from .frames import read_column, read_frames
+from .frames import FrameTable, read_column, read_frames, read_table
 from .info import Info, read_info
 
 
 @dataclass(frozen=True)
 class DatasetEpisode:
-    """An episode: `frames` frames, the first of them number `first_index` of the dataset.
+    """An episode of `frames` frames; table reads where they are in the dataset, and when.
 
     task is empty where the dataset gives none. success is None where it does not say; where it
-    has a value per frame, one True makes a success, as in LeRobot's evaluation.
+    has a value per frame, one True makes a success, as in LeRobot's evaluation. origin tells it
+    from another of the same place.
     """
 
     index: int
     task: str
     frames: int
-    first_index: int
     success: bool | None
     clip: Clip
+    table: Callable[[], FrameTable]
+    origin: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,24 @@ def _episode(files: DatasetFiles, info: Info, record: Record, camera: str) -> Da
         index=record.index,
         task=_task(files, info, record),
         frames=record.frames,
-        first_index=record.first_index,
         success=_success(files, info, record),
         clip=clip,
+        table=lambda: read_table(files, info, record),
+        origin=_origin(files, info, record),
     )
+
+
+def _origin(files: DatasetFiles, info: Info, record: Record) -> dict[str, Any]:
+    """What is different for an episode that was recorded anew, and stays when others are added."""
+    if files.commit:
+        return {'commit': files.commit}
+    marks = {key: record.row[key] for key in MARKS if record.row.get(key) is not None}
+    if marks:
+        return {'first frame': record.first_index, 'statistics': digest(marks)}
+    try:
+        return state_of(files.path(data_file(info, record)))
+    except DatasetError:  # which its clip will raise
+        return {}
 
 
 def _task(files: DatasetFiles, info: Info, record: Record) -> str:

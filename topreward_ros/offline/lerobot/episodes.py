@@ -15,15 +15,20 @@ from .files import INFO, DatasetError, DatasetFiles, import_pyarrow, reading
 from .info import Info, Json, is_number, is_whole
 
 SUCCESS = ('next.success', 'success')  # features that tell it
+# Statistics that no two episodes share
+MARKS = [f'stats/{name}/{of}' for name in ('action', 'observation.state') for of in ('mean', 'std')]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the metadata says of an episode; first_index is of its first frame in the dataset."""
+    """What the metadata says of an episode.
+
+    first_index is of its first frame in the dataset; None where only the frames' table tells.
+    """
 
     index: int
     frames: int
-    first_index: int
+    first_index: int | None
     tasks: tuple[str, ...]
     success: bool | None
     row: Json
@@ -45,19 +50,18 @@ def read_records(files: DatasetFiles, info: Info) -> list[Record]:
         key=lambda row: _whole(row, 'episode_index', files),
     )
     records: list[Record] = []
-    counted = 0
     for row in rows:
+        first: int | None = None
         if info.shares_files:
             first = _whole(row, 'dataset_from_index', files)
             count = _whole(row, 'dataset_to_index', files) - first
         else:
-            first, count = counted, _whole(row, 'length', files)
+            count = _whole(row, 'length', files)
         index = row['episode_index']
         if count < 0 or (records and records[-1].index == index):
             raise DatasetError(
                 f'{files.name}: episode {index} is in the metadata twice or upside down'
             )
-        counted = first + count
         tasks = tuple(task for task in _listed(row.get('tasks')) if isinstance(task, str))
         records.append(Record(index, count, first, tasks, _success(row), row))
     if not records:
@@ -129,11 +133,11 @@ def _rows(files: DatasetFiles, info: Info) -> list[Json]:
 
 
 def _shared_rows(files: DatasetFiles, info: Info) -> Iterator[Json]:
-    """meta/episodes, without the statistics but for those of success."""
+    """meta/episodes, of the statistics those of success and what tells episodes apart."""
     paths = sorted((files.root / 'meta' / 'episodes').glob('*/*.parquet'))
     if not paths:
         raise DatasetError(f'{info.name}: meta/episodes holds no table of the episodes')
-    told = {f'stats/{key}/max' for key in SUCCESS}
+    told = {*MARKS, *(f'stats/{key}/max' for key in SUCCESS)}
     for path in paths:
         yield from _table(path, told)
 

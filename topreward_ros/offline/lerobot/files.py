@@ -34,6 +34,11 @@ class DatasetFiles:
         self.root = root
         self._download = download
 
+    @property
+    def commit(self) -> str:
+        """What is pinned of a dataset on the hub; empty for a folder."""
+        return self.root.name if self._download else ''
+
     def path(self, relative: str) -> Path:
         """Where a file is, once it is there; DatasetError where it is missing."""
         file = self.root / inside(relative)

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...scoring.hub import first_line
-from ..clip import import_av
+from ..clip import ClipError
+from ..image_files import read_image
+from ..video_file import import_av, rgb
 from .episodes import Record, data_file, video_part
 from .files import DatasetError, DatasetFiles, import_pyarrow, reading
 from .info import Info
@@ -31,7 +33,7 @@ def read_frames(
     DatasetError for files that are missing, broken, or hold other frames than the metadata says.
     """
     table = files.path(data_file(info, record))
-    times = _times(table, info, record)
+    times = read_table(files, info, record).times
     if not record.frames:
         return
     if info.features[camera].get('dtype') == 'image':
@@ -59,8 +61,24 @@ def read_column(table: Path, episode: int, column: str) -> np.ndarray:
         return np.asarray(rows[column].to_numpy(), dtype=np.float64)
 
 
-def _times(table: Path, info: Info, record: Record) -> np.ndarray:
-    """The timestamps (frames,) [s], rising; DatasetError where the rows are not the episode's."""
+@dataclass(frozen=True, eq=False)
+class FrameTable:
+    """The timestamps of an episode's frames (frames,) [s], rising, and the first one's number in
+    the dataset.
+    """
+
+    times: np.ndarray
+    first_index: int
+
+    def numbers(self, times: Sequence[float]) -> np.ndarray:
+        """The frames nearest to these times [s] since the first one."""
+        own = self.times - self.times[0]
+        return np.searchsorted((own[1:] + own[:-1]) / 2, times)
+
+
+def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
+    """DatasetError where the rows are not the episode's."""
+    table = files.path(data_file(info, record))
     times = read_column(table, record.index, 'timestamp')
     if len(times) != record.frames:
         raise DatasetError(
@@ -69,15 +87,18 @@ def _times(table: Path, info: Info, record: Record) -> np.ndarray:
         )
     numbers = np.arange(record.frames)
     index = read_column(table, record.index, 'index')
-    if not np.array_equal(index, record.first_index + numbers):
+    first = int(index[0]) if len(index) else 0
+    if record.first_index is not None:
+        first = record.first_index
+    if not np.array_equal(index, first + numbers):
         raise DatasetError(
-            f'{table}: the index of episode {record.index} does not count its frames from '
-            f'{record.first_index}, as the metadata has it'
+            f'{table}: the index of episode {record.index} does not count its frames from {first}'
         )
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DatasetError(f'{table}: the timestamps of episode {record.index} do not rise')
     grid = numbers / info.fps
-    return grid if np.allclose(times, grid, rtol=0, atol=ON_GRID) else times
+    on_grid = np.allclose(times, grid, rtol=0, atol=ON_GRID)
+    return FrameTable(grid if on_grid else times, first)
 
 
 def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarray]:
@@ -89,7 +110,7 @@ def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarr
                 raise DatasetError(f'{path} holds no video')
             decoded = _decode_from(container, float(times[0]), tolerance)
             for frame in _nearest(decoded, times, tolerance, path):
-                yield frame.to_ndarray(format='rgb24')
+                yield rgb(frame)
     except av.FFmpegError as error:
         raise DatasetError(f'{path} is not a video that can be read: {error}') from error
 
@@ -156,8 +177,6 @@ def _images(table: Path, files: DatasetFiles, record: Record, camera: str) -> It
 
 def _image(cell: object, files: DatasetFiles, name: str) -> np.ndarray:
     """uint8 RGB (H, W, 3) of a cell: {bytes, path}, the second in place of the first."""
-    from PIL import Image
-
     content = cell.get('bytes') if isinstance(cell, dict) else cell
     path = cell.get('path') if isinstance(cell, dict) else None
     if not content and isinstance(path, str) and path:
@@ -165,9 +184,6 @@ def _image(cell: object, files: DatasetFiles, name: str) -> np.ndarray:
     if not isinstance(content, bytes):
         raise DatasetError(f'{name} is missing')
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.mode in ('I', 'F') or image.mode.startswith('I;'):
-                raise DatasetError(f'{name} is of mode {image.mode}, not a picture in colour')
-            return np.asarray(image.convert('RGB'))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f'{name} cannot be read: {first_line(error)}') from error
+        return read_image(io.BytesIO(content), name)
+    except ClipError as error:
+        raise DatasetError(str(error)) from error
