@@ -11,6 +11,9 @@ from pathlib import Path
 # spin for each other on a few cores have brought a run to a stand.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+# And no pool of threads to load a model of a few kilobytes, hundreds of times.
+os.environ.setdefault('HF_DEACTIVATE_ASYNC_LOAD', '1')
+
 import pytest
 import torch
 

@@ -77,9 +77,11 @@ def images_received(monkeypatch: pytest.MonkeyPatch, with_profile: bool) -> int:
     for process in processes:
         process.start()
     assert results.poll(60), 'neither process reported'
+    received = int(results.recv())
     for process in processes:
-        process.join()
-    return results.recv()
+        process.join(30)
+        process.kill()
+    return received
 
 
 def publish_images() -> None:

@@ -31,7 +31,7 @@ def test_killed_and_gone_on_with(tmp_path: Path) -> None:
         [*command, str(tmp_path / 'out'), ROUNDS, str(tmp_path / 'a_bag'), str(dataset)],
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=500,
         check=False,
         cwd=Path(__file__).parents[2],
     )

@@ -68,11 +68,14 @@ def test_threads_get_the_scores_they_would_get_alone(checkpoint_folder: Path) ->
             running.release()
 
     engine.run = alone
-    threads = [threading.Thread(target=watch, args=(together, task, found)) for task in TASKS]
+    threads = [
+        threading.Thread(target=watch, args=(together, task, found), daemon=True) for task in TASKS
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
+        assert not thread.is_alive()
     for task in TASKS:
         assert len(found[task]) == len(clip), 'its thread did not end early'
         assert found[task] == pytest.approx(expected[task], abs=TOLERANCE)
@@ -88,9 +91,9 @@ def test_turns_are_taken_in_order() -> None:
     with turns:
         threads = []
         for number in range(8):
-            threads.append(threading.Thread(target=take, args=(number,)))
+            threads.append(threading.Thread(target=take, args=(number,), daemon=True))
             threads[-1].start()
-            while len(turns._waiting) < number + 2:
+            while len(turns._waiting) < number + 2 and threads[-1].is_alive():
                 time.sleep(0.001)
     for thread in threads:
         thread.join(10)
