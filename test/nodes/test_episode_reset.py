@@ -472,6 +472,15 @@ def test_simulated_time_that_begins_late(stage: Stage, monkeypatch: pytest.Monke
     assert row['outcome'] == 'time is up' and 5 <= float(row['seconds']) < 8
 
 
+def test_nothing_moves_while_time_stands_still(stage: Stage) -> None:
+    arm = stage.add(FakeArm())
+    stage.start(**{**MOTION, 'use_sim_time': True})
+    stage.spin(2.0)
+    answer = stage.call()
+    assert not answer.success and '/clock has not gone on' in answer.message
+    assert arm.commands == []
+
+
 def test_a_motion_in_a_slow_simulator(stage: Stage) -> None:
     stage.add(FakeArm(parameter_overrides=[Parameter('use_sim_time', value=True)]))
     SimulatedTime(stage, 1000.0, 0.2)

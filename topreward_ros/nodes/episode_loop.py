@@ -80,7 +80,7 @@ class EpisodeLoop:
         self._phase = Phase.STARTING
         self._since = self._clock.now()
         self._entered = time.monotonic()
-        self._handover = 0.0  # until the reset begins, once the episode is over [s]
+        self._handover = 0.0  # from the end of an episode until its reset begins [s]
         name = settings.reward_node.rstrip('/')
         self._subscriptions = [
             node.create_subscription(Progress, f'{name}/progress', self._on_progress, RESULT),
@@ -211,10 +211,10 @@ class EpisodeLoop:
             )
         self._handover = self._settings.handover_time if outcome else 0.0
         self._enter(Phase.OVER)
-        self._hand_over(self._since)
+        self._hand_over(now)
 
-    def _hand_over(self, now: float) -> None:
-        if now - self._since < self._handover:
+    def _hand_over(self, _now: float) -> None:
+        if time.monotonic() - self._entered < self._handover:
             return
         self._enter(Phase.RESETTING)
         try:
