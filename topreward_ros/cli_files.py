@@ -72,9 +72,11 @@ def calibrate(options: argparse.Namespace) -> int:
     """Demonstrations of a task to a calibration for the node."""
     from rich.console import Console
 
-    from .offline.calibrate import attempts_of, describe, make_calibration
+    from .offline.attempts import attempts_of
+    from .offline.calibrate import describe, make_calibration
     from .offline.calibration_file import write_calibration
     from .offline.labelled import open_recordings
+    from .offline.score_episode import EpisodeScoring
     from .offline.whole_files import check_file
 
     check_file(options.save)
@@ -85,7 +87,15 @@ def calibrate(options: argparse.Namespace) -> int:
     _tell_remarks(recordings)
     scorer, identity, _ = _load(options)
     least = options.window + options.hold - 1
-    found = attempts_of(scorer, recordings, plan, Console(stderr=True), least)
+    kept = options.save.with_suffix('.scores')
+    found = attempts_of(
+        scorer,
+        recordings,
+        EpisodeScoring(identity, plan),
+        kept,
+        console=Console(stderr=True),
+        least=least,
+    )
     made = make_calibration(
         [attempt for _, attempt in found],
         [recording.task for recording, _ in found],
@@ -97,7 +107,8 @@ def calibrate(options: argparse.Namespace) -> int:
     write_calibration(options.save, made)
     print('\n'.join(describe(made)))
     print(
-        f'{options.save}: {made.successes} successes, {made.failures} failures. For the node: '
+        f'{options.save}: {made.successes} successes, {made.failures} failures (their scores: '
+        f'{kept}). For the node: '
         f'calibration:={options.save.resolve()} normalization:=calibrated'
     )
     return 0

@@ -8,6 +8,7 @@ import dataclasses
 import io
 import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,16 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from topreward_ros.demo.model import FOLDER
-from topreward_ros.offline.calibrate import (
-    attempt,
-    attempts_of,
-    describe,
-    make_calibration,
-    static_curve,
-)
+from topreward_ros.offline.attempts import attempt, attempts_of, static_curve
+from topreward_ros.offline.calibrate import describe, make_calibration
 from topreward_ros.offline.calibration_file import (
     CalibrationError,
     read_calibration,
     write_calibration,
 )
-from topreward_ros.offline.clip import Clip
+from topreward_ros.offline.clip import Clip, ClipError
 from topreward_ros.offline.clip_scores import Plan
+from topreward_ros.offline.score_episode import EpisodeScoring
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.scale_fitting import Attempt
@@ -188,11 +185,37 @@ def test_demonstrations_as_short_as_can_be() -> None:
     assert any('cannot be told of recordings this short' in line for line in describe(made))
 
 
-def test_a_recording_that_is_too_short_is_named_and_left_out(demo: Checkpoint) -> None:
+def test_scores_are_kept_for_a_run_that_was_interrupted(demo: Checkpoint, tmp_path: Path) -> None:
+    scorer, console = StreamingScorer(demo), Console(file=io.StringIO())
+    scoring = EpisodeScoring(identify(demo), Plan(4.0))
+    first = recording(3)
+    ((_, made),) = attempts_of(scorer, [first], scoring, tmp_path, console=console)
+
+    def unreadable() -> Iterator[tuple[float, np.ndarray]]:
+        raise ClipError('read again')
+
+    again = dataclasses.replace(
+        first, clip=dataclasses.replace(first.clip, frames=unreadable), is_success=False
+    )
+    ((_, kept),) = attempts_of(scorer, [again], scoring, tmp_path, console=console)
+    for name in ('log_probs', 'times', 'frames', 'static'):
+        assert getattr(kept, name).tolist() == getattr(made, name).tolist()
+    assert made.is_success and not kept.is_success
+    other = EpisodeScoring(identify(demo), Plan(2.0))
+    assert attempts_of(scorer, [again], other, tmp_path, console=console) == []
+    assert 'read again' in console.file.getvalue()
+
+
+def test_a_recording_that_is_too_short_is_named_and_left_out(
+    demo: Checkpoint, tmp_path: Path
+) -> None:
     console = Console(file=io.StringIO())
     recordings = [recording(3), dataclasses.replace(recording(4), name='brief')]
     recordings[1] = dataclasses.replace(recordings[1], clip=brief(recordings[1].clip))
-    found = attempts_of(StreamingScorer(demo), recordings, Plan(4.0), console, least=4)
+    scoring = EpisodeScoring(identify(demo), Plan(4.0))
+    found = attempts_of(
+        StreamingScorer(demo), recordings, scoring, tmp_path, console=console, least=4
+    )
     assert [each.name for each, _ in found] == [recordings[0].name]
     assert 'brief: left out: it has 1 scores' in console.file.getvalue()
 

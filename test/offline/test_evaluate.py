@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from topreward_ros.demo.model import FOLDER
-from topreward_ros.offline.calibrate import attempt, make_calibration
+from topreward_ros.offline.attempts import attempt
+from topreward_ros.offline.calibrate import make_calibration
 from topreward_ros.offline.clip import Clip, ClipError
 from topreward_ros.offline.clip_scores import Plan
 from topreward_ros.offline.evaluation.figures import errors, order, published, success

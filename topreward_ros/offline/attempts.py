@@ -1,0 +1,104 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the model says of the recordings to calibrate on, kept so that none is scored twice."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from ..reward.scale_fitting import Attempt
+from ..scoring.curve import curve
+from ..scoring.score import Scorer
+from .calibration_file import CalibrationError
+from .clip_scores import Plan, Watch, sampled, score_clip
+from .recording import GRIEF, Recording
+from .score_episode import EpisodeScoring
+from .whole_files import write_json
+
+ARRAYS = ('log_probs', 'times', 'frames', 'static')
+
+
+def attempts_of(
+    scorer: Scorer,
+    recordings: Sequence[Recording],
+    scoring: EpisodeScoring,
+    folder: Path,
+    *,
+    console: Console,
+    least: int = 1,
+) -> list[tuple[Recording, Attempt]]:
+    """Those that can be scored, at `least` times; what is wrong with the others is told.
+
+    Scores are kept in the folder, where an interrupted run finds them again, and a later one with
+    more recordings.
+    """
+    found = []
+    for recording in track(recordings, 'recordings', console=console):
+        file, asked = folder / f'{recording.name}.json', scoring.asked(recording)
+        try:
+            made = _read(file, asked, recording)
+            if made is None:
+                made = attempt(scorer, recording, scoring.plan, lambda frames, _: frames)
+                _write(file, asked, made)
+            if len(made.log_probs) < least:
+                raise CalibrationError(
+                    f'left out: it has {len(made.log_probs)} scores and success needs {least}; '
+                    'raise --fps'
+                )
+            found.append((recording, made))
+        except GRIEF as error:
+            console.print(f'{recording.name}: {error}', highlight=False, markup=False)
+        finally:
+            recording.clip.rest()
+    return found
+
+
+def attempt(scorer: Scorer, recording: Recording, plan: Plan, watch: Watch) -> Attempt:
+    """What the model says of every prefix of a recording, and of its first frame repeated.
+
+    A recording without a label counts as a success. Raises as `score_clip`.
+    """
+    rows = score_clip(scorer, recording.clip, recording.task, plan, watch)
+    count = max(row.frames for row in rows)
+    _, _, first = next(sampled(recording.clip, plan.window()))
+    return Attempt(
+        log_probs=np.array([row.log_prob for row in rows]),
+        times=np.array([row.time for row in rows]),
+        frames=np.array([row.frames for row in rows]),
+        static=static_curve(scorer, first, count, recording.task, plan.fps),
+        is_success=recording.is_success is not False,
+    )
+
+
+def static_curve(
+    scorer: Scorer, image: np.ndarray, count: int, task: str, fps: float
+) -> np.ndarray:
+    """log P("True") of 1 to `count` frames that are all this image, (count,) [nat]."""
+    times = (k / fps for k in range(count))
+    rows = curve(scorer, itertools.repeat(image, count), times, task)
+    return np.array([row[0].log_prob for row in rows])
+
+
+def _write(file: Path, asked: Mapping[str, Any], made: Attempt) -> None:
+    arrays = {name: getattr(made, name).tolist() for name in ARRAYS}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, {'asked': dict(asked), **arrays})
+
+
+def _read(file: Path, asked: Mapping[str, Any], recording: Recording) -> Attempt | None:
+    """What was kept of it; None where there is nothing, or something else was asked for."""
+    if not file.exists():
+        return None
+    kept = json.loads(file.read_text(encoding='utf-8'))
+    if kept['asked'] != dict(asked):
+        return None
+    arrays = {name: np.array(kept[name]) for name in ARRAYS}
+    return Attempt(**arrays, is_success=recording.is_success is not False)
