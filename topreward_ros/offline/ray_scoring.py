@@ -126,9 +126,10 @@ def _collect(
         rows = scores[row['source']][recording.name] = read_rows(folder / 'scores.csv')
         report.scored(folder, rows, bool(row['was_there']))
         identity = Identity(*row['identity'])
-    if identity is not None:
-        for text, source in sources.items():
+    for text, source in sources.items():
+        if identity is not None:
             finish(source, scores[text], identity, options, report)
+        report.warn(source)
 
 
 class EpisodeActor:
