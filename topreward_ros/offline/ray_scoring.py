@@ -159,6 +159,9 @@ class EpisodeActor:
         try:
             if text not in self._sources:
                 self._sources[text] = open_source(text, self._options.read)
+            for other, source in self._sources.items():
+                if other != text:
+                    source.rest()
             recording = self._sources[text].recordings[int(job['number'])]
             folder = self._options.save / recording.name
             _, was_there = self._scoring.run(

@@ -46,6 +46,11 @@ class Source:
     dataset: Dataset | None = None
     episodes: tuple[DatasetEpisode, ...] = ()
 
+    def rest(self) -> None:
+        """Keep no file open until it is read again."""
+        if self.bag is not None:
+            self.bag.rest()
+
     def close(self) -> None:
         """Its recordings cannot be read afterwards."""
         if self.bag is not None:
