@@ -92,8 +92,15 @@ def start_replay(context: LaunchContext) -> list[Action]:
     once_active = OnStateTransition(
         start_state='activating', goal_state='active', entities=[player], handle_once=True
     )
+    never_active = OnStateTransition(
+        start_state='configuring',
+        goal_state='unconfigured',
+        entities=[EmitEvent(event=end_node)],
+        handle_once=True,
+    )
     return [
         RegisterEventHandler(once_active),
+        RegisterEventHandler(never_active),
         RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[last_score])),
         node,
     ]

@@ -136,9 +136,25 @@ def test_an_interrupted_run_keeps_what_was_scored(tmp_path: Path) -> None:
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
+    assert process.returncode == 130
     rows = (tmp_path / 'out' / 'scores.csv').read_text().splitlines()
     assert 3 < len(rows) < 15
     assert len(read_bag(tmp_path / 'out' / 'bag')['/topreward/progress']) == len(rows) - 1
+
+
+def test_a_clip_that_breaks_off_keeps_what_was_scored(tmp_path: Path) -> None:
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for k in range(75):
+        Image.new('RGB', (64, 64), (3 * k, 90, 120)).save(folder / f'{k}.png')
+    (folder / '60.png').write_bytes(b'no image')
+    result = topreward(
+        'play', 'images', '--task', 'Cost $5 of $6', '--save', 'out', '--set', 'fps=4', cwd=tmp_path
+    )
+    assert result.returncode == 1 and 'the publisher failed' in result.stderr, result.stderr
+    assert '60.png cannot be read' in result.stderr and 'Traceback' not in result.stderr
+    rows = (tmp_path / 'out' / 'scores.csv').read_text().splitlines()
+    assert len(rows) > 4
 
 
 @pytest.mark.parametrize(
@@ -149,15 +165,26 @@ def test_an_interrupted_run_keeps_what_was_scored(tmp_path: Path) -> None:
         (('play', '--rate', '0'), 'not above 0'),
         (('play', '--save', '.'), 'holds scores.csv already'),
         (('play', '--set', 'fsp=4'), 'expected one of model, '),
-        (('play', '--set', 'task=a: ['), 'cannot be read'),
+        (('play', '--set', 'fps=a: ['), 'cannot be read'),
+        (('play', '--set', 'log_prob_low=low'), 'not a number'),
+        (('play', '--set', 'task=x'), 'use --task'),
+        (('play', '--set', 'autostart=false'), 'started in any case'),
+        (('play', '--save', 'scores.csv/below'), 'cannot be a folder'),
         (('play', '--model', '/no/such/model'), 'is not a folder'),
         (('play', '--set', 'fps=0'), 'fps'),
         (('publish', 'no.mp4'), 'is not there'),
+        (('publish', '--topic', 'no topic'), 'no topic'),
+        (('scene', '--topic', 'no topic'), 'no topic'),
+        (('run', '--camera', 'x', '--namespace', 'no name'), 'no name'),
+        (('run', '--camera', 'x', '--log-level', 'verbose'), 'invalid choice'),
+        (('run', '--camera', 'x', '--params-file', 'none.yaml'), 'none.yaml'),
+        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 'write /**'),
         (('run', '--camera', 'x', '--model', '/no/such/model'), 'is not a folder'),
     ],
 )
 def test_wrong_arguments(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
     (tmp_path / 'scores.csv').write_text('mine')
+    (tmp_path / 'one.yaml').write_text('topreward:\n  ros__parameters:\n    fps: 4.0\n')
     result = topreward(*arguments, cwd=tmp_path)
     assert result.returncode != 0
     assert (tmp_path / 'scores.csv').read_text() == 'mine'

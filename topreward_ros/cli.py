@@ -25,6 +25,13 @@ from .demo.scene import KINDS
 from .scoring.errors import TopRewardError
 
 SEED_STRIDE = 100  # between the seeds of two sets of episodes
+# Parameters of the node that play gives it, and how to choose them
+PLAYS_OWN = {
+    'autostart': 'the node is started in any case',
+    'image_transport': 'use --image-transport',
+    'model': 'use --model',
+    'task': 'use --task',
+}
 NO_ROS = "ROS 2 is not there ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 
 
@@ -40,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         if (error.name or '').split('.')[0] not in ('rclpy', 'rcl_interfaces', 'topreward_ros'):
             raise
         print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
+    except OSError as error:  # a full disk, a place that cannot be written to
+        print(f'topreward: {error}', file=sys.stderr)
     except KeyboardInterrupt:
         pass
     return 1
@@ -60,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
             settings[name] = value
     settings |= {name: typed(text, getattr(Settings, name, None)) for name, text in options.set}
     file = ['--params-file', str(options.params_file)] if options.params_file else []
+    if file and len(options.camera) > 1:
+        _check_names(options.params_file)
     nodes = []
     for number, topic in enumerate(options.camera, start=1):
         camera = image_topic(topic, settings.get('image_transport', 'raw'))
@@ -109,6 +120,9 @@ def play(options: argparse.Namespace) -> int:
     if task is None:
         raise TopRewardError('a clip needs its task in words: --task "Put the block into the cup."')
     settings = list(options.set)
+    for name, instead in PLAYS_OWN.items():
+        if name in dict(settings):
+            raise TopRewardError(f'play sets {name} itself: {instead}')
     if not options.model:
         asked = {name for name, _ in settings}
         settings += [(name, str(v)) for name, v in SETTINGS.items() if name not in asked]
@@ -198,6 +212,21 @@ def scene(options: argparse.Namespace) -> int:
     )
 
 
+def _check_names(params_file: Path) -> None:
+    """TopRewardError for parameters that none of several nodes would take."""
+    import yaml
+
+    try:
+        names = list(yaml.safe_load(params_file.read_text(encoding='utf-8')))
+    except (OSError, yaml.YAMLError, TypeError) as error:
+        raise TopRewardError(f'{params_file} cannot be read: {error}') from error
+    if {'topreward', '/topreward'} & set(names):
+        raise TopRewardError(
+            f'{params_file} has parameters for the node topreward; several cameras have nodes '
+            'topreward_1, topreward_2, ...: write /** in its place'
+        )
+
+
 def _remapping(*rules: str) -> list[str]:
     return [part for rule in rules for part in ('-r', rule)]
 
@@ -217,21 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument('--tasks', action='store_true', help='list the tasks that the model knows')
     show.set_defaults(command=demo)
 
-    node = commands.add_parser('run', help='score a camera topic live')
-    node.add_argument(
-        '--camera',
-        required=True,
-        action='append',
-        help='image topic; given several times, nodes topreward_1, ... share one model',
-    )
-    node.add_argument('--task', help='what the robot shall do, in words; or publish it on ~/task')
-    node.add_argument('--namespace', default='', help='of the node and its topics')
-    node.add_argument('--params-file', type=Path, help='YAML of parameters')
-    node.add_argument('--use-sim-time', action='store_true', default=None, help='follow /clock')
-    node.add_argument('--log-level', default='info', help='debug, info, warn, error or fatal')
-    _add_remap(node)
-    _add_node_arguments(node)
-    node.set_defaults(command=run)
+    _add_run(commands)
 
     camera = commands.add_parser('publish', help='play a clip as a camera topic')
     camera.add_argument(
@@ -278,6 +293,25 @@ def _parser() -> argparse.ArgumentParser:
     player.set_defaults(command=play)
     add_files(commands)
     return parser
+
+
+def _add_run(commands: Any) -> None:
+    node = commands.add_parser('run', help='score a camera topic live')
+    node.add_argument(
+        '--camera',
+        required=True,
+        action='append',
+        help='image topic; given several times, nodes topreward_1, ... share one model',
+    )
+    node.add_argument('--task', help='what the robot shall do, in words; or publish it on ~/task')
+    node.add_argument('--namespace', default='', help='of the node and its topics')
+    node.add_argument('--params-file', type=Path, help='YAML of parameters')
+    node.add_argument('--use-sim-time', action='store_true', default=None, help='follow /clock')
+    levels = ('debug', 'info', 'warn', 'error', 'fatal')
+    node.add_argument('--log-level', default='info', choices=levels, help='default: %(default)s')
+    _add_remap(node)
+    _add_node_arguments(node)
+    node.set_defaults(command=run)
 
 
 def _add_node_arguments(parser: argparse.ArgumentParser) -> None:

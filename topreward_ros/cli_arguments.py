@@ -20,13 +20,15 @@ DEMO_MODEL_NOTE = (
 
 def setting(text: str) -> tuple[str, str]:
     """A parameter of the reward node, NAME=VALUE."""
-    from .nodes.settings import DESCRIPTIONS
+    from .nodes.settings import DESCRIPTIONS, Settings
 
     name, equals, value = text.partition('=')
     if not equals or name not in DESCRIPTIONS:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not name=value; expected one of {", ".join(DESCRIPTIONS)}'
         )
+    if isinstance(getattr(Settings, name), str):
+        return name, value
     try:
         if not isinstance(yaml.safe_load(value), str | float | int | bool):
             raise argparse.ArgumentTypeError(f'{value!r} is no single value')
@@ -36,10 +38,13 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def typed(text: str, default: Any) -> Any:
-    """The value of a setting of this default's type; 4 or 4e1 will do where 4.0 is meant.
+    """The value of a setting of this default's type: 4 or 4e1 will do where 4.0 is meant, and a
+    text is taken as it is.
 
     Raises TopRewardError for what is no number where one is meant.
     """
+    if isinstance(default, str):
+        return text
     if not isinstance(default, float):
         return yaml.safe_load(text)
     try:

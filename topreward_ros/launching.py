@@ -28,7 +28,7 @@ def parameter_file(name: str) -> str:
     """
     folder = share_directory() / 'config'
     is_word = '/' not in name and not name.endswith(('.yaml', '.yml'))
-    file = folder / f'{name}.yaml' if is_word else Path(name)
+    file = folder / f'{name}.yaml' if is_word else Path(name).expanduser()
     if not file.is_file():
         known = ', '.join(sorted(file.stem for file in folder.glob('*.yaml')))
         raise RuntimeError(f'params_file {file} is not there; expected a path, or one of {known}')

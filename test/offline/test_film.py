@@ -7,12 +7,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from rosbags.highlevel import AnyReader
 
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import Episode
+from topreward_ros.offline.bags.writer import BagWriter
 from topreward_ros.offline.clip import open_clip
 from topreward_ros.offline.film import write_image_bag, write_video
+from topreward_ros.offline.plot import plot_run
+from topreward_ros.offline.score_table import Row
 
 EPISODE = Episode(4)
 
@@ -49,3 +53,24 @@ def test_a_bag_is_read_back(tmp_path: Path) -> None:
         assert message.encoding == 'rgb8' and message.step == 3 * 48
         assert message.header.stamp.sec + message.header.stamp.nanosec / 1e9 == k / 4
         assert np.array_equal(message.data.reshape(32, 48, 3), frame)
+
+
+def test_a_bag_on_a_full_disk_is_found_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError('no space left')
+
+    bag = BagWriter(tmp_path / 'bag', keep_cut_short=True)
+    with pytest.raises(OSError, match='no space left'), bag:
+        bag.add_topic('/text', 'std_msgs/msg/String')
+        monkeypatch.setattr(bag._writer, 'close', fails)
+    assert list((tmp_path / 'bag').glob('*.mcap'))
+    assert not list(tmp_path.glob('.*'))
+
+
+def test_a_task_with_dollars_is_drawn(tmp_path: Path) -> None:
+    clip = open_clip(None)
+    row = Row(0.5, 1, 2, -3.0, -0.1, 0.5, 0.0, 'fixed', 0.1, r'Pay $5 & 10% of $\frac{6$')
+    plot_run(tmp_path / 'picture.png', clip, [row], [])
+    assert (tmp_path / 'picture.png').stat().st_size > 1000

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import rclpy
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from ..offline.clip import ClipError
 from .middleware import apply_image_profile
+from .rclpy_versions import SENSELESS
 
 N = TypeVar('N', bound=Node)
 
@@ -27,23 +27,18 @@ def run_camera(
 ) -> int:
     """Show until that is over or interrupted; 1 for a clip or a parameter that is wrong."""
     apply_image_profile()
-    rclpy.init(args=args)
-    executor = SingleThreadedExecutor()
     node = None
     try:
+        rclpy.init(args=args)
+        executor = SingleThreadedExecutor()
         node = make_node(**options)
         executor.add_node(node)
         show(node, executor)
-    except (
-        ClipError,
-        ValueError,
-        InvalidParameterValueException,
-        InvalidParameterTypeException,
-    ) as error:
-        print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
-        return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except (ClipError, *SENSELESS) as error:
+        print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
+        return 1
     finally:
         if node is not None:
             node.destroy_node()

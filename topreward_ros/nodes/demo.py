@@ -36,6 +36,7 @@ from ..demo.tasks import known_tasks
 from ..offline.episodes_plot import EpisodeCurve, plot_episodes
 from ..offline.film import write_video
 from ..offline.score_table import write_rows
+from ..offline.whole_files import check_folder
 from ..scoring.errors import TopRewardError
 from ..scoring.window import NANOSECONDS
 from .processes import TOPREWARD, Children, listen, tail
@@ -56,6 +57,12 @@ PATIENCE = 120.0  # for all episodes [s]
 
 class DemoError(TopRewardError):
     """A node ended before its time, or an episode was judged wrongly."""
+
+
+class DemoInterruptedError(DemoError):
+    """Before all episodes were shown."""
+
+    exit_code = 130  # as a shell has it
 
 
 @dataclass(frozen=True)
@@ -91,17 +98,20 @@ def demo(options: DemoOptions) -> None:
             options.save.is_dir() and not any(options.save.iterdir())
         ):
             raise DemoError(f'{options.save} is not an empty folder: give another to --save')
-        options.save.mkdir(parents=True, exist_ok=True)
         picture = options.save / 'demo.png'
+    check_folder(options.save or Path())
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
-        scene, recorder = _play(options, episodes, folder, console)
+        scene, recorder, is_whole = _play(options, episodes, folder, console)
         judged = _judge(scene.shown, recorder)
         outcomes = _outcomes(folder)
+        if options.save:
+            write_rows(folder / 'scores.csv', recorder.rows)
+        if not is_whole:
+            raise DemoInterruptedError('interrupted: the episodes are not judged')
         if not any(one.times for one in judged):
             raise DemoError('nothing was scored')
         if options.save:
-            write_rows(folder / 'scores.csv', recorder.rows)
             frames = (image for one in judged for image in film(one.episode, CAMERA_FPS))
             write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
     plot_episodes(picture, judged)
@@ -134,18 +144,20 @@ def _outcomes(folder: Path) -> list[str]:
 
 def _play(
     options: DemoOptions, episodes: Sequence[Episode], folder: Path, console: Console
-) -> tuple[SceneCamera, Recorder]:
+) -> tuple[SceneCamera, Recorder, bool]:
+    """What was shown and heard, and whether that is all of it."""
     images = (CAMERA, Image) if options.save else None
     with recording(folder / 'bag', NAMESPACE, images) as recorder:
-        scene = _scene(episodes)
+        scene, is_whole = _scene(episodes), False
         try:
             with Board(console, options.headless) as board:
                 _run(options, episodes, folder, scene=scene, recorder=recorder, board=board)
+            is_whole = True
         except (KeyboardInterrupt, ExternalShutdownException):
-            console.print('interrupted')
+            pass
         finally:
             scene.destroy_node()
-    return scene, recorder
+    return scene, recorder, is_whole
 
 
 def _scene(episodes: Sequence[Episode]) -> SceneCamera:

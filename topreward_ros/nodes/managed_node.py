@@ -14,18 +14,14 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.msg import Transition
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    NameValidationException,
-)
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ..scoring.errors import TopRewardError
-from .rclpy_versions import StateMachine
+from .rclpy_versions import SENSELESS, StateMachine
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -152,20 +148,18 @@ def run(
     publish when they are closed; rclpy's own handling of signals shuts the middleware before.
     """
     signals: list[int] = []
-    if last_words:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in _ends() if last_words else ():
         # Only noted: an exception would come up anywhere, in the midst of a stop too.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _: signals.append(number))
-    else:
-        rclpy.init(args=args)
-    executor = SingleThreadedExecutor()
+        signal.signal(number, lambda number, _: signals.append(number))
+    handlers = SignalHandlerOptions.NO if last_words else SignalHandlerOptions.ALL
     nodes: list[ManagedNode] = []
     try:
+        rclpy.init(args=args, signal_handler_options=handlers)
+        executor = SingleThreadedExecutor()
         for make_node in make_nodes:
             nodes.append(make_node())
             executor.add_node(nodes[-1])
-    except (InvalidParameterValueException, InvalidParameterTypeException, ValueError) as error:
+    except SENSELESS as error:
         print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
         _close(nodes)
         return 1
@@ -182,6 +176,13 @@ def run(
     finally:
         _close(nodes)
     return int(any(node.autostart_failed for node in nodes))
+
+
+def _ends() -> tuple[int, ...]:
+    """The signals that end it; not a terminal's end where that is ignored, as under nohup."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return signal.SIGINT, signal.SIGTERM
+    return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def _close(nodes: Sequence[ManagedNode]) -> None:

@@ -20,6 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ..offline.clip import Clip, open_clip
 from ..offline.plot import plot_run
 from ..offline.score_table import write_rows
+from ..offline.whole_files import check_folder
 from ..scoring.errors import TopRewardError
 from .middleware import image_topic
 from .processes import TOPREWARD, Children, listen, tail
@@ -58,26 +59,38 @@ class PlayError(TopRewardError):
     """The node or the publisher ended before its time, or nothing was scored."""
 
 
+class PlayInterruptedError(PlayError):
+    """What was scored until then is kept."""
+
+    exit_code = 130  # as a shell has it
+
+
 def play(options: PlayOptions) -> Path:
     """Play, record and draw; the folder with bag, table and picture. Raises TopRewardError."""
     clip = open_clip(options.clip)
     folder = options.save or Path(f'topreward_{clip.name}_{datetime.now():%Y%m%d-%H%M%S}')
     if taken := [name for name, _ in OUTPUTS if (folder / name).exists()]:
         raise PlayError(f'{folder} holds {", ".join(taken)} already: give another folder to --save')
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder)
     console = Console()
     if options.note:
         console.print(options.note, style='bold yellow')
+    is_whole = False
     with recording(folder / 'bag', NAMESPACE, _images(options)) as recorder:
         try:
             _run(options, clip, folder, recorder, console)
+            is_whole = True
         except (KeyboardInterrupt, ExternalShutdownException):
-            console.print('interrupted: what was scored is kept')
-    write_rows(folder / 'scores.csv', recorder.rows)
+            pass
+        finally:  # whatever ended it
+            write_rows(folder / 'scores.csv', recorder.rows)
+    if recorder.rows:
+        plot_run(folder / 'progress.png', clip, recorder.rows, recorder.successes, options.note)
+        _tell(console, folder, recorder)
+    if not is_whole:
+        raise PlayInterruptedError('interrupted: what was scored is kept')
     if not recorder.rows:
         raise PlayError(f'nothing was scored; see {folder / "reward_node.log"}')
-    plot_run(folder / 'progress.png', clip, recorder.rows, recorder.successes, options.note)
-    _tell(console, folder, recorder)
     if recorder.trouble:
         raise PlayError(f'the scores are not those of the whole clip: {recorder.trouble}')
     return folder
@@ -113,6 +126,8 @@ def _run(
                 listen(executor, 0.1)
                 if node.poll() is not None:
                     raise PlayError(f'the node ended:\n{tail(log)}')
+                if not recorder.rows and recorder.complaint:
+                    bar.update(task, live=f'[yellow]{recorder.complaint}[/yellow]')
                 if recorder.rows:
                     began = began or time.monotonic()
                     played = (time.monotonic() - began) * options.rate
@@ -176,5 +191,7 @@ def _tell(console: Console, folder: Path, recorder: Recorder) -> None:
         f'median latency {np.nanmedian([row.latency for row in recorder.rows]):.2f} s; '
         + (f'success at {recorder.successes[0]:.1f} s' if recorder.successes else 'no success')
     )
+    for count, what in recorder.lost():
+        console.print(f'  [yellow]{count} {what}[/yellow]', highlight=False)
     for name, what in OUTPUTS:
         console.print(f'  {folder / name}  [dim]{what}[/dim]', soft_wrap=True, highlight=False)

@@ -36,7 +36,8 @@ class Children:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **environ},
+            # Not the folder they are started in: a rich.py there is not the library
+            env={**os.environ, 'PYTHONSAFEPATH': '1', **environ},
         )
         self._processes.append(process)
         return process

@@ -9,12 +9,27 @@ from typing import Any
 
 # Where Humble has it; Kilted does not say that it is there still.
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined, unused-ignore]
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    NameValidationException,
+)
 from rclpy.lifecycle import TransitionCallbackReturn
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
+
+# What names, arguments and parameters of a node that make no sense raise; RCLError, which rclpy
+# keeps private, is a RuntimeError.
+SENSELESS = (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    NameValidationException,
+    RuntimeError,
+    ValueError,
+)
 
 
 def on_incompatible_qos(callback: Callable[[], None]) -> SubscriptionEventCallbacks:

@@ -28,7 +28,12 @@ from .qos import RECORDED_CAMERA, RESULT
 PROGRESS = '/topreward/progress'
 SUCCESS = '/topreward/success_detected'
 DIAGNOSTICS = '/diagnostics'
-ERROR = DiagnosticStatus.ERROR
+WARN, ERROR = DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+LOSSES = (
+    'frames dropped (model too slow)',
+    'images too late (grid points missed)',
+    'images refused',
+)
 
 
 @contextmanager
@@ -38,7 +43,8 @@ def recording(
     """The middleware, and a recorder with a bag at `folder`, as long as this lasts."""
     apply_image_profile()
     rclpy.init(args=[])
-    signal.signal(signal.SIGHUP, signal.default_int_handler)  # a terminal that closes ends it too
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, signal.default_int_handler)  # a terminal that closes ends it
     try:
         with BagWriter(folder) as bag:
             recorder = Recorder(bag, namespace, images)
@@ -85,6 +91,17 @@ class Recorder(Node):
         """A value of the newest diagnostics; empty where there is none."""
         values = self.health.values if self.health is not None else []
         return next((str(pair.value) for pair in values if pair.key == key), '')
+
+    @property
+    def complaint(self) -> str:
+        """What the node's newest warning says; empty where it has none."""
+        is_warned = self.health is not None and self.health.level == WARN
+        return str(self.health.message) if is_warned else ''
+
+    def lost(self) -> list[tuple[str, str]]:
+        """How many frames were not scored, and why, by the newest diagnostics."""
+        counts = [(self.fact(key), key) for key in LOSSES]
+        return [(count, key) for count, key in counts if count not in ('', '0')]
 
     def _record(
         self, topic: str, message_type: Any, callback: Callable[[Any], None] | None

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..demo.drawing import Camera
 from ..demo.scene import KIND_NAMES, Episode
-from .plot import INK, PROGRESS, SUCCESS, save_png
+from .plot import INK, PROGRESS, SUCCESS, plain, save_png
 
 TRUTH = '#9aa5b1'
 WRONG = '#b03a2e'
@@ -68,7 +68,7 @@ def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untype
     axes.imshow(np.concatenate([first, gap, last], axis=1), interpolation='lanczos')
     axes.set_anchor('SW')
     axes.set_axis_off()
-    task = textwrap.fill(episode.task.say(), 26)
+    task = plain(textwrap.fill(episode.task.say(), 26))
     axes.text(0, -48, task, fontsize=9, color=INK, va='bottom')
     kind = 'success' if episode.is_success else f'failure: {KIND_NAMES[episode.kind]}'
     axes.text(0, -14, kind, fontsize=8, color=SUCCESS if episode.is_success else WRONG)

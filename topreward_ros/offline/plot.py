@@ -51,10 +51,15 @@ def plot_run(
         axes.tick_params(colors=INK, labelsize=8)
     progress.tick_params(labelbottom=False)
     task = rows[-1].task if rows else ''
-    figure.suptitle(f'“{shorten(task)}”', x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
+    figure.suptitle(plain(f'“{shorten(task)}”'), x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
     if note:
         figure.text(LEFT, 0.015, note, fontsize=8, color='#b03a2e')
     save_png(figure, file)
+
+
+def plain(text: str) -> str:
+    """For matplotlib, which takes what is between two dollar signs for mathematics."""
+    return text.replace('$', r'\$')
 
 
 def save_png(figure: Figure, file: Path) -> None:

@@ -134,6 +134,8 @@ class BagWriter:
             self._writer.abort()
             shutil.rmtree(self._scratch, ignore_errors=True)
             return
-        self._writer.close()
-        self._part.rename(self._folder)
-        self._scratch.rmdir()
+        try:
+            self._writer.close()
+        finally:  # also where the disk is full: what was written is found under its name
+            self._part.rename(self._folder)
+            self._scratch.rmdir()

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...reward.calibration import Calibration
 from ...reward.metrics import last_mean
-from ..plot import FALSE, INK, PROGRESS, SUCCESS, TRUE, save_png, shorten
+from ..plot import FALSE, INK, PROGRESS, SUCCESS, TRUE, plain, save_png, shorten
 from .figures import CALIBRATED, MIN_MAX, MIN_MAXED, Reader, methods_of, readings
 from .measuring import REAL, REPEATED, Measured
 from .methods import GVL, LOG_PROB, LRM, STATIC
@@ -81,7 +81,7 @@ def _draw(  # type: ignore[no-untyped-def]
             axes.plot(curve.positions, progress, color=colour, linewidth=width, label=name)
     verdict = {True: ('success', SUCCESS), False: ('failure', WRONG), None: ('', INK)}
     word, colour = verdict[each.is_success]
-    title = textwrap.fill(shorten(each.task, 68), 34)
+    title = plain(textwrap.fill(shorten(each.task, 68), 34))
     axes.set_title(title, fontsize=7.5, color=INK, loc='left', pad=11)
     axes.text(0, 1.09, word, fontsize=7.5, color=colour, va='bottom')
     axes.set_ylim(-0.05, 1.08)
