@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -127,7 +128,7 @@ def _run(
                 if node.poll() is not None:
                     raise PlayError(f'the node ended:\n{tail(log)}')
                 if not recorder.rows and recorder.complaint:
-                    bar.update(task, live=f'[yellow]{recorder.complaint}[/yellow]')
+                    bar.update(task, live=f'[yellow]{escape(recorder.complaint)}[/yellow]')
                 if recorder.rows:
                     began = began or time.monotonic()
                     played = (time.monotonic() - began) * options.rate
