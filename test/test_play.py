@@ -21,6 +21,7 @@ pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,tes
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from topreward_ros.cli import main
 from topreward_ros.demo.example import COUNT, FPS, TASK
 from topreward_ros.share import share_directory
 
@@ -166,27 +167,50 @@ def test_a_clip_that_breaks_off_keeps_what_was_scored(tmp_path: Path) -> None:
         (('play', '--save', '.'), 'holds scores.csv already'),
         (('play', '--set', 'fsp=4'), 'expected one of model, '),
         (('play', '--set', 'fps=a: ['), 'cannot be read'),
-        (('play', '--set', 'log_prob_low=low'), 'not a number'),
         (('play', '--set', 'task=x'), 'use --task'),
         (('play', '--set', 'autostart=false'), 'started in any case'),
         (('play', '--save', 'scores.csv/below'), 'cannot be a folder'),
+        (('run', '--camera', 'x', '--set', 'log_prob_low=low'), 'not a number'),
+        (('run', '--camera', 'x', '--log-level', 'verbose'), 'invalid choice'),
+        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 'write /**'),
+    ],
+)
+def test_wrong_arguments(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    reason: str,
+) -> None:
+    """Before anything is started, so they may be given here."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'scores.csv').write_text('mine')
+    (tmp_path / 'one.yaml').write_text('topreward:\n  ros__parameters:\n    fps: 4.0\n')
+    try:
+        assert main(list(arguments)) == 1
+    except SystemExit as ended:
+        assert ended.code == 2
+    assert (tmp_path / 'scores.csv').read_text() == 'mine'
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
         (('play', '--model', '/no/such/model'), 'is not a folder'),
         (('play', '--set', 'fps=0'), 'fps'),
         (('publish', 'no.mp4'), 'is not there'),
         (('publish', '--topic', 'no topic'), 'no topic'),
         (('scene', '--topic', 'no topic'), 'no topic'),
         (('run', '--camera', 'x', '--namespace', 'no name'), 'no name'),
-        (('run', '--camera', 'x', '--log-level', 'verbose'), 'invalid choice'),
         (('run', '--camera', 'x', '--params-file', 'none.yaml'), 'none.yaml'),
-        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 'write /**'),
         (('run', '--camera', 'x', '--model', '/no/such/model'), 'is not a folder'),
     ],
 )
-def test_wrong_arguments(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
-    (tmp_path / 'scores.csv').write_text('mine')
-    (tmp_path / 'one.yaml').write_text('topreward:\n  ros__parameters:\n    fps: 4.0\n')
+def test_what_a_node_cannot_start_with(
+    tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
     result = topreward(*arguments, cwd=tmp_path)
     assert result.returncode != 0
-    assert (tmp_path / 'scores.csv').read_text() == 'mine'
     assert reason in result.stdout + result.stderr
     assert 'Traceback' not in result.stdout + result.stderr
