@@ -223,7 +223,7 @@ class Replay(Launch):
         super().__init__('replay', bag=str(bag))
 
     def start(self, **arguments: str) -> list[Action]:
-        """Return what it starts: two event handlers, and what topreward.launch.py does."""
+        """Return what it starts: three event handlers, and what topreward.launch.py does."""
         assert arguments.keys() <= self.context.launch_configurations.keys()
         self.context.launch_configurations.update(arguments)
         return self.description.entities[-1].execute(self.context)
@@ -252,7 +252,7 @@ def test_arguments_of_a_replay(bag: Path) -> None:
 
 
 def test_a_bag_is_played_with_the_clock_once_the_node_is_active(bag: Path) -> None:
-    once_active, _, _ = Replay(bag).start()
+    once_active, *_ = Replay(bag).start()
     node = LifecycleNode(package='topreward_ros', executable='x', name='x', namespace='')
     handler = once_active.event_handler
     assert handler.matches(transition(node, 'activating', 'active'))
@@ -282,7 +282,7 @@ def test_a_replayed_node_follows_the_bags_clock(bag: Path) -> None:
 
 def test_a_replay_ends_a_moment_after_the_bag(bag: Path) -> None:
     replay = Replay(bag)
-    once_active, at_end, _ = replay.start()
+    once_active, _, at_end, _ = replay.start()
     (player,) = once_active.event_handler.entities
     exited = ProcessExited(
         action=player, name='ros2', cmd=[], cwd=None, env=None, pid=1, returncode=0
@@ -293,6 +293,16 @@ def test_a_replay_ends_a_moment_after_the_bag(bag: Path) -> None:
     ends = timer.actions[0].event.process_matcher
     assert ends(LifecycleNode(package='p', executable='x', name='x', namespace=''))
     assert not ends(player)
+
+
+def test_a_replay_ends_where_the_node_cannot_be_configured(bag: Path) -> None:
+    _, never_active, *_ = Replay(bag).start()
+    node = LifecycleNode(package='topreward_ros', executable='x', name='x', namespace='')
+    handler = never_active.event_handler
+    assert handler.matches(transition(node, 'configuring', 'unconfigured'))
+    assert not handler.matches(transition(node, 'configuring', 'inactive'))
+    (end,) = handler.entities
+    assert end.event.process_matcher(node)
 
 
 def test_a_bag_without_images_starts_nothing(tmp_path: Path) -> None:
