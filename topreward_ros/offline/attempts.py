@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -21,7 +19,7 @@ from .calibration_file import CalibrationError
 from .clip_scores import Plan, Watch, sampled, score_clip
 from .recording import GRIEF, Recording
 from .score_episode import EpisodeScoring
-from .whole_files import write_json
+from .whole_files import keep, kept
 
 ARRAYS = ('log_probs', 'times', 'frames', 'static')
 
@@ -44,10 +42,12 @@ def attempts_of(
     for recording in track(recordings, 'recordings', console=console):
         file, asked = folder / f'{recording.name}.json', scoring.asked(recording)
         try:
-            made = _read(file, asked, recording)
-            if made is None:
+            if (content := kept(file, asked)) is not None:
+                arrays = {name: np.array(content[name]) for name in ARRAYS}
+                made = Attempt(**arrays, is_success=recording.is_success is not False)
+            else:
                 made = attempt(scorer, recording, scoring.plan, lambda frames, _: frames)
-                _write(file, asked, made)
+                keep(file, asked, {name: getattr(made, name).tolist() for name in ARRAYS})
             if len(made.log_probs) < least:
                 raise CalibrationError(
                     f'left out: it has {len(made.log_probs)} scores and success needs {least}; '
@@ -85,20 +85,3 @@ def static_curve(
     times = (k / fps for k in range(count))
     rows = curve(scorer, itertools.repeat(image, count), times, task)
     return np.array([row[0].log_prob for row in rows])
-
-
-def _write(file: Path, asked: Mapping[str, Any], made: Attempt) -> None:
-    arrays = {name: getattr(made, name).tolist() for name in ARRAYS}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, {'asked': dict(asked), **arrays})
-
-
-def _read(file: Path, asked: Mapping[str, Any], recording: Recording) -> Attempt | None:
-    """What was kept of it; None where there is nothing, or something else was asked for."""
-    if not file.exists():
-        return None
-    kept = json.loads(file.read_text(encoding='utf-8'))
-    if kept['asked'] != dict(asked):
-        return None
-    arrays = {name: np.array(kept[name]) for name in ARRAYS}
-    return Attempt(**arrays, is_success=recording.is_success is not False)

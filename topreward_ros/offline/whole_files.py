@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..scoring.errors import TopRewardError
 
@@ -29,6 +30,20 @@ def write_text(file: Path, text: str) -> None:
 
 def write_json(file: Path, content: Mapping[str, object]) -> None:
     write_text(file, json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def keep(file: Path, asked: Mapping[str, object], content: Mapping[str, object]) -> None:
+    """Write what was found, with what was asked for, so that an interrupted run goes on."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, {'asked': dict(asked), **content})
+
+
+def kept(file: Path, asked: Mapping[str, object]) -> dict[str, Any] | None:
+    """What `keep` wrote; None where there is nothing, or something else was asked for."""
+    if not file.exists():
+        return None
+    content: dict[str, Any] = json.loads(file.read_text(encoding='utf-8'))
+    return content if content['asked'] == dict(asked) else None
 
 
 def check_file(file: Path) -> None:

@@ -9,7 +9,6 @@ shuffled (no order is left), and another task named (nothing asked for happens).
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from ...scoring.window import FrameWindow
 from ..clip import ClipError
 from ..clip_scores import NO_GAP, sampled
 from ..recording import Recording
-from ..whole_files import write_json
+from ..whole_files import keep, kept
 from .methods import Curve, Method, Shown
 
 REAL, REPEATED, SHUFFLED, WRONG_TASK = 'real', 'first frame repeated', 'shuffled', 'wrong task'
@@ -142,25 +141,22 @@ def write_measured(file: Path, measured: Measured, asked: Mapping[str, Any]) -> 
         }
         for variation, by_name in measured.curves.items()
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, {'asked': dict(asked), 'lengths': list(measured.lengths), 'curves': curves})
+    keep(file, asked, {'lengths': list(measured.lengths), 'curves': curves})
 
 
 def read_measured(file: Path, recording: Recording, asked: Mapping[str, Any]) -> Measured | None:
     """What was kept of it; None where there is nothing, or something else was asked for."""
-    if not file.exists():
-        return None
-    kept = json.loads(file.read_text(encoding='utf-8'))
-    if kept['asked'] != dict(asked):
+    content = kept(file, asked)
+    if content is None:
         return None
     curves = {
         variation: {
             name: Curve(np.array(each['positions']), _numbers(each['values']), each['answered'])
             for name, each in by_name.items()
         }
-        for variation, by_name in kept['curves'].items()
+        for variation, by_name in content['curves'].items()
     }
-    return _measured(recording, kept['lengths'], curves)
+    return _measured(recording, content['lengths'], curves)
 
 
 def _nulls(values: np.ndarray) -> list[float | None]:
