@@ -51,9 +51,9 @@ def _generate(
         last = sum(len(segment.ids) for segment in new) - 1
         hidden = engine.forward(new, cache, [last])
         logits = engine.logits(hidden)
-        if logits.isnan().any():
-            raise ModelError(NOT_A_NUMBER)
         token = int(logits.argmax())
+        if logits[0, token].isnan():  # which argmax takes for the largest
+            raise ModelError(NOT_A_NUMBER)
         if token in stops:
             break
         answer.append(token)
