@@ -40,7 +40,7 @@ from ..offline.whole_files import check_folder
 from ..scoring.errors import TopRewardError
 from ..scoring.window import NANOSECONDS
 from .processes import TOPREWARD, Children, listen, tail
-from .recorder import Recorder, recording
+from .recorder import InterruptedRunError, Recorder, recording
 from .scene_camera import SceneCamera, Shown
 
 NAMESPACE = f'/topreward_demo_{os.getpid()}'
@@ -57,12 +57,6 @@ PATIENCE = 120.0  # for all episodes [s]
 
 class DemoError(TopRewardError):
     """A node ended before its time, or an episode was judged wrongly."""
-
-
-class DemoInterruptedError(DemoError):
-    """Before all episodes were shown."""
-
-    exit_code = 130  # as a shell has it
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ def demo(options: DemoOptions) -> None:
         if options.save:
             write_rows(folder / 'scores.csv', recorder.rows)
         if not is_whole:
-            raise DemoInterruptedError('interrupted: the episodes are not judged')
+            raise InterruptedRunError('interrupted: the episodes are not judged')
         if not any(one.times for one in judged):
             raise DemoError('nothing was scored')
         if options.save:

@@ -11,6 +11,10 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+# Facts of the reward node: how many frames were not scored, and why
+DROPPED = 'frames dropped (model too slow)'
+MISSED = 'images too late (grid points missed)'
+REFUSED = 'images refused'
 
 
 class ScoreRate:

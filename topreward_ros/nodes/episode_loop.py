@@ -127,8 +127,8 @@ class EpisodeLoop:
             return ERROR, self._complaint
         if self._complaint:
             return WARN, self._complaint
-        if (standstill := self._clock.standstill()) > PATIENCE:
-            return WARN, f'/clock has not gone on for {standstill:.0f} s, and use_sim_time is set'
+        if complaint := self._clock.complaint(PATIENCE):
+            return WARN, complaint
         silence = self._clock.now() - self._heard
         if self._phase is Phase.RUNNING and silence > PATIENCE:
             return WARN, f'the reward node has told no progress for {silence:.0f} s'

@@ -37,6 +37,13 @@ class ForwardClock:
         self.now()
         return time.monotonic() - self._moved
 
+    def complaint(self, patience: float) -> str:
+        """What is wrong where it has stood still for longer than this [s]; else nothing."""
+        standstill = self.standstill()
+        if standstill <= patience:
+            return ''
+        return f'/clock has not gone on for {standstill:.1f} s, and use_sim_time is set'
+
     def _read(self) -> tuple[bool, float]:
         if self._clock.ros_time_is_active:
             return True, self._clock.now().nanoseconds / 1e9

@@ -19,7 +19,7 @@ from ..scoring.errors import TaskError
 from ..scoring.questions import check_task
 from ..scoring.window import Sample
 from .camera import Camera
-from .diagnostics import ERROR, OK, WARN, ScoreRate
+from .diagnostics import DROPPED, ERROR, MISSED, OK, REFUSED, WARN, ScoreRate
 from .scoring_thread import Frame, Scored, ScoringThread
 from .settings import Settings
 
@@ -198,13 +198,13 @@ class LiveScoring:
             'latency [s]': f'{self._rate.latency:.3f}',
             'model time per score [s]': f'{self._rate.model_seconds:.3f}',
             'frames waiting': self._thread.waiting,
-            'frames dropped (model too slow)': self._dropped,
+            DROPPED: self._dropped,
             'frames in window': self.camera.frames,
             'images taken': counts.taken,
             'images kept': counts.kept,
-            'images refused': counts.refused,
+            REFUSED: counts.refused,
             'images of another size': counts.resized,
-            'images too late (grid points missed)': counts.missed,
+            MISSED: counts.missed,
             'stamps repeated': counts.repeated,
             'stamp jumps': counts.jumps,
         }

@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ..scoring.errors import TopRewardError
+from .processes import ends_with_terminal
 from .rclpy_versions import SENSELESS, StateMachine
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -148,7 +149,8 @@ def run(
     publish when they are closed; rclpy's own handling of signals shuts the middleware before.
     """
     signals: list[int] = []
-    for number in _ends() if last_words else ():
+    ends = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends_with_terminal() else [])]
+    for number in ends if last_words else ():
         # Only noted: an exception would come up anywhere, in the midst of a stop too.
         signal.signal(number, lambda number, _: signals.append(number))
     handlers = SignalHandlerOptions.NO if last_words else SignalHandlerOptions.ALL
@@ -176,13 +178,6 @@ def run(
     finally:
         _close(nodes)
     return int(any(node.autostart_failed for node in nodes))
-
-
-def _ends() -> tuple[int, ...]:
-    """The signals that end it; not a terminal's end where that is ignored, as under nohup."""
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        return signal.SIGINT, signal.SIGTERM
-    return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def _close(nodes: Sequence[ManagedNode]) -> None:

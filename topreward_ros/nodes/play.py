@@ -25,7 +25,7 @@ from ..offline.whole_files import check_folder
 from ..scoring.errors import TopRewardError
 from .middleware import image_topic
 from .processes import TOPREWARD, Children, listen, tail
-from .recorder import Recorder, recording
+from .recorder import InterruptedRunError, Recorder, recording
 
 # Names of its own, so that it meets neither a robot's camera and node nor another player
 NAMESPACE = f'/topreward_play_{os.getpid()}'
@@ -60,12 +60,6 @@ class PlayError(TopRewardError):
     """The node or the publisher ended before its time, or nothing was scored."""
 
 
-class PlayInterruptedError(PlayError):
-    """What was scored until then is kept."""
-
-    exit_code = 130  # as a shell has it
-
-
 def play(options: PlayOptions) -> Path:
     """Play, record and draw; the folder with bag, table and picture. Raises TopRewardError."""
     clip = open_clip(options.clip)
@@ -89,7 +83,7 @@ def play(options: PlayOptions) -> Path:
         plot_run(folder / 'progress.png', clip, recorder.rows, recorder.successes, options.note)
         _tell(console, folder, recorder)
     if not is_whole:
-        raise PlayInterruptedError('interrupted: what was scored is kept')
+        raise InterruptedRunError('interrupted: what was scored is kept')
     if not recorder.rows:
         raise PlayError(f'nothing was scored; see {folder / "reward_node.log"}')
     if recorder.trouble:

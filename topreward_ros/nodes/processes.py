@@ -19,6 +19,13 @@ TOPREWARD = (sys.executable, '-m', 'topreward_ros.cli')
 GRACE = 35.0  # for a process to end by itself [s]
 
 
+def ends_with_terminal() -> bool:
+    """Whether a terminal that closes shall end this process: not where that is ignored, as under
+    nohup.
+    """
+    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+
 class Children:
     """Processes that end with this one, in order."""
 

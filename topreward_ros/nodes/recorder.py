@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rclpy.time import Time
@@ -22,18 +22,21 @@ from topreward_ros.msg import Progress, SuccessDetected
 
 from ..offline.bags.writer import BagWriter
 from ..offline.score_table import Row
+from ..scoring.errors import TopRewardError
+from .diagnostics import DROPPED, ERROR, MISSED, REFUSED, WARN
 from .middleware import apply_image_profile
+from .processes import ends_with_terminal
 from .qos import RECORDED_CAMERA, RESULT
 
 PROGRESS = '/topreward/progress'
 SUCCESS = '/topreward/success_detected'
 DIAGNOSTICS = '/diagnostics'
-WARN, ERROR = DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-LOSSES = (
-    'frames dropped (model too slow)',
-    'images too late (grid points missed)',
-    'images refused',
-)
+
+
+class InterruptedRunError(TopRewardError):
+    """A command that was ended before its time; what it had is kept."""
+
+    exit_code = 130  # as a shell has it
 
 
 @contextmanager
@@ -43,8 +46,8 @@ def recording(
     """The middleware, and a recorder with a bag at `folder`, as long as this lasts."""
     apply_image_profile()
     rclpy.init(args=[])
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
-        signal.signal(signal.SIGHUP, signal.default_int_handler)  # a terminal that closes ends it
+    if ends_with_terminal():
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with BagWriter(folder) as bag:
             recorder = Recorder(bag, namespace, images)
@@ -100,7 +103,7 @@ class Recorder(Node):
 
     def lost(self) -> list[tuple[str, str]]:
         """How many frames were not scored, and why, by the newest diagnostics."""
-        counts = [(self.fact(key), key) for key in LOSSES]
+        counts = [(self.fact(key), key) for key in (DROPPED, MISSED, REFUSED)]
         return [(count, key) for count, key in counts if count not in ('', '0')]
 
     def _record(

@@ -141,11 +141,8 @@ class HomeMotion:
 
     def begin(self) -> None:
         # Joint states do not grow old then, and the way home would have no end.
-        if (standstill := self._clock.standstill()) > self._settings.joint_state_timeout:
-            raise ResetError(
-                f'/clock has not gone on for {standstill:.1f} s, and use_sim_time is set: start '
-                'the simulator, or set it to false'
-            )
+        if complaint := self._clock.complaint(self._settings.joint_state_timeout):
+            raise ResetError(f'{complaint}: start the simulator, or set it to false')
         where = self._where()
         self._check_limits(where)
         if not self._publisher.get_subscription_count():

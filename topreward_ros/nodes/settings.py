@@ -186,7 +186,9 @@ class Settings:
 
     @property
     def reward(self) -> RewardOptions:
-        return RewardOptions(**{name: getattr(self, name) for name in _names(RewardOptions)})
+        """How log P is read, by the parameters of the same names."""
+        names = [field.name for field in dataclasses.fields(RewardOptions)]
+        return RewardOptions(**{name: getattr(self, name) for name in names})
 
     def __post_init__(self) -> None:
         check(self)
@@ -211,10 +213,6 @@ class Settings:
                     f'{name} is {value}, which needs a calibration: make one with `topreward '
                     'calibrate` and name its file in the parameter calibration'
                 )
-
-
-def _names(kind: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
 
 
 DESCRIPTIONS = descriptions(Settings)
