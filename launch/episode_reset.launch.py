@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the episode reset node beside a reward node, and configures and activates it.
+"""Start the episode reset node for a reward node, configure it and activate it.
 
-With config/so100.yaml or config/franka.yaml as params_file, the arm moves home after each episode.
+With params_file:=so100 or params_file:=franka the arm moves home after each episode.
 """
 
 from launch import LaunchContext, LaunchDescription
@@ -10,10 +10,15 @@ from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch_ros.actions import LifecycleNode
 
-from topreward_ros.nodes.common.launching import AS_PARAMS_FILE, brought_up, given, parameter_file
+from topreward_ros.nodes.common.launching import (
+    UNLESS_EMPTY,
+    bring_up,
+    parameter_file,
+    parameter_overrides,
+)
 from topreward_ros.share import share_directory
 
-# Arguments that override the parameter of the same name, with its type.
+# Arguments that override the parameters of the same names, with their types
 PARAMETERS = {'reward_node': str, 'episode_time': float, 'log_file': str, 'use_sim_time': bool}
 
 
@@ -23,22 +28,22 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'params_file',
                 default_value=str(share_directory() / 'config' / 'episode_reset.yaml'),
-                description='parameters of the node, or the name of a robot: so100, franka',
+                description='parameter file of the node, or the name of a robot: so100, franka',
             ),
             DeclareLaunchArgument(
                 'reward_node',
                 default_value='',
-                description=f'name of the reward node; {AS_PARAMS_FILE}',
+                description=f'name of the reward node; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'episode_time',
                 default_value='',
-                description=f'when an episode has failed [s]; {AS_PARAMS_FILE}',
+                description=f'time limit of an episode [s]; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'log_file',
                 default_value='',
-                description=f'CSV with a row for every episode; {AS_PARAMS_FILE}',
+                description=f'CSV file to which a row per episode is appended; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'namespace',
@@ -48,12 +53,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'use_sim_time',
                 default_value='',
-                description=f'true to follow /clock, else false; {AS_PARAMS_FILE}',
+                description=f'true for simulated time (/clock), else false; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
-                description='debug, info, warn, error or fatal',
+                description='log level of the node: debug, info, warn, error or fatal',
             ),
             OpaqueFunction(function=start_episode_reset_node),
         ]
@@ -67,13 +72,13 @@ def start_episode_reset_node(context: LaunchContext) -> list[Action]:
         executable='episode_reset_node',
         name='episode_reset',
         namespace=arguments['namespace'],
-        # This file is the lifecycle manager, whatever params_file says of autostart.
+        # The launch file configures and activates the node, so autostart must be false.
         parameters=[
             parameter_file(arguments['params_file']),
-            {**given(arguments, PARAMETERS), 'autostart': False},
+            {**parameter_overrides(arguments, PARAMETERS), 'autostart': False},
         ],
         arguments=['--ros-args', '--log-level', arguments['log_level']],
         output='screen',
         on_exit=Shutdown(reason='the node has ended'),
     )
-    return brought_up(node)
+    return bring_up(node)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a bag through the reward node, in simulated time, and ends when the bag does."""
+"""Score a bag with the reward node in simulated time, and end after the bag."""
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
@@ -19,15 +19,15 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
 
-from topreward_ros.nodes.common.launching import AS_PARAMS_FILE
+from topreward_ros.nodes.common.launching import UNLESS_EMPTY
 from topreward_ros.nodes.common.middleware import image_profile_environment
 from topreward_ros.recordings.bags.episodes import TASK_TOPIC
 from topreward_ros.recordings.bags.message_types import COMPRESSED_IMAGE
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.share import share_directory
 
-DISCOVERY = 2.0  # from the player's start to its first message, so that it is heard [s]
-LAST_SCORE = 5.0  # from the bag's end to the node's [s]
+DISCOVERY_TIME = 2.0  # from the start of the player to its first message [s]
+LAST_SCORE_TIME = 5.0  # from the end of the bag to that of the node [s]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -37,25 +37,25 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'camera',
                 default_value='',
-                description='image topic in the bag; empty: the only one',
+                description='image topic in the bag; if empty, the only one',
             ),
             DeclareLaunchArgument(
                 'task',
                 default_value='',
-                description=f'what the robot does, in words; empty: as {TASK_TOPIC} in the bag',
+                description=f'task of the robot, in words; if empty, {TASK_TOPIC} in the bag',
             ),
             DeclareLaunchArgument(
                 'model',
                 default_value='',
-                description=f'hub id or folder of a Qwen3-VL checkpoint; {AS_PARAMS_FILE}',
+                description=f'hub id or folder of a vision-language model; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
-                'rate', default_value='1.0', description='how fast; 1 is real time'
+                'rate', default_value='1.0', description='playback speed; 1 is real time'
             ),
             DeclareLaunchArgument(
                 'params_file',
                 default_value=str(share_directory() / 'config' / 'topreward.yaml'),
-                description='parameters of the node',
+                description='parameter file of the node, or the name of one in config/',
             ),
             OpaqueFunction(function=start_replay),
         ]
@@ -63,15 +63,15 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_replay(context: LaunchContext) -> list[Action]:
-    """Raises a BagError before anything is started where the bag is not one of images."""
+    """Return the actions; raises a BagError, before any start, if the bag has no images."""
     arguments = context.launch_configurations
     with Bag(arguments['bag'], arguments['camera'] or None) as bag:
         camera = next(topic for topic in bag.topics if topic.name == bag.image_topic)
-    # What the bag says on other topics is not for the node: old scores, or another task.
+    # Other topics are not played: they may have old scores, or another task.
     topics = [camera.name] if arguments['task'].strip() else [camera.name, TASK_TOPIC]
     play = ['ros2', 'bag', 'play', str(bag.path), '--clock', '--rate', arguments['rate']]
     player = ExecuteProcess(
-        cmd=[*play, '--delay', str(DISCOVERY), '--topics', *topics],
+        cmd=[*play, '--delay', str(DISCOVERY_TIME), '--topics', *topics],
         additional_env=image_profile_environment(context.environment),
         output='screen',
     )
@@ -86,9 +86,9 @@ def start_replay(context: LaunchContext) -> list[Action]:
             'use_sim_time': 'true',
         }.items(),
     )
-    # The node's end is everything's: a Shutdown here would be followed by its own.
+    # Ends the node, which ends the launch: a Shutdown action would be followed by a second one.
     end_node = ShutdownProcess(process_matcher=lambda action: isinstance(action, LifecycleNode))
-    last_score = TimerAction(period=LAST_SCORE, actions=[EmitEvent(event=end_node)])
+    last_score = TimerAction(period=LAST_SCORE_TIME, actions=[EmitEvent(event=end_node)])
     once_active = OnStateTransition(
         start_state='activating', goal_state='active', entities=[player], handle_once=True
     )

@@ -1,17 +1,22 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the reward node on a camera, and configures and activates it."""
+"""Start the reward node with a camera, configure it and activate it."""
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch_ros.actions import LifecycleNode
 
-from topreward_ros.nodes.common.launching import AS_PARAMS_FILE, brought_up, given, parameter_file
+from topreward_ros.nodes.common.launching import (
+    UNLESS_EMPTY,
+    bring_up,
+    parameter_file,
+    parameter_overrides,
+)
 from topreward_ros.nodes.common.middleware import image_profile_environment, image_topic
 from topreward_ros.share import share_directory
 
-# Arguments that override the parameter of the same name, with its type.
+# Arguments that override the parameters of the same names, with their types
 PARAMETERS = {'task': str, 'model': str, 'image_transport': str, 'use_sim_time': bool}
 
 
@@ -21,22 +26,22 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'camera',
                 default_value='image',
-                description='image topic to watch; of a compressed one with or without /compressed',
+                description='image topic; for a compressed one with or without /compressed',
             ),
             DeclareLaunchArgument(
                 'task',
                 default_value='',
-                description=f'what the robot shall do, in words; {AS_PARAMS_FILE}',
+                description=f'task of the robot, in words; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'model',
                 default_value='',
-                description=f'hub id or folder of a Qwen3-VL checkpoint; {AS_PARAMS_FILE}',
+                description=f'hub id or folder of a vision-language model; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'params_file',
                 default_value=str(share_directory() / 'config' / 'topreward.yaml'),
-                description='parameters of the node',
+                description='parameter file of the node, or the name of one in config/',
             ),
             DeclareLaunchArgument(
                 'namespace',
@@ -47,17 +52,17 @@ def generate_launch_description() -> LaunchDescription:
                 'image_transport',
                 default_value='',
                 choices=['', 'raw', 'compressed'],
-                description=f'{AS_PARAMS_FILE}, and camera then is the whole name of the topic',
+                description=f'raw or compressed; {UNLESS_EMPTY} and camera is the full topic name',
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
                 default_value='',
-                description=f'true to follow /clock, else false; {AS_PARAMS_FILE}',
+                description=f'true for simulated time (/clock), else false; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
-                description='debug, info, warn, error or fatal',
+                description='log level of the node: debug, info, warn, error or fatal',
             ),
             OpaqueFunction(function=start_reward_node),
         ]
@@ -71,10 +76,10 @@ def start_reward_node(context: LaunchContext) -> list[Action]:
         executable='reward_node',
         name='topreward',
         namespace=arguments['namespace'],
-        # This file is the lifecycle manager, whatever params_file says of autostart.
+        # The launch file configures and activates the node, so autostart must be false.
         parameters=[
             parameter_file(arguments['params_file']),
-            {**given(arguments, PARAMETERS), 'autostart': False},
+            {**parameter_overrides(arguments, PARAMETERS), 'autostart': False},
         ],
         remappings=[('image', image_topic(arguments['camera'], arguments['image_transport']))],
         additional_env=image_profile_environment(context.environment),
@@ -82,4 +87,4 @@ def start_reward_node(context: LaunchContext) -> list[Action]:
         output='screen',
         on_exit=Shutdown(reason='the node has ended'),
     )
-    return brought_up(node)
+    return bring_up(node)

@@ -1,17 +1,17 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What several tests share: a small random checkpoint in the published layout."""
+"""Shared fixtures: a small random checkpoint in the published layout."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# One thread for all that is small here, in this process and those it starts: pools of threads that
-# spin for each other on a few cores have brought a run to a stand.
+# One thread is enough for small models, in this process and its children: several thread pools that
+# busy-wait on a few cores have stalled whole runs.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-# And no pool of threads to load a model of a few kilobytes, hundreds of times.
+# No thread pool to load a model of a few kilobytes hundreds of times
 os.environ.setdefault('HF_DEACTIVATE_ASYNC_LOAD', '1')
 
 import pytest

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files: arguments, remapping, parameters, lifecycle events; and started for real."""
+"""The launch files: arguments, remapping, parameters, lifecycle events, and real processes."""
 
 import os
 import signal
@@ -33,11 +33,11 @@ PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 
 
 class Launch:
-    """A launch file, in a context in which every argument has its default."""
+    """A launch file in a context with the default of every argument."""
 
     def __init__(self, name: str, **required: str) -> None:
-        path = share_directory() / 'launch' / f'{name}.launch.py'
-        spec = spec_from_file_location(f'{name}_launch', path)
+        file = share_directory() / 'launch' / f'{name}.launch.py'
+        spec = spec_from_file_location(f'{name}_launch', file)
         assert spec is not None and spec.loader is not None
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -48,7 +48,7 @@ class Launch:
             argument.execute(self.context)
 
     def start(self, **arguments: str) -> list[Action]:
-        """Return what it starts: an event handler, the node and an event."""
+        """Return its actions: an event handler, the node and an event."""
         assert arguments.keys() <= self.context.launch_configurations.keys()
         self.context.launch_configurations.update(arguments)
         handler, node, configure = self.description.entities[-1].execute(self.context)
@@ -56,7 +56,7 @@ class Launch:
         return [handler, node, configure]
 
     def parameters(self, **arguments: str) -> tuple[Path, dict]:
-        """Return the params_file that the node is given, and what overrides it."""
+        """Return the params_file of the node, and the parameters that override it."""
         _, node, _ = self.start(**arguments)
         (params_file, _), (overrides, _) = node._Node__expanded_parameter_arguments
         (values,) = yaml.safe_load(Path(overrides).read_text()).values()
@@ -152,7 +152,7 @@ def test_camera(reward: Launch, camera: str, image_transport: str, topic: str) -
 
 
 def test_arguments_override_parameters_of_the_reward_node(reward: Launch) -> None:
-    task = "12: put {the cup} on $(the) 'shelf'"  # text, whatever YAML would make of it
+    task = "12: put {the cup} on $(the) 'shelf'"  # not parsed as YAML
     arguments = {'task': task, 'model': '7', 'image_transport': 'raw', 'use_sim_time': 'true'}
     _, overrides = reward.parameters(**arguments)
     assert overrides == {**arguments, 'use_sim_time': True, 'autostart': False}
@@ -200,7 +200,7 @@ def test_params_file_may_be_a_file(
 
 @pytest.mark.parametrize('file', ['so1oo', 'mine.yml', '/no/such/file.yaml'])
 def test_params_file_that_is_not_there(either: Launch, file: str) -> None:
-    with pytest.raises(RuntimeError, match=r'is not there; expected a path, or one of .*so100'):
+    with pytest.raises(RuntimeError, match=r'does not exist; expected a path, or one of .*so100'):
         either.parameters(params_file=file)
 
 
@@ -223,7 +223,7 @@ class Replay(Launch):
         super().__init__('replay', bag=str(bag))
 
     def start(self, **arguments: str) -> list[Action]:
-        """Return what it starts: three event handlers, and what topreward.launch.py does."""
+        """Return its actions: three event handlers, and the included launch file."""
         assert arguments.keys() <= self.context.launch_configurations.keys()
         self.context.launch_configurations.update(arguments)
         return self.description.entities[-1].execute(self.context)
@@ -310,7 +310,7 @@ def test_a_bag_without_images_starts_nothing(tmp_path: Path) -> None:
         Replay(tmp_path / 'none').start()
 
 
-# For real
+# Real processes
 
 
 START = """
@@ -328,10 +328,10 @@ sys.exit(service.run())
 """
 
 
-def launched(name: str, folder: Path, *arguments: str, until: str = '') -> str:
-    """Launch a node, interrupt it once it has said so, and return all that was said.
+def run_launch(name: str, folder: Path, *arguments: str, until: str = '') -> str:
+    """Launch a node, interrupt it once its output contains `until`, and return the output.
 
-    Without `until` it has to end by itself.
+    Without `until` it must end without an interrupt.
     """
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
@@ -366,18 +366,19 @@ def test_the_real_reward_node_is_configured_and_activated(
     checkpoint_folder: Path, tmp_path: Path
 ) -> None:
     arguments = ['camera:=/top/image_raw', f'model:={checkpoint_folder}', 'task:=Close: the lid']
-    said = launched(
-        'topreward', tmp_path, *arguments, 'namespace:=/left', until='watching /top/image_raw'
+    output = run_launch(
+        'topreward', tmp_path, *arguments, 'namespace:=/left', until='subscribed to /top/image_raw'
     )
-    assert 'loaded in' in said and 'episode 1 (a new task): Close: the lid' in said
-    assert '[left.topreward]' in said and 'finished cleanly' in said and 'SIGTERM' not in said
+    assert 'loaded in' in output and 'episode 1 (a new task): Close: the lid' in output
+    assert '[left.topreward]' in output
+    assert 'finished cleanly' in output and 'SIGTERM' not in output
 
 
 def test_the_real_reset_node_is_configured_and_activated(tmp_path: Path) -> None:
     log_file = tmp_path / 'episodes.csv'
     arguments = ['params_file:=so100', 'reward_node:=judge', f'log_file:={log_file}']
     problem = 'service /left/judge/start_episode is not available'  # only when active
-    said = launched(
+    output = run_launch(
         'episode_reset',
         tmp_path,
         *arguments,
@@ -385,18 +386,20 @@ def test_the_real_reset_node_is_configured_and_activated(tmp_path: Path) -> None
         'namespace:=/left',
         until=problem,
     )
-    assert f'home_motion resets; log: {log_file}, 0 episodes' in said and problem in said
-    assert '[left.episode_reset]' in said and 'finished cleanly' in said and 'SIGTERM' not in said
+    assert f'reset: home_motion; log: {log_file}, 0 episodes' in output and problem in output
+    assert '[left.episode_reset]' in output
+    assert 'finished cleanly' in output and 'SIGTERM' not in output
 
 
 def test_a_real_replay_begins_when_the_node_is_active_and_ends_by_itself(
     checkpoint_folder: Path, bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    player = tmp_path / 'bin' / 'ros2'  # rosbag2 itself need not be here
+    player = tmp_path / 'bin' / 'ros2'  # replaces rosbag2, which may not be installed
     player.parent.mkdir()
     player.write_text('#!/bin/sh\necho "ros2 $*"\n')
     player.chmod(0o755)
     monkeypatch.setenv('PATH', f'{player.parent}:{os.environ["PATH"]}')
-    said = launched('replay', tmp_path, f'bag:={bag}', f'model:={checkpoint_folder}')
-    assert said.index('watching /camera/image_raw') < said.index(f'ros2 bag play {bag} --clock')
-    assert 'finished cleanly' in said and 'SIGTERM' not in said
+    output = run_launch('replay', tmp_path, f'bag:={bag}', f'model:={checkpoint_folder}')
+    start = output.index('subscribed to /camera/image_raw')
+    assert start < output.index(f'ros2 bag play {bag} --clock')
+    assert 'finished cleanly' in output and 'SIGTERM' not in output

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a torchvision that was built for CUDA importable next to a torch that was not.
+"""Makes a torchvision built for CUDA importable beside a torch built without.
 
-What the processors use of it is Python; only its compiled operators are missing, and importing it
-fails where it registers shapes for them. Their names are declared first.
+The processors use its Python code only. Its import fails where it registers shapes of compiled
+operators, which are missing, so their names are declared first.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _declared: torch.library.Library | None = None
 
 
 def install() -> None:
-    """Do so before transformers is imported; nothing where torchvision is not installed."""
-    global _declared  # noqa: PLW0603 - a declaration lasts as long as this object
+    """Call this before transformers is imported; does nothing without torchvision."""
+    global _declared  # noqa: PLW0603 - the declaration exists as long as this object
     if importlib.util.find_spec('torchvision') is None:
         return
     try:

@@ -108,4 +108,4 @@ def test_an_episode_as_a_file(tmp_path: Path) -> None:
     assert result.returncode == 0 and '(undone at the end)' in result.stdout, result.stderr
     assert open_clip(tmp_path / 'e.mp4').seconds > 2
     result = topreward('scene', '--save', tmp_path / 'e.mp4')
-    assert result.returncode == 1 and 'is there already' in result.stderr
+    assert result.returncode == 1 and 'exists already' in result.stderr

@@ -161,7 +161,7 @@ def test_a_clip_that_breaks_off_keeps_what_was_scored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
-        (('play', 'no.mp4', '--task', 'x'), 'is not there'),
+        (('play', 'no.mp4', '--task', 'x'), 'does not exist'),
         (('play', 'no.mp4'), 'a clip needs its task'),
         (('play', '--rate', '0'), 'not above 0'),
         (('play', '--save', '.'), 'holds scores.csv already'),
@@ -199,7 +199,7 @@ def test_wrong_arguments(
     [
         (('play', '--model', '/no/such/model'), 'is not a folder'),
         (('play', '--set', 'fps=0'), 'fps'),
-        (('publish', 'no.mp4'), 'is not there'),
+        (('publish', 'no.mp4'), 'does not exist'),
         (('publish', '--topic', 'no topic'), 'no topic'),
         (('scene', '--topic', 'no topic'), 'no topic'),
         (('run', '--camera', 'x', '--namespace', 'no name'), 'no name'),

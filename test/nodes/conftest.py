@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS domain of its own for every test run, and nodes to test."""
+"""A separate ROS domain for every test run, and the nodes to test."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-# Before rclpy reads it, and for the processes started here; 0 to 101 are safe.
+# Set before rclpy reads it, and inherited by child processes; 0 to 101 are safe.
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
-rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
+rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not available: pip install .[kilted,test]')
 
 from topreward_ros.nodes.common.parameter_table import Change
 from topreward_ros.nodes.reward.settings import DESCRIPTIONS, RewardSettings
@@ -42,7 +42,7 @@ def quick(checkpoint_folder: Path) -> tuple[str, ...]:
 
 @pytest.fixture(scope='session')
 def defaults(checkpoint_folder: Path) -> dict[str, Any]:
-    """The shared node's parameters as they were, those that can change."""
+    """The initial values of those parameters of the shared node that can change."""
     values = {**dataclasses.asdict(RewardSettings()), 'model': str(checkpoint_folder), **QUICK}
     return {
         name: value
@@ -60,7 +60,7 @@ def shared_process(quick: tuple[str, ...], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def unconfigured(shared_process: NodeProcess, defaults: dict[str, Any]) -> Iterator[Harness]:
-    """The shared node, unconfigured; put back there afterwards with all its parameters."""
+    """The shared node, unconfigured; its state and parameters are restored afterwards."""
     harness = Harness(shared_process)
     yield harness
     for transition in ('deactivate', 'cleanup'):
@@ -72,7 +72,7 @@ def unconfigured(shared_process: NodeProcess, defaults: dict[str, Any]) -> Itera
 
 @pytest.fixture
 def active(unconfigured: Harness) -> Harness:
-    """The shared node, active, with a camera, and without a task."""
+    """The shared node, active, with a camera and without a task."""
     assert unconfigured.change('configure') and unconfigured.change('activate')
     unconfigured.open_camera()
     unconfigured.progress.clear()
@@ -81,7 +81,7 @@ def active(unconfigured: Harness) -> Harness:
 
 @pytest.fixture
 def launch(quick: tuple[str, ...], tmp_path: Path) -> Iterator[Any]:
-    """Start nodes of their own, in the namespace /own: the shared one may be there too."""
+    """Start separate nodes in the namespace /own, beside the shared one."""
     harnesses: list[Harness] = []
 
     def start(

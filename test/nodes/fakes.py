@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The other side of an episode reset node: an arm and a reward node that do as they are told."""
+"""The counterparts of an episode reset node: an arm, a reward node and a scene for tests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.nodes.common.qos import QOS_RESULT, QOS_TASK
 
 JOINTS = ('shoulder', 'elbow')
-NAMESPACE = '/stage'  # the reward node that tests share may be there too, without one
+NAMESPACE = '/stage'  # the shared reward node of other tests may run without a namespace
 
 
 class FakeArm(Node):
-    """Follows trajectories, or lags, stops short, passes by home and goes silent, tells degrees or
-    nonsense, or never tells a thing.
+    """Follows trajectories, or misbehaves in the given manner.
 
-    positions are where its joints are; commands are the trajectories that it was sent.
+    positions are those of its joints; commands are the trajectories it has received.
     """
 
     def __init__(self, manner: str = 'follows', **options: Any) -> None:
@@ -35,7 +34,7 @@ class FakeArm(Node):
         self.manner = manner
         self.positions = [0.8, -0.6]
         self.commands: list[JointTrajectory] = []
-        self._way: tuple[float, float, list[float], list[float]] | None = None
+        self._motion: tuple[float, float, list[float], list[float]] | None = None
         self.create_subscription(JointTrajectory, 'arm/joint_trajectory', self._on_command, 10)
         self._states = self.create_publisher(JointState, 'joint_states', 10)
         self.create_timer(0.02, self._step)
@@ -52,12 +51,12 @@ class FakeArm(Node):
         if self.manner in ('stops short', 'stands'):
             share = 0.8 if self.manner == 'stops short' else 0.0
             goal = [a + share * (b - a) for a, b in zip(self.positions, goal, strict=True)]
-        self._way = self._now(), seconds, list(self.positions), goal
+        self._motion = self._now(), seconds, list(self.positions), goal
 
     def _step(self) -> None:
         velocities = [0.0, 0.0]
-        if self._way:
-            began, seconds, start, goal = self._way
+        if self._motion:
+            began, seconds, start, goal = self._motion
             share = min(1.0, (self._now() - began) / seconds)
             self.positions = [a + share * (b - a) for a, b in zip(start, goal, strict=True)]
             if share < 1:
@@ -66,22 +65,26 @@ class FakeArm(Node):
                 return
         if self.manner == 'is silent':
             return
-        if self.manner == 'passes by' and self._way and self._now() - self._way[0] > 0.1:
-            self._say(JOINTS, self._way[3], [1.5, 1.5])
+        if self.manner == 'passes by' and self._motion and self._now() - self._motion[0] > 0.1:
+            self._publish_state(JOINTS, self._motion[3], [1.5, 1.5])
             self.manner = 'is silent'
             return
-        if self.manner == 'tells degrees':
-            self._say(JOINTS, [math.degrees(position) for position in self.positions], velocities)
+        if self.manner == 'publishes degrees':
+            self._publish_state(
+                JOINTS, [math.degrees(position) for position in self.positions], velocities
+            )
             return
-        if self.manner == 'tells nonsense':
+        if self.manner == 'publishes nonsense':
             self._states.publish(JointState())
             self._states.publish(JointState(name=list(JOINTS), position=[math.nan, 1e300][:1]))
             self._states.publish(JointState(name=['x'] * 300, position=[1e300] * 2))
             velocities = [-60.0, math.inf]
         names = JOINTS if self.manner != 'is another' else ('wheel', 'door')
-        self._say(names, self.positions, velocities)
+        self._publish_state(names, self.positions, velocities)
 
-    def _say(self, names: Sequence[str], positions: list[float], velocities: list[float]) -> None:
+    def _publish_state(
+        self, names: Sequence[str], positions: list[float], velocities: list[float]
+    ) -> None:
         message = JointState(name=[*names, 'gripper'])
         message.position = [*positions, 0.1]
         message.velocity = [*velocities, 0.0]
@@ -92,15 +95,15 @@ class FakeArm(Node):
 
 
 class FakeRewardNode(Node):
-    """Counts the episodes it is asked to start; progress and success are told by the test."""
+    """Counts the episodes that it starts; the test publishes progress and success through it."""
 
     def __init__(self) -> None:
         super().__init__('topreward', namespace=NAMESPACE)
         self.episode = 0
         self.tasks: list[str] = []
         self.answers_start = True
-        self.delay = 0.0  # before an episode is started [s]
-        self.asked = 0
+        self.delay = 0.0  # before an episode starts [s]
+        self.calls = 0  # of ~/start_episode
         self._progress = self.create_publisher(Progress, '~/progress', QOS_RESULT)
         self._success = self.create_publisher(SuccessDetected, '~/success_detected', QOS_RESULT)
         self.create_subscription(String, '~/task', lambda m: self.tasks.append(m.data), QOS_TASK)
@@ -108,7 +111,7 @@ class FakeRewardNode(Node):
         self.create_service(Trigger, '~/start_episode', self._on_start, callback_group=group)
 
     async def _on_start(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
-        self.asked += 1
+        self.calls += 1
         if self.delay:
             later = Future(executor=self.executor)
             timer = self.create_timer(self.delay, lambda: later.set_result(None))
@@ -122,7 +125,7 @@ class FakeRewardNode(Node):
     def task(self) -> str:
         return self.tasks[-1] if self.tasks else ''
 
-    def tell(self, progress: float, episode: int | None = None) -> None:
+    def publish_progress(self, progress: float, episode: int | None = None) -> None:
         episode = self.episode if episode is None else episode
         self._progress.publish(Progress(episode=episode, task=self.task, progress=progress))
 
@@ -132,13 +135,13 @@ class FakeRewardNode(Node):
 
 
 class FakeScene(Node):
-    """A scene that is reset by a service; answer None is a service that never answers."""
+    """A scene with a reset service; with answer None the service never responds."""
 
     def __init__(self, answer: bool | None = True) -> None:
         super().__init__('scene', namespace=NAMESPACE)
         self.answer = answer
         self.resets = 0
-        group = ReentrantCallbackGroup()  # one that never answers does not keep others waiting
+        group = ReentrantCallbackGroup()  # a call without a response must not block others
         self.create_service(Trigger, 'reset_scene', self._on_reset, callback_group=group)
 
     async def _on_reset(self, _request: Any, response: Trigger.Response) -> Trigger.Response:

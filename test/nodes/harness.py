@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drives a reward node in another process over DDS: lifecycle, parameters, images, tasks."""
+"""Controls a reward node in another process over DDS: lifecycle, parameters, images, tasks."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ TRANSITIONS = {
 
 
 class NodeProcess:
-    """A reward node of its own process; its output is in `log`.
+    """A reward node in its own process, with its output in `log`.
 
-    command is the module and its arguments before those of ROS, where it is another.
+    command is the module to run, and its arguments before those of ROS.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class NodeProcess:
             cwd=Path(__file__).parents[2],
         )
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(encoding='utf-8')
 
     def interrupt(self) -> int:
-        """Its exit code after an interrupt from the keyboard."""
+        """Interrupt the process and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=30)
@@ -83,11 +83,11 @@ class NodeProcess:
 
 
 class Harness:
-    """The other side of every topic and service of one reward node."""
+    """A client of every topic and service of one reward node."""
 
     def __init__(self, process: NodeProcess, name: str = '/topreward', camera: str = '/image'):
         self.process = process
-        self._heard = len(process.said())
+        self._output_start = len(process.output())
         self.name = name
         self.camera = camera
         self.node = Node('harness')
@@ -114,25 +114,25 @@ class Harness:
                 (GetState, 'get_state'),
             )
         }
-        self._met = False
+        self._is_discovered = False
 
     def close(self) -> None:
         self.executor.shutdown()
         self.node.destroy_node()
 
-    def said(self) -> str:
-        """What the node has logged since this harness was made."""
-        return self.process.said()[self._heard :]
+    def output(self) -> str:
+        """Return what the node has logged since the creation of this harness."""
+        return self.process.output()[self._output_start :]
 
     # Waiting
 
     def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-        """Spin until the condition holds; fails the test with the node's log when it does not."""
+        """Spin until the condition holds; fail the test with the node's log after a timeout."""
         end = time.monotonic() + seconds
         while not (result := condition()):
             self.executor.spin_once(timeout_sec=0.05)
-            assert time.monotonic() < end, f'waited {seconds} s in vain:\n{self.said()}'
-            assert self.process.process.poll() is None, self.process.said()
+            assert time.monotonic() < end, f'waited {seconds} s in vain:\n{self.output()}'
+            assert self.process.process.poll() is None, self.process.output()
         return result
 
     def spin(self, seconds: float) -> None:
@@ -141,30 +141,29 @@ class Harness:
             self.executor.spin_once(timeout_sec=0.02)
 
     def meet(self) -> None:
-        """Wait until the node knows everything that this harness has made so far.
+        """Wait until the node has discovered all endpoints that this harness has created.
 
-        Either side loses what it is sent by an endpoint it has not yet discovered. Endpoints
-        become known in the order of their creation, so a node that is asked and answers through a
-        new client knows of all those before it.
+        Messages of an endpoint that is not yet discovered are lost. Endpoints are discovered in the
+        order of their creation, so a node that responds to a new client knows all earlier ones.
         """
         client = self.node.create_client(GetState, f'{self.name}/get_state')
         self.until(client.service_is_ready)
-        answers: list[Any] = []
-        asked = -1.0
+        futures: list[Any] = []
+        call_time = -1.0
 
-        def answered() -> bool:
-            nonlocal asked
-            if time.monotonic() - asked > 1.0:
-                asked = time.monotonic()
-                answers.append(client.call_async(GetState.Request()))
-            return any(answer.done() for answer in answers)
+        def has_responded() -> bool:
+            nonlocal call_time
+            if time.monotonic() - call_time > 1.0:
+                call_time = time.monotonic()
+                futures.append(client.call_async(GetState.Request()))
+            return any(future.done() for future in futures)
 
-        self.until(answered)
+        self.until(has_responded)
         self.node.destroy_client(client)
-        self._met = True
+        self._is_discovered = True
 
     def call(self, kind: Any, request: Any = None, seconds: float = 20.0) -> Any:
-        if not self._met:
+        if not self._is_discovered:
             self.meet()
         client = self._clients[kind]
         self.until(client.service_is_ready)
@@ -186,7 +185,7 @@ class Harness:
         return bool(self.call(ChangeState, request).success)
 
     def set(self, **values: Any) -> str:
-        """Set parameters; why it was refused, or an empty text."""
+        """Set parameters; return the reason of a refusal, or an empty text."""
         request = SetParameters.Request(
             parameters=[
                 Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
@@ -201,7 +200,7 @@ class Harness:
     # Camera and task
 
     def open_camera(self, compressed: bool = False) -> None:
-        """Begin to publish on the camera's topic; returns when no image of it will be lost."""
+        """Create the camera's publisher; return when no image of it will be lost."""
         self.images = self.node.create_publisher(
             CompressedImage if compressed else Image, self.camera, 10
         )
@@ -214,7 +213,7 @@ class Harness:
             self.images = None
 
     def show(self, seconds: float, pixels: np.ndarray | None = None, **fields: Any) -> Image:
-        """Publish an rgb8 image stamped so; fields replace those of the message."""
+        """Publish an rgb8 image with this stamp [s]; fields replace those of the message."""
         if pixels is None:
             pixels = np.random.default_rng(int(seconds * 1000) % 2**32).integers(
                 0, 256, (48, 64, 3), dtype=np.uint8
@@ -223,20 +222,20 @@ class Harness:
         message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
         message.data = pixels.tobytes()
         message.header.frame_id = 'eye'
-        message.header.stamp.sec, rest = divmod(round(seconds * SECOND), SECOND)
-        message.header.stamp.nanosec = rest
+        stamp = message.header.stamp
+        stamp.sec, stamp.nanosec = divmod(round(seconds * SECOND), SECOND)
         for name, value in fields.items():
             setattr(message, name, value)
         self.images.publish(message)
         return message
 
     def score(self, seconds: float, **fields: Any) -> Progress:
-        """Publish an image and wait for the score of it."""
+        """Publish an image and wait for its score."""
 
         def scored() -> Progress | None:
             nonlocal shown, stamp
-            # Again now and then: one sent while the two sides still find each other is lost, and
-            # one that repeats is kept once.
+            # Repeated, as an image is lost until both sides have discovered each other; an image
+            # that arrives twice is kept once.
             if time.monotonic() - shown > 1.0:
                 shown, stamp = time.monotonic(), self.show(seconds, **fields).header.stamp
             return next((p for p in self.progress if p.header.stamp == stamp), None)
@@ -245,7 +244,7 @@ class Harness:
         return self.until(scored)
 
     def ask(self, task: str = TASK_TEXT) -> None:
-        """Publish a task and wait until the node says that it is the one."""
+        """Publish a task and wait until the diagnostics show it."""
         self.tasks.publish(String(data=task))
         self.until(lambda: self.fact('task') == task)
 
@@ -256,15 +255,15 @@ class Harness:
         return next((str(pair.value) for pair in values if pair.key == key), '')
 
     def diagnosis(self, text: str, level: bytes, seconds: float = 10.0) -> str:
-        """Wait for a status of this level whose message holds the text; the message."""
+        """Wait for a status of this level whose message contains the text; return the message."""
 
-        def found() -> str | None:
+        def matching() -> str | None:
             status = self.health[-1] if self.health else None
-            right = status is not None and status.level == level and text in status.message
-            return str(status.message) if right else None
+            matches = status is not None and status.level == level and text in status.message
+            return str(status.message) if matches else None
 
         self.health.clear()
-        return str(self.until(found, seconds))
+        return str(self.until(matching, seconds))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.health += [s for s in message.status if s.name == f'{self.name}: reward']

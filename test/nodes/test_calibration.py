@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node reads log P by a calibration, and refuses one that was made for something else."""
+"""The node uses a calibration, and refuses one for another model, layout or rate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEP = 3.0  # of the length bias at the second frame [nat]
 
 
 @pytest.fixture
-def made(checkpoint: Checkpoint) -> Calibration:
+def calibration(checkpoint: Checkpoint) -> Calibration:
     scale = Scale(POINTS, LEVELS, -0.5, math.nan, 0.2, 1.0)
     return Calibration(
         model='tiny',
@@ -47,10 +47,10 @@ def progress_of(log_prob: float) -> float:
 
 
 def test_progress_and_success_by_a_calibration(
-    unconfigured: Harness, made: Calibration, tmp_path: Path
+    unconfigured: Harness, calibration: Calibration, tmp_path: Path
 ) -> None:
     node, file = unconfigured, tmp_path / 'calibration.yaml'
-    write_calibration(file, made)
+    write_calibration(file, calibration)
     assert node.set(calibration=str(file)) == ''
     assert node.set(normalization='calibrated') == ''
     assert node.change('configure') and node.change('activate')
@@ -68,12 +68,12 @@ def test_progress_and_success_by_a_calibration(
     second = node.score(2.5)
     assert second.frames == 2
     assert second.progress == pytest.approx(progress_of(second.log_prob - STEP), abs=1e-5)
-    # The threshold of the calibration, with the bias taken off, is far below.
+    # The threshold of the calibration with the bias subtracted is far below.
     node.until(lambda: node.successes)
     assert node.successes[0].threshold == -40.0
-    assert 'made for other tasks' not in node.said()
+    assert 'made for other tasks' not in node.output()
     node.ask('Another task.')
-    node.until(lambda: 'made for other tasks' in node.said())
+    node.until(lambda: 'made for other tasks' in node.output())
 
 
 @pytest.mark.parametrize(
@@ -86,36 +86,40 @@ def test_progress_and_success_by_a_calibration(
     ],
 )
 def test_one_of_another_model_layout_or_rate_is_refused(
-    unconfigured: Harness, made: Calibration, tmp_path: Path, change: dict | None, reason: str
+    unconfigured: Harness,
+    calibration: Calibration,
+    tmp_path: Path,
+    change: dict | None,
+    reason: str,
 ) -> None:
     file = tmp_path / 'calibration.yaml'
     if change is not None:
-        write_calibration(file, dataclasses.replace(made, **change))
+        write_calibration(file, dataclasses.replace(calibration, **change))
     assert unconfigured.set(calibration=str(file)) == ''
     assert not unconfigured.change('configure')
-    assert reason in unconfigured.said() and unconfigured.state() == 'unconfigured'
+    assert reason in unconfigured.output() and unconfigured.state() == 'unconfigured'
 
 
 def test_the_rate_may_not_change_behind_its_back(
-    unconfigured: Harness, made: Calibration, tmp_path: Path
+    unconfigured: Harness, calibration: Calibration, tmp_path: Path
 ) -> None:
     file = tmp_path / 'calibration.yaml'
-    write_calibration(file, made)
+    write_calibration(file, calibration)
     assert unconfigured.set(calibration=str(file)) == ''
     assert unconfigured.change('configure')
     assert unconfigured.set(fps=1.0) == ''
     assert not unconfigured.change('activate')
-    assert 'here fps is 1' in unconfigured.said() and unconfigured.state() == 'inactive'
+    assert 'here fps is 1' in unconfigured.output() and unconfigured.state() == 'inactive'
 
 
 def test_a_bias_that_was_not_calibrated_is_refused(
-    unconfigured: Harness, made: Calibration, tmp_path: Path
+    unconfigured: Harness, calibration: Calibration, tmp_path: Path
 ) -> None:
     node, file = unconfigured, tmp_path / 'calibration.yaml'
-    write_calibration(file, dataclasses.replace(made, static=None))
+    write_calibration(file, dataclasses.replace(calibration, static=None))
     assert node.set(calibration=str(file)) == '' and node.set(length_bias='static') == ''
     assert not node.change('configure')
-    assert 'use none, or another model' in node.said() and node.state() == 'unconfigured'
+    assert 'use none, or another model' in node.output() and node.state() == 'unconfigured'
     assert node.set(length_bias='none') == ''
     assert node.change('configure')
     assert 'use none, or another model' in node.set(length_bias='static')

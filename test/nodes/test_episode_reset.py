@@ -47,7 +47,7 @@ MOTION = {
 
 
 class Stage:
-    """All players on one executor."""
+    """The reset node and its counterparts on one executor."""
 
     def __init__(self, folder: Path) -> None:
         self.executor = SingleThreadedExecutor()
@@ -94,7 +94,7 @@ class Stage:
         end = time.monotonic() + seconds
         while not condition():
             self.executor.spin_once(timeout_sec=0.05)
-            assert time.monotonic() < end, f'waited {seconds} s in vain; {self.rows()}'
+            assert time.monotonic() < end, f'not true after {seconds} s; {self.rows()}'
 
     def spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -102,13 +102,13 @@ class Stage:
             self.executor.spin_once(timeout_sec=0.02)
 
     def succeed_until(self, condition: Callable[[], Any]) -> None:
-        """Tell of a success, again while the two sides still find each other."""
-        episode, told = self.reward.episode, 0.0
+        """Publish a success, repeatedly until both sides have discovered each other."""
+        episode, publish_time = self.reward.episode, 0.0
 
         def done() -> Any:
-            nonlocal told
-            if time.monotonic() - told > 0.5:
-                told = time.monotonic()
+            nonlocal publish_time
+            if time.monotonic() - publish_time > 0.5:
+                publish_time = time.monotonic()
                 self.reward.succeed(episode)
             return condition()
 
@@ -141,7 +141,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 def test_success_resets_and_starts_the_next_episode(stage: Stage) -> None:
     scene = stage.add(FakeScene())
     stage.start()
-    stage.reward.tell(0.97)
+    stage.reward.publish_progress(0.97)
     stage.succeed_until(lambda: stage.reward.episode == 2)
     assert scene.resets == 1
     (row,) = stage.rows()
@@ -172,11 +172,11 @@ def test_progress_that_stands_still(stage: Stage) -> None:
     stage.add(FakeScene())
     stage.start(stall_time=1.0, stall_change=0.05)
     for k in range(20):  # two seconds in which it moves
-        stage.reward.tell(0.06 * (k % 8))
+        stage.reward.publish_progress(0.06 * (k % 8))
         stage.spin(0.1)
     assert stage.reward.episode == 1
     for _ in range(40):
-        stage.reward.tell(0.4)
+        stage.reward.publish_progress(0.4)
         stage.spin(0.1)
         if stage.reward.episode == 2:
             break
@@ -218,33 +218,33 @@ def test_reward_node_that_starts_nothing_at_first(stage: Stage) -> None:
 
 
 def test_it_says_when_an_episode_runs(stage: Stage) -> None:
-    said: list[bool] = []
+    running: list[bool] = []
     stage.reward.create_subscription(
-        Bool, 'episode_reset/running', lambda m: said.append(m.data), QOS_TASK
+        Bool, 'episode_reset/running', lambda m: running.append(m.data), QOS_TASK
     )
     scene = stage.add(FakeScene(None))
     stage.start()
-    stage.until(lambda: said and said[-1])
+    stage.until(lambda: running and running[-1])
     stage.succeed_until(lambda: scene.resets)
-    stage.until(lambda: not said[-1])
+    stage.until(lambda: not running[-1])
     assert stage.change('DEACTIVATE')
-    assert not said[-1]
+    assert not running[-1]
 
 
 def test_a_reset_while_an_episode_is_being_started(stage: Stage) -> None:
-    """The answer that is on its way belongs to no episode after the reset."""
+    """The pending response does not start an episode after the reset."""
     stage.add(FakeScene())
     stage.reward.delay = 1.0
     stage.start(activate=False)
     assert stage.change('ACTIVATE')
-    stage.until(lambda: stage.reward.asked == 1)
+    stage.until(lambda: stage.reward.calls == 1)
     assert stage.call().success
-    stage.until(lambda: stage.reward.asked == 2)
+    stage.until(lambda: stage.reward.calls == 2)
     assert stage.rows() == [], 'no episode had begun'
 
 
 def test_an_episode_of_the_number_of_the_last_one_counts(stage: Stage) -> None:
-    """The reward node counts from its activation, and may be started anew."""
+    """The reward node counts from its activation, and may be restarted."""
     stage.add(FakeScene())
     stage.start()
     stage.succeed_until(lambda: stage.reward.episode == 2)
@@ -260,11 +260,11 @@ def test_messages_of_another_task_and_without_a_number(stage: Stage) -> None:
     stage.reward.tasks.append('Close it.')
     for _ in range(10):
         stage.reward.succeed()
-        stage.reward.tell(0.5)
+        stage.reward.publish_progress(0.5)
         stage.spin(0.1)
     stage.reward.tasks.append('Open it.')
     for _ in range(10):
-        stage.reward.tell(float('nan'))
+        stage.reward.publish_progress(float('nan'))
         stage.spin(0.1)
     assert scene.resets == 0
 
@@ -273,7 +273,7 @@ def test_messages_of_another_task_and_without_a_number(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ('answer', 'reason'), [(False, 'the lid is stuck'), (None, 'gave no answer in 0.5 s')]
+    ('answer', 'reason'), [(False, 'the lid is stuck'), (None, 'did not respond within 0.5 s')]
 )
 def test_a_scene_that_does_not_reset(stage: Stage, answer: bool | None, reason: str) -> None:
     scene = stage.add(FakeScene(answer))
@@ -319,7 +319,7 @@ def test_an_arm_that_gets_there(stage: Stage, manner: str) -> None:
         ('goes silent', 'no joint states on /stage/joint_states for', 1),
         ('is silent', 'no joint states on /stage/joint_states; start the driver', 0),
         ('is another', 'no position of shoulder, elbow', 0),
-        ('tells degrees', 'shoulder is said to be at 45.8366, outside its limits', 0),
+        ('publishes degrees', 'shoulder is reported at 45.8366, outside its limits', 0),
         ('passes by', 'no joint states on /stage/joint_states for', 1),
     ],
 )
@@ -332,17 +332,17 @@ def test_an_arm_that_does_not(stage: Stage, manner: str, reason: str, commands: 
     assert not answer.success and reason in answer.message
     stage.spin(0.3)
     assert stage.reward.episode == 1
-    # One to go there, and one to come to rest where that is known.
+    # One to move home, and one to stop if the positions are known
     assert len(arm.commands) == commands
     assert reason in stage.rows()[0]['reset']
 
 
 def test_no_controller(stage: Stage) -> None:
     stage.add(FakeArm())
-    stage.start(**{**MOTION, 'trajectory_topic': 'nobody'})
+    stage.start(**{**MOTION, 'trajectory_topic': 'unused'})
     stage.spin(0.3)
     answer = stage.call()
-    assert not answer.success and 'no controller listens to /stage/nobody' in answer.message
+    assert not answer.success and 'no controller subscribes to /stage/unused' in answer.message
 
 
 def test_nothing_moves_unless_active_and_deactivation_stops(stage: Stage) -> None:
@@ -357,12 +357,12 @@ def test_nothing_moves_unless_active_and_deactivation_stops(stage: Stage) -> Non
     stage.spin(0.3)
     stage.succeed_until(lambda: arm.commands)
     stage.spin(0.5)
-    where = list(arm.positions)
-    assert where != pytest.approx([0.8, -0.6], abs=0.02), 'it does not move'
+    positions = list(arm.positions)
+    assert positions != pytest.approx([0.8, -0.6], abs=0.02), 'it does not move'
     assert stage.change('DEACTIVATE')
     stage.spin(1.0)
     assert len(arm.commands) == 2
-    assert arm.positions == pytest.approx(where, abs=0.1)
+    assert arm.positions == pytest.approx(positions, abs=0.1)
     assert arm.positions != pytest.approx(HOME, abs=0.2)
     assert [row['reset'] for row in stage.rows()] == ['cut off']
 
@@ -373,16 +373,16 @@ def test_a_home_out_of_limits_is_refused(stage: Stage) -> None:
 
 
 def test_a_stop_stays_near_whatever_the_driver_says(stage: Stage) -> None:
-    arm = stage.add(FakeArm('tells nonsense'))
+    arm = stage.add(FakeArm('publishes nonsense'))
     stage.start(**{**MOTION, 'speed': 0.2})
     stage.spin(0.3)
     stage.succeed_until(lambda: arm.commands)
     stage.spin(0.3)
-    where = list(arm.positions)
+    positions = list(arm.positions)
     assert stage.change('DEACTIVATE')
     stage.until(lambda: len(arm.commands) == 2)
-    rest = list(arm.commands[1].points[0].positions)
-    assert rest == pytest.approx(where, abs=0.4)
+    goal = list(arm.commands[1].points[0].positions)
+    assert goal == pytest.approx(positions, abs=0.4)
 
 
 def test_an_interrupt_stops_the_arm(stage: Stage) -> None:
@@ -405,9 +405,9 @@ def test_an_interrupt_stops_the_arm(stage: Stage) -> None:
         process.kill()
         process.wait()
     stage.spin(0.6)
-    where = list(arm.positions)
+    positions = list(arm.positions)
     stage.spin(0.5)
-    assert arm.positions == where and where != pytest.approx(HOME, abs=0.3)
+    assert arm.positions == positions and positions != pytest.approx(HOME, abs=0.3)
     assert [row['reset'] for row in stage.rows()] == ['cut off']
 
 
@@ -420,17 +420,17 @@ def test_names_that_are_none(stage: Stage) -> None:
 
 
 def test_the_arm_is_let_go_of_before_it_moves(stage: Stage) -> None:
-    said: list[bool] = []
+    running: list[bool] = []
     stage.reward.create_subscription(
-        Bool, 'episode_reset/running', lambda m: said.append(m.data), QOS_TASK
+        Bool, 'episode_reset/running', lambda m: running.append(m.data), QOS_TASK
     )
     arm = stage.add(FakeArm())
     stage.start(**MOTION, handover_time=1.0)
-    stage.until(lambda: said and said[-1])
-    stage.succeed_until(lambda: not said[-1])
+    stage.until(lambda: running and running[-1])
+    stage.succeed_until(lambda: not running[-1])
     over = time.monotonic()
     answer = stage.call()
-    assert not answer.success and 'under way already' in answer.message
+    assert not answer.success and 'already in progress' in answer.message
     assert not arm.commands
     stage.until(lambda: arm.commands)
     assert time.monotonic() - over > 0.7
@@ -441,22 +441,22 @@ def test_the_arm_is_let_go_of_before_it_moves(stage: Stage) -> None:
 
 
 class SimulatedTime:
-    """Tells /clock, `speed` seconds a second."""
+    """Publishes /clock, which advances by `speed` seconds per second."""
 
     def __init__(self, stage: Stage, seconds: float, speed: float) -> None:
         self.seconds = seconds
         self.speed = speed
         self._publisher = stage.reward.create_publisher(Clock, '/clock', 10)
-        stage.reward.create_timer(0.02, self._tell)
+        stage.reward.create_timer(0.02, self._publish)
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         self.seconds += 0.02 * self.speed
         nanoseconds = round(self.seconds * 1e9)
         self._publisher.publish(Clock(clock=Time(nanoseconds=nanoseconds).to_msg()))
 
 
 def test_simulated_time_that_begins_late(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(episode_loop, 'PATIENCE', 0.5)
+    monkeypatch.setattr(episode_loop, 'WARNING_DELAY', 0.5)
     scene = stage.add(FakeScene())
     node = stage.start(use_sim_time=True, episode_time=5.0)
     health: list[str] = []
@@ -491,7 +491,9 @@ def test_a_motion_in_a_slow_simulator(stage: Stage) -> None:
     begun = time.monotonic()
     answer = stage.call()
     assert answer.success, answer.message
-    assert time.monotonic() - begun > 2, 'half a second of simulated time, and to come to rest'
+    assert time.monotonic() - begun > 2, (
+        'half a second of simulated time, and the time to come to rest'
+    )
 
 
 # The log
@@ -505,7 +507,7 @@ def test_the_log_goes_on_after_a_restart(stage: Stage) -> None:
     assert stage.change('DEACTIVATE') and stage.change('CLEANUP')
     assert [row['outcome'] for row in stage.rows()] == ['success', 'cut off']
     with stage.log.open('a', encoding='utf-8') as stream:
-        stream.write('3,2026-11-')  # the power went out
+        stream.write('3,2026-11-')  # interrupted by a power failure
     assert stage.change('CONFIGURE') and stage.change('ACTIVATE')
     stage.until(lambda: stage.reward.episode == 3)
     stage.succeed_until(lambda: stage.reward.episode == 4)

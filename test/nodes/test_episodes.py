@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes, progress and success, as they come over the wire."""
+"""Episodes, progress and success, as published over DDS."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_an_image_from_before_the_episode_is_not_in_it(unconfigured: Harness) ->
     unconfigured.ask()
     unconfigured.score(100.0)
     unconfigured.spin(0.4)
-    unconfigured.show(100.4)  # the middleware keeps it: the next image is wanted at 102
+    unconfigured.show(100.4)  # the middleware keeps it: the next image is due at 102
     unconfigured.spin(0.4)
     assert unconfigured.start_episode().success
     unconfigured.spin(0.3)
@@ -120,7 +120,7 @@ def test_episodes_are_counted_anew_after_activation(active: Harness) -> None:
     assert 'not active' in active.start_episode().message
     active.change('activate')
     active.until(lambda: active.fact('episode') == '1')
-    assert active.fact('task') == 'two'  # the topic remembers it
+    assert active.fact('task') == 'two'  # the topic is transient local
 
 
 def test_success_once_per_episode(active: Harness) -> None:
@@ -221,7 +221,7 @@ def test_namespace_remapped_camera_and_task_parameter(launch) -> None:
 
 
 class Simulation:
-    """30 images a second of simulated time, which passes more slowly than the wall's."""
+    """Publishes 30 images per second of simulated time, which is slower than system time."""
 
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
@@ -232,10 +232,10 @@ class Simulation:
         harness.meet()
 
     def run(self, done: Callable[[], Any], clock: bool = True) -> int:
-        """Go on until done; how many images that took."""
-        for shown in range(300):
+        """Publish images until done; return their number."""
+        for count in range(300):
             if done():
-                return shown
+                return count
             if clock:
                 message = Clock()
                 message.clock.sec, message.clock.nanosec = divmod(round(self.time * SECOND), SECOND)
@@ -244,7 +244,7 @@ class Simulation:
             self.harness.show(self.time)
             self.harness.spin(0.02)
             self.time += 1 / 30
-        raise AssertionError(f'300 images in vain:\n{self.harness.said()}')
+        raise AssertionError(f'not done after 300 images:\n{self.harness.output()}')
 
 
 def test_simulated_time(launch) -> None:
@@ -252,15 +252,15 @@ def test_simulated_time(launch) -> None:
     simulation = Simulation(harness)
     simulation.run(lambda: len(harness.progress) >= 3)
     assert [p.frames for p in harness.progress] == [1, 2, 3]
-    # In simulated seconds, not the decades between that time and the wall's
+    # In simulated seconds, not the decades between simulated and system time
     assert all(0 <= p.latency < 1 for p in harness.progress)
-    simulation.time = 500.0  # a bag that begins again
+    simulation.time = 500.0  # a bag that is restarted
     simulation.run(lambda: harness.progress[-1].episode == 2)
     assert 500 <= harness.progress[-1].header.stamp.sec < 600
 
 
 def test_images_before_simulated_time_begins(launch) -> None:
-    """They tell nothing of the camera's delay, and the gate shuts all the same later on."""
+    """They do not affect the estimated delay of the camera, and the gate still closes later."""
     harness = launch(*AUTOSTART, '-p', 'use_sim_time:=true', '-p', f'task:={TASK_TEXT}')
     simulation = Simulation(harness)
     simulation.run(lambda: harness.progress, clock=False)

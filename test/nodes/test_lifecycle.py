@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every transition and every way it can go wrong, over the node's services."""
+"""Every transition and every way in which it can fail, over the node's services."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from topreward_ros.nodes.reward.settings import DESCRIPTIONS
 from .harness import TASK_TEXT, TRANSITIONS, Harness
 
 AUTOSTART = ('-p', 'autostart:=true')
-OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
+LEVEL_OK, LEVEL_WARN, LEVEL_ERROR = b'\x00', b'\x01', b'\x02'
 
 
 def test_round_trip_twice(unconfigured: Harness) -> None:
@@ -29,10 +29,10 @@ def test_round_trip_twice(unconfigured: Harness) -> None:
         for transition, state in steps.items():
             assert unconfigured.change(transition)
             assert unconfigured.state() == state
-    unconfigured.diagnosis('unconfigured', OK)
+    unconfigured.diagnosis('unconfigured', LEVEL_OK)
     assert unconfigured.fact('model') == 'none'
-    said = unconfigured.said()
-    assert 'loaded in' in said and 'no model is loaded; ' in said and ' MiB' in said
+    output = unconfigured.output()
+    assert 'loaded in' in output and 'model unloaded; ' in output and ' MiB' in output
 
 
 @pytest.mark.parametrize('transition', ['activate', 'deactivate', 'cleanup', 'nonsense'])
@@ -45,7 +45,7 @@ def test_unknown_model_leaves_it_unconfigured(unconfigured: Harness, defaults: d
     assert unconfigured.set(model='/no/such/model') == ''
     assert not unconfigured.change('configure')
     assert unconfigured.state() == 'unconfigured'
-    assert "configuring failed: '/no/such/model' is not a folder" in unconfigured.said()
+    assert "configuring failed: '/no/such/model' is not a folder" in unconfigured.output()
     unconfigured.set(model=defaults['model'])
     assert unconfigured.change('configure')
 
@@ -54,15 +54,16 @@ def test_gpu_that_is_not_there(unconfigured: Harness) -> None:
     assert unconfigured.set(device='cuda:7') == ''
     assert not unconfigured.change('configure')
     assert unconfigured.state() == 'unconfigured'
-    assert "device 'cuda:7' cannot be used here" in unconfigured.said()
+    assert "device 'cuda:7' cannot be used here" in unconfigured.output()
 
 
 def test_unexpected_error_is_logged_with_its_trace(launch) -> None:
     harness = launch(faults={'load_error': 'the disk is on fire'})
     assert not harness.change('configure')
     assert harness.state() == 'unconfigured'
-    said = harness.said()
-    assert 'configuring failed' in said and 'the disk is on fire' in said and 'Traceback' in said
+    output = harness.output()
+    assert 'configuring failed' in output and 'the disk is on fire' in output
+    assert 'Traceback' in output
 
 
 def test_it_answers_while_the_model_loads(launch) -> None:
@@ -77,7 +78,7 @@ def test_it_answers_while_the_model_loads(launch) -> None:
         assert not harness.change(transition)
     assert harness.set(task=7) != ''
     assert not harness.start_episode().success
-    harness.diagnosis('configuring', OK)
+    harness.diagnosis('configuring', LEVEL_OK)
     assert not configured.done()
     harness.until(configured.done)
     assert configured.result().success and harness.state() == 'inactive'
@@ -100,13 +101,13 @@ def test_interrupt_while_active(launch) -> None:
     harness.open_camera()
     harness.score(1.0)
     assert harness.process.interrupt() == 0
-    assert 'Traceback' not in harness.said()
+    assert 'Traceback' not in harness.output()
 
 
 def test_autostart_that_fails_ends_the_process(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'model:=/no/such/model')
     assert harness.process.process.wait(timeout=30) == 1
-    assert 'is not a folder' in harness.said()
+    assert 'is not a folder' in harness.output()
 
 
 @pytest.mark.parametrize(
@@ -123,8 +124,8 @@ def test_autostart_that_fails_ends_the_process(launch) -> None:
 def test_wrong_parameter_at_start(launch, argument: str, reason: str) -> None:
     harness = launch('-p', argument)
     assert harness.process.process.wait(timeout=30) == 1
-    said = harness.said()
-    assert reason in said and 'Traceback' not in said
+    output = harness.output()
+    assert reason in output and 'Traceback' not in output
 
 
 def test_every_parameter_is_described_and_ranged(unconfigured: Harness) -> None:

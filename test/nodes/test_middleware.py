@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Fast DDS profile: set where it should be, and images arrive with it."""
+"""The Fast DDS profile: when it is set, and that images arrive with it."""
 
 import multiprocessing
 import os
@@ -53,7 +53,7 @@ def test_middleware_does_not_import_rclpy() -> None:
 
 
 def test_images_arrive_with_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A machine with other work loses some of what is best effort, but not each time.
+    # A busy machine may lose best-effort images, but not in every attempt.
     received = (images_received(monkeypatch, with_profile=True) for _ in range(3))
     assert any(count >= 0.8 * IMAGES for count in received)
 
@@ -63,7 +63,7 @@ def test_images_get_lost_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def images_received(monkeypatch: pytest.MonkeyPatch, with_profile: bool) -> int:
-    """Publish from one process, 1280x720, best effort, and count in another."""
+    """Publish 1280x720 images from one process, best effort, and count them in another."""
     pytest.importorskip('rclpy')
     for variable in (PROFILE, PROFILE_BEFORE_KILTED):
         monkeypatch.delenv(variable, raising=False)

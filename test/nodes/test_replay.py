@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bag through the live node over DDS gives the scores that the bag's file gives."""
+"""A bag that is replayed to the live node over DDS gets the same scores as its file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CAMERA = '/replayed/image'
 CLOCK = '/replayed/clock'
 RATE, SECONDS = 10.0, 8
 PLAN = Plan(fps=2.0, anchors=None)
-SOON = NANOSECONDS // 50  # after an image's stamp: later than the node waits for it
+DELAY = NANOSECONDS // 50  # after the stamp of an image: beyond the margin of the gate
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +36,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bag]:
     """Eight seconds of the small world at 10 Hz."""
     episode = SceneEpisode(3, 'success')
     frames = list(film(episode, RATE, 96, 128))
-    frames += frames[-1:] * round(RATE * SECONDS - len(frames))  # where it rests at the end
+    frames += frames[-1:] * round(RATE * SECONDS - len(frames))  # the scene at rest
     folder = tmp_path_factory.mktemp('replay') / 'bag'
     write_image_bag(folder, frames[: round(RATE * SECONDS)], RATE, episode.task.say())
     with Bag(folder) as bag:
@@ -61,7 +61,7 @@ def node(tmp_path: Path) -> Iterator[Harness]:
 
 
 class Player:
-    """Publishes recorded images as they lie in the bag, and the clock as their stamps go on."""
+    """Publishes recorded images, and a clock that follows their stamps."""
 
     def __init__(self, node: Harness) -> None:
         self.node = node
@@ -74,7 +74,7 @@ class Player:
         self.clock.publish(message)
 
     def show(self, image: BagImage) -> None:
-        self.tick(image.stamp + SOON)
+        self.tick(image.stamp + DELAY)
         self.node.spin(0.02)  # the gate opens by the clock, before the image is there
         self.node.images.publish(image.data)
 
@@ -86,7 +86,7 @@ class Player:
                 self.node.spin(0.02)
                 if any(stamp_of(p) == image.stamp for p in self.node.progress):
                     return
-        raise AssertionError(f'no score of {image.stamp} ns:\n{self.node.said()}')
+        raise AssertionError(f'no score of {image.stamp} ns:\n{self.node.output()}')
 
 
 def stamp_of(message) -> int:  # type: ignore[no-untyped-def]
@@ -113,12 +113,12 @@ def test_a_replayed_bag_is_scored_as_its_file_is(bag: Bag, node: Harness) -> Non
         else:
             player.show(image)
 
-    told = {stamp_of(message): message for message in node.progress}
-    assert list(told) == list(expected) and len(node.progress) == len(expected)
+    published = {stamp_of(message): message for message in node.progress}
+    assert list(published) == list(expected) and len(node.progress) == len(expected)
     for stamp, row in expected.items():
-        message = told[stamp]
+        message = published[stamp]
         assert message.log_prob == pytest.approx(row.score.log_prob, abs=1e-3)
         assert message.log_prob_false == pytest.approx(row.score.log_prob_false, abs=1e-3)
         assert (message.frames, message.episode) == (row.score.frames, 1)
         assert message.task == episode.task and message.header.frame_id == 'camera'
-    assert rows[-1].score.log_prob - rows[0].score.log_prob > 1, 'the model saw nothing'
+    assert rows[-1].score.log_prob - rows[0].score.log_prob > 1, 'the model does not see the scene'

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The small world as a camera."""
+"""The camera of the small world."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from topreward_ros.nodes.common.qos import QOS_CAMERA_RECORDED, QOS_TASK
 EPISODES = [SceneEpisode(1, 'success'), SceneEpisode(2, 'short')]
 
 
-class Watcher:
-    """A scene and someone who looks at it."""
+class SceneClient:
+    """A scene and a node that subscribes to it."""
 
     def __init__(self) -> None:
         self.executor = SingleThreadedExecutor()
@@ -50,7 +50,7 @@ class Watcher:
         end = time.monotonic() + seconds
         while not condition():
             self.executor.spin_once(timeout_sec=0.05)
-            assert time.monotonic() < end, f'waited {seconds} s in vain'
+            assert time.monotonic() < end, f'not true after {seconds} s'
 
     def call_reset(self) -> Trigger.Response:
         self.until(self.reset.service_is_ready)
@@ -66,8 +66,8 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher() -> Iterator[Watcher]:
-    watcher = Watcher()
+def watcher() -> Iterator[SceneClient]:
+    watcher = SceneClient()
     yield watcher
     watcher.close()
 
@@ -76,7 +76,7 @@ def pixels(message: Image) -> np.ndarray:
     return np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.width, 3)
 
 
-def test_images_of_the_size_and_rate_asked_for(watcher: Watcher) -> None:
+def test_images_of_the_size_and_rate_asked_for(watcher: SceneClient) -> None:
     watcher.start(EPISODES)
     watcher.until(lambda: len(watcher.images) >= 20)
     stamps = [m.header.stamp.sec + m.header.stamp.nanosec / 1e9 for m in watcher.images]
@@ -85,7 +85,7 @@ def test_images_of_the_size_and_rate_asked_for(watcher: Watcher) -> None:
     assert watcher.tasks == [EPISODES[0].task.say()]
 
 
-def test_a_reset_sets_the_table_for_the_next_episode(watcher: Watcher) -> None:
+def test_a_reset_sets_the_table_for_the_next_episode(watcher: SceneClient) -> None:
     scene = watcher.start(EPISODES)
     watcher.until(lambda: scene.shown)
     assert scene.episode is EPISODES[0] and not scene.shown[0].ended
@@ -97,7 +97,7 @@ def test_a_reset_sets_the_table_for_the_next_episode(watcher: Watcher) -> None:
     assert scene.is_over
 
 
-def test_the_arm_waits_to_be_told(watcher: Watcher) -> None:
+def test_the_arm_waits_to_be_told(watcher: SceneClient) -> None:
     scene = watcher.start(EPISODES, wait_for_running=True)
     watcher.until(lambda: len(watcher.images) >= 10)
     assert not scene.shown
@@ -112,7 +112,7 @@ def test_the_arm_waits_to_be_told(watcher: Watcher) -> None:
     assert np.abs(first - last).max() > 60, 'nothing moved'
 
 
-def test_without_a_programme_it_goes_on_for_ever(watcher: Watcher) -> None:
+def test_without_a_programme_it_goes_on_for_ever(watcher: SceneClient) -> None:
     scene = watcher.start(kinds=['still', 'undone'], seed=5)
     kinds = [scene.episode.kind]
     for _ in range(2):

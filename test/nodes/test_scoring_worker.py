@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One thread for all models of a process: a model loaded once, cameras served in turn."""
+"""The scoring worker: one thread, models loaded once, cameras served in turn."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from topreward_ros.scoring.sampling import Sample
 
 from ..scoring.test_streaming import TASKS, TOLERANCE, frames
 
-PATIENCE = 60.0  # [s]
+TIMEOUT = 60.0  # [s]
 
 
-class Executor:
-    """A camera's side of the worker: keeps the calls that come back, and makes them here."""
+class FakeExecutor:
+    """A camera's side of the worker: queues the calls of the worker and makes them."""
 
     def __init__(self, worker: ScoringWorker) -> None:
         self._arrived = threading.Semaphore(0)
@@ -48,7 +48,7 @@ class Executor:
         self._arrived.release()
 
     def spin_once(self) -> None:
-        assert self._arrived.acquire(timeout=PATIENCE), 'the worker did not answer'
+        assert self._arrived.acquire(timeout=TIMEOUT), 'the worker did not respond'
         self._calls.pop(0)()
 
     def load(self, load: Callable[[], Any]) -> Any:
@@ -83,15 +83,15 @@ class Executor:
 
 @pytest.fixture
 def worker() -> Iterator[ScoringWorker]:
-    made = ScoringWorker()
-    yield made
-    for channel in list(made._channels):
-        assert channel.close(PATIENCE)
+    worker = ScoringWorker()
+    yield worker
+    for channel in list(worker._channels):
+        assert channel.close(TIMEOUT)
 
 
 def test_a_model_is_loaded_once_and_given_up(worker: ScoringWorker, checkpoint_folder) -> None:
     options = LoadOptions(str(checkpoint_folder))
-    one, two = Executor(worker), Executor(worker)
+    one, two = FakeExecutor(worker), FakeExecutor(worker)
     first = one.load(partial(worker.scorer, options))
     same = two.load(partial(worker.scorer, LoadOptions(str(checkpoint_folder))))
     other = two.load(partial(worker.scorer, LoadOptions(str(checkpoint_folder), max_pixels=4096)))
@@ -105,7 +105,7 @@ def test_a_model_is_loaded_once_and_given_up(worker: ScoringWorker, checkpoint_f
 
 
 def test_what_cannot_be_loaded_is_not_kept(worker: ScoringWorker, tmp_path: Path) -> None:
-    executor = Executor(worker)
+    executor = FakeExecutor(worker)
     for _ in range(2):
         with pytest.raises(ModelError):
             executor.load(partial(worker.scorer, LoadOptions(str(tmp_path / 'nothing'))))
@@ -128,7 +128,7 @@ def test_cameras_get_the_scores_they_would_get_alone(
             episode.append(frame, k / 2)
             expected[task].append(episode.score().log_prob)
         episode.close()
-    executors = {task: Executor(worker) for task in TASKS}
+    executors = {task: FakeExecutor(worker) for task in TASKS}
     running = threading.Lock()
     for executor in executors.values():
         scorer = executor.load(partial(worker.scorer, options))
@@ -143,40 +143,40 @@ def test_cameras_get_the_scores_they_would_get_alone(
             running.release()
 
     scorer.engine.run = one_at_a_time
-    found: dict[str, list[float]] = {task: [] for task in TASKS}
+    scores: dict[str, list[float]] = {task: [] for task in TASKS}
 
     def watch(task: str) -> None:
         executors[task].begin(task)
         for k, frame in enumerate(clip):
-            found[task].append(executors[task].score(frame, k / 2, thin=k == 8))
+            scores[task].append(executors[task].score(frame, k / 2, thin=k == 8))
 
     threads = [threading.Thread(target=watch, args=(task,), daemon=True) for task in TASKS]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         assert not thread.is_alive()
     for task in TASKS:
-        assert len(found[task]) == len(clip), 'its thread did not end early'
-        assert found[task] == pytest.approx(expected[task], abs=TOLERANCE)
+        assert len(scores[task]) == len(clip), 'its thread did not end early'
+        assert scores[task] == pytest.approx(expected[task], abs=TOLERANCE)
 
 
 def test_turns_are_taken_in_the_order_of_asking(worker: ScoringWorker) -> None:
-    """A busy camera stands behind the others again after each of its steps."""
-    executors = [Executor(worker) for _ in range(4)]
+    """A busy camera is queued behind the others after each of its steps."""
+    executors = [FakeExecutor(worker) for _ in range(4)]
     gate, steps = threading.Event(), []
-    executors[0].channel.load(lambda: gate.wait(PATIENCE), lambda *_: None)
-    time.sleep(0.05)  # taken up: from now on all others wait
+    executors[0].channel.load(lambda: gate.wait(TIMEOUT), lambda *_: None)
+    time.sleep(0.05)  # the worker is busy: from now on all others wait
 
     def step(number: int) -> None:
         steps.append(number)
-        if number == 0 and steps.count(0) < 3:  # busy: there is more to do at once
+        if number == 0 and steps.count(0) < 3:  # busy: the next call is queued immediately
             executors[0].channel.load(partial(step, 0), lambda *_: None)
 
     for number, executor in enumerate(executors):
         executor.channel.load(partial(step, number), lambda *_: None)
     gate.set()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while len(steps) < 6 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert steps == [0, 1, 2, 3, 0, 0]
@@ -186,7 +186,7 @@ def test_an_error_ends_the_turn_and_no_more(worker: ScoringWorker) -> None:
     def fail() -> None:
         raise RuntimeError('no luck')
 
-    executor, other = Executor(worker), Executor(worker)
+    executor, other = FakeExecutor(worker), FakeExecutor(worker)
     for _ in range(2):
         with pytest.raises(RuntimeError, match='no luck'):
             executor.load(fail)
@@ -195,21 +195,21 @@ def test_an_error_ends_the_turn_and_no_more(worker: ScoringWorker) -> None:
 
 def test_the_thread_ends_with_its_last_camera_and_begins_anew() -> None:
     worker = ScoringWorker()
-    one, other = Executor(worker), Executor(worker)
+    one, other = FakeExecutor(worker), FakeExecutor(worker)
     thread = worker._thread
-    assert one.channel.close(PATIENCE) and thread is not None and thread.is_alive()
+    assert one.channel.close(TIMEOUT) and thread is not None and thread.is_alive()
     assert other.load(lambda: 1) == 1
-    assert other.channel.close(PATIENCE)
-    thread.join(PATIENCE)
+    assert other.channel.close(TIMEOUT)
+    thread.join(TIMEOUT)
     assert not thread.is_alive()
-    again = Executor(worker)
+    again = FakeExecutor(worker)
     assert again.load(lambda: 2) == 2
-    assert again.channel.close(PATIENCE)
+    assert again.channel.close(TIMEOUT)
 
 
 def test_who_closes_does_not_wait_for_a_model_that_takes_long() -> None:
     worker = ScoringWorker()
-    executor, gate = Executor(worker), threading.Event()
-    executor.channel.load(lambda: gate.wait(PATIENCE), lambda *_: None)
+    executor, gate = FakeExecutor(worker), threading.Event()
+    executor.channel.load(lambda: gate.wait(TIMEOUT), lambda *_: None)
     assert not executor.channel.close(0.1)
     gate.set()

@@ -43,11 +43,11 @@ def test_a_robot_s_file_is_of_known_parameters_with_a_home_within_limits(robot: 
 
 @TABLES
 def test_defaults_are_within_their_ranges(table: type) -> None:
-    for name, described in descriptions(table).items():
+    for name, description in descriptions(table).items():
         value = getattr(table(), name)
-        assert described.problem(name, value) is None
+        assert description.problem(name, value) is None
         if isinstance(value, float | int) and not isinstance(value, bool):
-            assert described.range, f'{name} has no range'
+            assert description.range, f'{name} has no range'
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several cameras in one process: a node each, and one model for all."""
+"""Several cameras in one process: a node for each, and one model for all."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def nodes(checkpoint_folder: Path, tmp_path: Path) -> Iterator[list[Harness]]:
         *('--set', 'diagnostics_period=0.1'),
         command=['topreward_ros.commands.main'],
     )
-    found = [
+    harnesses = [
         Harness(process, f'/two/topreward_{number}', camera)
         for number, camera in enumerate(cameras, start=1)
     ]
-    yield found
+    yield harnesses
     process.close()
-    for node in found:
+    for node in harnesses:
         node.close()
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A scorer that is no checkpoint, registered in one line, goes through everything unchanged."""
+"""A scorer without a checkpoint, registered in one line, works everywhere unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COUNT = 12
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAMILIES, 'toy', ToyScorer)  # the one line
+    monkeypatch.setitem(FAMILIES, 'toy', ToyScorer)  # the only line needed
 
 
 def level(k: int, best: float) -> int:
@@ -68,14 +68,14 @@ def clips(tmp_path: Path) -> Path:
 def check_scores(folder: Path) -> None:
     rows = read_rows(folder / 'scores.csv')
     assert [row.score.frames for row in rows] == list(range(1, COUNT + 1))
-    found = [row.score.progress for row in rows]
-    assert found == pytest.approx([level(k, 1.0) / 255 for k in range(COUNT)])
+    progress = [row.score.progress for row in rows]
+    assert progress == pytest.approx([level(k, 1.0) / 255 for k in range(COUNT)])
     assert rows[-1].score.success == pytest.approx(1.0)
     assert rows[-1].score.parts == {'brightness': pytest.approx(1.0)}
     assert rows[0].score.log_prob is None and rows[0].score.log_prob_false is None
-    assert [row.progress for row in rows] == pytest.approx(found)
+    assert [row.progress for row in rows] == pytest.approx(progress)
     with (folder / 'scores.csv').open(encoding='utf-8') as stream:
-        assert next(csv.DictReader(stream))['log_prob'] == '', 'absent, not a number by convention'
+        assert next(csv.DictReader(stream))['log_prob'] == '', 'empty, not a placeholder number'
 
 
 def test_score(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,8 +104,8 @@ def test_calibrate_and_evaluate(
     file = tmp_path / 'toy.yaml'
     recordings = sorted((clips / 'success').iterdir())
     failed = sorted((clips / 'failure').iterdir())
-    made = ['calibrate', *recordings, '--failed', *failed, '--save', file]
-    assert main(arguments(*made)) == 0
+    command = ['calibrate', *recordings, '--failed', *failed, '--save', file]
+    assert main(arguments(*command)) == 0
     scale = read_calibration(file).plain
     assert scale.roc_auc == 1.0 and 0.42 < scale.threshold < 0.98
     assert scale.levels[0] == pytest.approx(0.0, abs=0.02)
@@ -118,13 +118,13 @@ def test_calibrate_and_evaluate(
     assert report['figures']['success'][method]['held mean']['value'] == 1.0
     assert 'nat' not in method
     capsys.readouterr()
-    # What it cannot be asked for is refused where it is named
+    # A method that it does not support is refused
     assert main(arguments('evaluate', clips, '--methods', 'lrm', '--save', save)) == 1
     assert 'cannot be asked in a chat turn' in capsys.readouterr().err
 
 
 class Listener(Node):
-    """A camera, and ears for what the node says."""
+    """A camera, and a subscriber to the results of the node."""
 
     def __init__(self) -> None:
         super().__init__('toy_listener', namespace='/toy')
@@ -140,8 +140,8 @@ class Listener(Node):
     def show(self, k: int) -> None:
         message = Image(height=48, width=64, encoding='rgb8', step=3 * 64)
         message.data = bytes([level(k, 1.0)]) * (48 * 64 * 3)
-        message.header.stamp.sec, rest = divmod(round(k * 1e9 / FPS), 10**9)
-        message.header.stamp.nanosec = rest
+        stamp = message.header.stamp
+        stamp.sec, stamp.nanosec = divmod(round(k * 1e9 / FPS), 10**9)
         self.images.publish(message)
 
 
@@ -153,7 +153,7 @@ def stage() -> Iterator[tuple[Listener, RewardNode, SingleThreadedExecutor]]:
     listener, executor = Listener(), SingleThreadedExecutor()
     for each in (node, listener):
         executor.add_node(each)
-    executor.create_task(node.start_by_itself)
+    executor.create_task(node.start_automatically)
     yield listener, node, executor
     executor.shutdown()
     node.close()
@@ -165,13 +165,14 @@ def test_the_node(stage: tuple[Listener, RewardNode, SingleThreadedExecutor]) ->
     listener, node, executor = stage
     deadline = time.monotonic() + 30
 
-    def spin_until(condition, again=lambda: None) -> None:
-        shown = 0.0
+    def spin_until(condition, publish=lambda: None) -> None:
+        publish_time = 0.0
         while not condition():
             assert time.monotonic() < deadline, node.state
-            if time.monotonic() - shown > 1.0:  # one sent before both sides know each other is lost
-                shown = time.monotonic()
-                again()
+            # Repeated, as an image is lost until both sides have discovered each other
+            if time.monotonic() - publish_time > 1.0:
+                publish_time = time.monotonic()
+                publish()
             executor.spin_once(timeout_sec=0.05)
 
     spin_until(lambda: node.state == 'active' and listener.images.get_subscription_count())

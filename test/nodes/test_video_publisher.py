@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera for everyone, in a process of its own: rates, loops, stamps and the clock."""
+"""The video publisher in its own process: rates, loops, stamps and the clock."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Watcher:
-    """Everything that comes on a camera topic and on a clock."""
+class Subscriber:
+    """Collects the messages of a camera topic and of a clock."""
 
     def __init__(self, kind: Any, topic: str) -> None:
         self.node = Node('watcher')
@@ -58,10 +58,10 @@ class Watcher:
 
 @pytest.fixture
 def publish(clip: Path) -> Iterator[Any]:
-    started: list[tuple[subprocess.Popen[bytes], Watcher]] = []
+    started: list[tuple[subprocess.Popen[bytes], Subscriber]] = []
 
-    def start(*arguments: str, kind: Any = Image, topic: str = '/clip') -> Watcher:
-        watcher = Watcher(kind, topic + ('/compressed' if kind is CompressedImage else ''))
+    def start(*arguments: str, kind: Any = Image, topic: str = '/clip') -> Subscriber:
+        watcher = Subscriber(kind, topic + ('/compressed' if kind is CompressedImage else ''))
         command = [
             sys.executable,
             '-m',
@@ -108,7 +108,7 @@ def test_in_a_loop_the_stamps_go_on(publish) -> None:
 
 
 def test_clip_time_on_a_clock(publish) -> None:
-    """Five times as fast, but stamped as the clip is."""
+    """Five times as fast, but stamped in clip time."""
     watcher = publish('--fps', '10', '--speed', '5', '--clock', '--remap', '/clock:=/test_clock')
     assert np.diff(watcher.stamps()) == pytest.approx(0.1, abs=1e-6)
     assert watcher.ticks and set(watcher.ticks) <= set(watcher.stamps())
@@ -120,4 +120,4 @@ def test_as_fast_as_possible_and_compressed(publish) -> None:
     )
     levels = [int(decode_compressed_image(image)[0, 0, 0]) for image in watcher.images]
     assert levels == pytest.approx(LEVELS, abs=3)
-    assert watcher.stamps()[-1] - watcher.stamps()[0] < 5  # 25 s at its rate
+    assert watcher.stamps()[-1] - watcher.stamps()[0] < 5  # 25 s in real time

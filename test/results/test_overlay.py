@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from topreward_ros.files import ResultsError
 from topreward_ros.recordings.clip import Clip
 from topreward_ros.recordings.clip_source import open_clip
 from topreward_ros.results.overlay import write_overlay
@@ -68,5 +69,5 @@ def test_rows_come_back_to_the_last_digit(tmp_path: Path) -> None:
     write_rows(tmp_path / 'scores.csv', rows)
     assert repr(read_rows(tmp_path / 'scores.csv')) == repr(rows)
     (tmp_path / 'scores.csv').write_text('time,what\n1,2\n', encoding='utf-8')
-    with pytest.raises(ValueError, match='columns'):
+    with pytest.raises(ResultsError, match='columns'):
         read_rows(tmp_path / 'scores.csv')

@@ -174,5 +174,5 @@ def test_negative_control_branches_that_stay(
 ) -> None:
     monkeypatch.setattr(curves, 'BLOCKS_PER_PASS', 1)
     monkeypatch.setattr(curves, '_groups', lambda branches: ([b] for b in branches))
-    monkeypatch.setattr(KeyValueCache, 'cut', lambda *_: None)
+    monkeypatch.setattr(KeyValueCache, 'truncate', lambda *_: None)
     assert broken(checkpoint) > TOLERANCE

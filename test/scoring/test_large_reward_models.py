@@ -42,7 +42,7 @@ def images(rewards: LargeRewardModel, *seeds: int) -> Iterator[torch.Tensor]:
     episode = rewards.start(TASK)
     for seed in seeds:
         episode.append(frame(seed), 0.0)
-        yield episode._kept[-1]
+        yield episode._recent[-1]
 
 
 def test_scores_follow_frames_and_task(checkpoint: Checkpoint, rewards: LargeRewardModel) -> None:
@@ -99,7 +99,7 @@ def test_asked_every_few_frames_and_held_between(
     for k in range(8):
         episode.append(numbered(k), float(k))
         frames.append(episode.reward().frames)
-        assert len(episode._kept) <= 3
+        assert len(episode._recent) <= 3
     assert frames == [1, 1, 1, 4, 4, 4, 7, 7]
     newest = [shown for kind, shown in recorder.asked if kind == 'complete']
     assert newest == [[0], [3], [6]]
@@ -234,7 +234,7 @@ def test_an_episode_does_not_follow_the_callers_array(rewards: LargeRewardModel)
     mine = numbered(7)
     episode.append(mine, 0.0)
     mine[:] = 0
-    assert int(episode._kept[-1][0, 0, 0]) == 7
+    assert int(episode._recent[-1][0, 0, 0]) == 7
 
 
 def test_arithmetic() -> None:

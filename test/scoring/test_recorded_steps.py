@@ -47,8 +47,8 @@ def recording(checkpoint: Checkpoint, recorder: Recorder) -> StreamingScorer:
 @pytest.fixture
 def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a short episode goes through several, and its cache grows on the way."""
-    monkeypatch.setattr(recorded_steps, 'BUCKET', 64)
-    monkeypatch.setattr(caches, 'LEAST_ROOM', 32)
+    monkeypatch.setattr(recorded_steps, 'CACHE_MULTIPLE', 64)
+    monkeypatch.setattr(caches, 'MIN_CAPACITY', 32)
 
 
 @pytest.mark.usefixtures('small_buckets')

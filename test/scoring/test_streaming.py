@@ -128,7 +128,7 @@ def test_a_failed_step_leaves_no_wrong_number(
     episode.append(clip[4], 2.0)
     other.append(clip[4], 2.0)
 
-    cut = KeyValueCache.cut
+    cut = KeyValueCache.truncate
 
     def out_of_memory(cache: KeyValueCache, length: int) -> None:
         if length:
@@ -136,7 +136,7 @@ def test_a_failed_step_leaves_no_wrong_number(
         cut(cache, 0)
 
     with monkeypatch.context() as patch:  # after the forward, before the cache is cut
-        patch.setattr(KeyValueCache, 'cut', out_of_memory)
+        patch.setattr(KeyValueCache, 'truncate', out_of_memory)
         with pytest.raises(torch.cuda.OutOfMemoryError):
             episode.score()
     assert episode.score().log_prob == pytest.approx(other.score().log_prob, abs=TOLERANCE)
@@ -165,7 +165,7 @@ def test_episodes_take_the_memory_of_those_before(checkpoint: Checkpoint) -> Non
         assert not scorer.engine._free
         episode.close()
         (cache,) = scorer.engine._free
-        rooms.add((id(cache), cache.room, cache.length))
+        rooms.add((id(cache), cache.capacity, cache.length))
     assert len(rooms) == 1
 
 
@@ -174,20 +174,20 @@ def test_a_cache_grows_by_doubling() -> None:
     written = torch.randn(2, 700, 4)
     for start in range(0, 700, 100):
         part = written[:, start : start + 100]
-        keys, _ = cache.append(100).put(0, part, part)
+        keys, _ = cache.append(100).write(0, part, part)
         assert torch.equal(keys, written[:, : start + 100])
-    assert (cache.length, cache.room) == (700, 1024)
+    assert (cache.length, cache.capacity) == (700, 1024)
     assert cache.shape.bytes_per_token == 2 * 2 * 4 * 4
-    cache.cut(650)
-    with pytest.raises(ValueError, match='cannot be cut to 651'):
-        cache.cut(651)
+    cache.truncate(650)
+    with pytest.raises(ValueError, match='cannot be truncated to 651'):
+        cache.truncate(651)
 
 
 def test_a_cache_without_memory_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not wide in some layers and narrow in others."""
     cache = KeyValueCache(CacheShape(3, 2, 4, torch.float32, torch.device('cpu')))
     cache.append(10)
-    widened, calls = KeyValueCache._widened, []
+    widened, calls = KeyValueCache._grown, []
 
     def out_of_memory(cache: KeyValueCache, *arguments: object) -> torch.Tensor:
         calls.append(1)
@@ -196,12 +196,12 @@ def test_a_cache_without_memory_is_empty(monkeypatch: pytest.MonkeyPatch) -> Non
         return widened(cache, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(KeyValueCache, '_widened', out_of_memory)
+        patch.setattr(KeyValueCache, '_grown', out_of_memory)
         with pytest.raises(torch.OutOfMemoryError):
             cache.append(2000)
-    assert (cache.length, cache.room) == (0, 0)
+    assert (cache.length, cache.capacity) == (0, 0)
     cache.append(700)
-    assert all(len(kept) == 3 for kept in (cache._keys, cache._values)) and cache.room == 700
+    assert all(len(kept) == 3 for kept in (cache._keys, cache._values)) and cache.capacity == 700
 
 
 @pytest.mark.parametrize('kind', [StreamingScorer, RecomputeScorer])
@@ -248,13 +248,13 @@ def test_negative_control_wrong_timestamp(
 def test_negative_control_uncut_branch(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = KeyValueCache.cut
+    cut = KeyValueCache.truncate
     branch = 13  # tokens of a lone frame of 64x64: time, four of video, two around them
 
     def cut_the_question_only(cache: KeyValueCache, length: int) -> None:
         cut(cache, min(cache.length, length + branch) if length else 0)
 
-    monkeypatch.setattr(KeyValueCache, 'cut', cut_the_question_only)
+    monkeypatch.setattr(KeyValueCache, 'truncate', cut_the_question_only)
     assert broken_difference(checkpoint, StreamingScorer(checkpoint)) > TOLERANCE
 
 

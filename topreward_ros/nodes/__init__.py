@@ -1,3 +1,3 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle node and its friends: the only place that imports rclpy."""
+"""The ROS 2 nodes: the only place that imports rclpy."""

@@ -53,7 +53,9 @@ def read_image(file: Path | IO[bytes], name: str) -> np.ndarray:
             if image.mode in ('I', 'F') or image.mode.startswith('I;'):
                 raise ClipError(f'{name} is of mode {image.mode}, not a picture in colour')
             return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except ClipError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly everything on broken data
         raise ClipError(f'{name} cannot be read: {first_line(error)}') from error
 
 

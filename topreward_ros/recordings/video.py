@@ -29,7 +29,9 @@ def open_video(path: Path, fps: float) -> Clip:
             count = stream.frames or round(length * own_fps)
             if not count:  # one that was recorded as it came: nobody went back to write it down
                 count, own_fps = _counted(container, own_fps)
-    except av.FFmpegError as error:
+    except ClipError:
+        raise
+    except Exception as error:  # PyAV raises its own errors, and others on broken files
         raise ClipError(f'{path} is not a video that can be read: {error}') from error
     if own_fps <= 0:
         raise ClipError(f'{path} does not say its frame rate: give one')
@@ -44,7 +46,7 @@ def open_video(path: Path, fps: float) -> Clip:
                     time = frame.time if frame.time is not None else k / own_fps
                     first = time if first is None else first
                     yield (time - first) * scale, rgb(frame)
-        except av.FFmpegError as error:
+        except Exception as error:  # as above
             raise ClipError(f'{path} broke off: {error}') from error
 
     return Clip(path.stem, rate, count / rate, frames)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topreward_ros.files import whole_file
+from topreward_ros.files import ResultsError, whole_file
 from topreward_ros.scoring.score import Score
 
 COLUMNS = (
@@ -74,15 +74,18 @@ def write_rows(file: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(file: Path) -> list[Row]:
-    """Read what `write_rows` wrote, to the last digit; ValueError for another table."""
+    """Read what `write_rows` wrote, to the last digit; ResultsError for another table."""
     with file.open(newline='', encoding='utf-8') as stream:
         table = csv.DictReader(stream)
-        names = list(table.fieldnames or ())
-        more = names[len(COLUMNS) :]
-        known = all(name in OF_THE_MODEL or name.startswith(PART) for name in more)
-        if names[: len(COLUMNS)] != list(COLUMNS) or not known:
-            raise ValueError(f'{file} has the columns {names}; expected {list(COLUMNS)}')
-        return [_row(cells, more) for cells in table]
+        try:
+            names = list(table.fieldnames or ())
+            more = names[len(COLUMNS) :]
+            known = all(name in OF_THE_MODEL or name.startswith(PART) for name in more)
+            if names[: len(COLUMNS)] != list(COLUMNS) or not known:
+                raise ResultsError(f'{file} has the columns {names}; expected {list(COLUMNS)}')
+            return [_row(cells, more) for cells in table]
+        except (csv.Error, ValueError, TypeError) as error:
+            raise ResultsError(f'{file} is not a table of scores: {error}') from error
 
 
 def _row(cells: dict[str, str], more: Sequence[str]) -> Row:

@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which scorer a model gets: one line per family, imported when it is needed.
+"""Scorer of each model family, imported when it is needed.
 
-A family is what a checkpoint's config.json calls `model_type`, or the name of a scorer that is no
+A family is the `model_type` in a checkpoint's config.json, or the name of a scorer without a
 checkpoint. To add one, register a callable, or the text "module:callable", that takes LoadOptions
 and returns a `Scorer`:
 
@@ -24,21 +24,21 @@ from .score import Scorer
 
 MakeScorer = Callable[[LoadOptions], Scorer]
 
-TOPREWARD = 'topreward_ros.scoring.reward_models.topreward.scorers:make_scorer'
-THROUGH_PROCESSOR = 'topreward_ros.scoring.other_models.processor_model:make_scorer'
+MAKER_TOPREWARD = 'topreward_ros.scoring.reward_models.topreward.scorers:make_scorer'
+MAKER_PROCESSOR = 'topreward_ros.scoring.other_models.processor_model:make_scorer'
 
 FAMILIES: dict[str, str | MakeScorer] = {
-    'qwen3_vl': TOPREWARD,
-    'qwen3_vl_moe': TOPREWARD,
-    'qwen2_vl': THROUGH_PROCESSOR,
-    'qwen2_5_vl': THROUGH_PROCESSOR,
+    'qwen3_vl': MAKER_TOPREWARD,
+    'qwen3_vl_moe': MAKER_TOPREWARD,
+    'qwen2_vl': MAKER_PROCESSOR,
+    'qwen2_5_vl': MAKER_PROCESSOR,
 }
 
 
 def load_scorer(options: LoadOptions | str) -> Scorer:
-    """Load a model and return its scorer; a text is the model's name, with default options.
+    """Load a model, by name or with options, and return its scorer.
 
-    Raises ModelError, with what to do, for a model that cannot be found or loaded as asked.
+    Raises ModelError, with what to do, for a model that cannot be found or loaded with the options.
     """
     if isinstance(options, str):
         options = LoadOptions(options)
@@ -46,12 +46,12 @@ def load_scorer(options: LoadOptions | str) -> Scorer:
 
 
 def maker_of(options: LoadOptions) -> MakeScorer:
-    """Return what makes the scorer of this model, from its name or its config.json."""
+    """Return the callable that makes the scorer of a model, by its name or its config.json."""
     if options.model in FAMILIES and not Path(options.model).exists():
         return _resolve(FAMILIES[options.model])
     family = _family_of(folder_of(options.model))
-    # Unknown families may still be read by their own processor, which says why if not.
-    return _resolve(FAMILIES.get(family, THROUGH_PROCESSOR))
+    # Unknown families are tried with their own processor, which reports why if it cannot.
+    return _resolve(FAMILIES.get(family, MAKER_PROCESSOR))
 
 
 def _family_of(folder: Path) -> str:
@@ -61,12 +61,12 @@ def _family_of(folder: Path) -> str:
     try:
         return str(json.loads(file.read_text(encoding='utf-8'))['model_type'])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f'{file} does not say a model_type: {error!r}') from error
+        raise ModelError(f'{file} has no valid model_type: {error!r}') from error
 
 
 def _resolve(maker: str | MakeScorer) -> MakeScorer:
     if not isinstance(maker, str):
         return maker
     module, _, name = maker.partition(':')
-    found: MakeScorer = getattr(importlib.import_module(module), name)
-    return found
+    make_scorer: MakeScorer = getattr(importlib.import_module(module), name)
+    return make_scorer

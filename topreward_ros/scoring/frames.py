@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a frame is, and how large it may be."""
+"""Checks of frames and their times, and the default pixel budget."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ MAX_ASPECT_RATIO = 200
 
 
 def check_frame(frame: np.ndarray) -> np.ndarray:
-    """Return a uint8 RGB image (H, W, 3) that is not absurdly narrow; FrameError for any other."""
+    """Return the frame if it is uint8 RGB (H, W, 3) within MAX_ASPECT_RATIO; else FrameError."""
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise FrameError(f'a frame is a uint8 array (H, W, 3) in RGB, not {kind}')
+        raise FrameError(f'the frame is {kind}; expected a uint8 array (H, W, 3) in RGB')
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
-        raise FrameError(f'a frame is a uint8 array (H, W, 3) in RGB, not of shape {frame.shape}')
+        raise FrameError(
+            f'the frame has shape {frame.shape}; expected a uint8 array (H, W, 3) in RGB'
+        )
     height, width = frame.shape[:2]
     if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
         raise FrameError(
@@ -33,10 +35,10 @@ def check_frame(frame: np.ndarray) -> np.ndarray:
 
 
 def check_time(time: float, last: float) -> float:
-    """Return the time [s] of a frame if it is not before the last one's; else FrameError."""
+    """Return the time [s] of a frame if it is finite and not before `last`; else FrameError."""
     if not math.isfinite(time) or time < max(last, 0.0):
         raise FrameError(
-            f'a frame at {time} s after one at {last} s: times are counted from the '
-            "episode's beginning and never fall; start a new episode"
+            f'a frame at {time} s after one at {last} s: times count from the beginning of the '
+            'episode and never fall; start a new episode'
         )
     return time

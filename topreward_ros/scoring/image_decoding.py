@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From image messages, which may hold anything, to uint8 RGB arrays (H, W, 3)."""
+"""Decodes image messages into uint8 RGB arrays (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from topreward_ros.errors import FrameError
 
 MAX_PIXELS = 100_000_000
 COMPRESSED_FORMATS = ('JPEG', 'PNG', 'WEBP')
-# Modes that lose nothing on the way to RGB; a 16-bit picture would be clipped.
+# Modes that convert to RGB without loss; a 16-bit picture would be clipped.
 COMPRESSED_MODES = ('RGB', 'RGBA', 'L', 'P')
-# Bytes per pixel, and which of them are red, green and blue
+# Bytes per pixel, and the slice of them that is red, green and blue
 PLAIN_ENCODINGS: dict[str, tuple[int, Any]] = {
     'rgb8': (3, slice(0, 3)),
     'bgr8': (3, slice(None, None, -1)),
@@ -28,11 +28,12 @@ PLAIN_ENCODINGS: dict[str, tuple[int, Any]] = {
 
 
 def decode_image(message: Any) -> np.ndarray:
-    """Read a sensor_msgs/Image; a view of its data for the plain encodings, rows padded or not.
+    """Decode a sensor_msgs/Image; a view of its data for the plain encodings, with or without
+    row padding.
 
-    Single bytes have no order, so is_bigendian changes nothing for these. Other encodings go
-    through cv_bridge. Raises FrameError for data that does not fit its description and for
-    encodings that cannot be read.
+    is_bigendian has no effect on these, as their channels are single bytes. Other encodings are
+    converted by cv_bridge. Raises FrameError for data that does not match its description and for
+    encodings that cannot be decoded.
     """
     if message.encoding not in PLAIN_ENCODINGS:
         return _through_cv_bridge(message)
@@ -43,8 +44,8 @@ def decode_image(message: Any) -> np.ndarray:
     data = np.frombuffer(message.data, dtype=np.uint8)
     if step < width * depth or data.size < height * step:
         raise FrameError(
-            f'the image is said to be {width}x{height} {message.encoding} with {step} bytes a row, '
-            f'but has {data.size} bytes'
+            f'the image is described as {width}x{height} {message.encoding} with {step} bytes a '
+            f'row, but has {data.size} bytes'
         )
     rows = data[: height * step].reshape(height, step)[:, : width * depth]
     pixels = rows.reshape(height, width, depth)
@@ -54,14 +55,17 @@ def decode_image(message: Any) -> np.ndarray:
 
 
 def decode_compressed_image(message: Any) -> np.ndarray:
-    """Read a sensor_msgs/CompressedImage: JPEG, PNG or WebP, of 8 bits a channel.
+    """Decode a sensor_msgs/CompressedImage: JPEG, PNG or WebP with 8 bits per channel.
 
-    Raises FrameError for other formats and for data that is broken, cut short or a bomb.
+    Raises FrameError for other formats, damaged or truncated data, and more than MAX_PIXELS.
     """
     try:
         with PillowImage.open(io.BytesIO(message.data), formats=COMPRESSED_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise FrameError(f'the compressed image has {image.width}x{image.height} pixels')
+                raise FrameError(
+                    f'the compressed image has {image.width}x{image.height} pixels; expected at '
+                    f'most {MAX_PIXELS}'
+                )
             if image.mode not in COMPRESSED_MODES:
                 raise FrameError(f'the compressed image is of mode {image.mode}; expected RGB or L')
             return np.asarray(image.convert('RGB'))
@@ -75,7 +79,7 @@ def decode_compressed_image(message: Any) -> np.ndarray:
 
 @functools.cache
 def _cv_bridge() -> tuple[Any, str]:
-    """The bridge, or None and why: tried once, not once an image."""
+    """Return the bridge, or None and the problem; tried once per process."""
     try:
         from cv_bridge import CvBridge
     except Exception as error:  # not installed, or built for another numpy
@@ -84,15 +88,15 @@ def _cv_bridge() -> tuple[Any, str]:
 
 
 def _through_cv_bridge(message: Any) -> np.ndarray:
-    bridge, trouble = _cv_bridge()
+    bridge, problem = _cv_bridge()
     if bridge is None:
         raise FrameError(
-            f'encoding {message.encoding!r} needs cv_bridge, which cannot be used ({trouble}); '
-            f'read without it: {", ".join(PLAIN_ENCODINGS)}'
+            f'encoding {message.encoding!r} needs cv_bridge, which cannot be used ({problem}); '
+            f'encodings without it: {", ".join(PLAIN_ENCODINGS)}'
         )
     try:
         image = np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding='rgb8'))
-    except Exception as error:  # whatever OpenCV makes of it
+    except Exception as error:  # OpenCV raises nearly everything on bad data
         raise FrameError(
             f'encoding {message.encoding!r} cannot be read as rgb8: {error}'
         ) from error

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The questions a model is asked about a video."""
+"""Questions about a video, and checks of task texts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAX_TASK_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class Question:
-    """A text that ends where the model has to say one of two words.
+    """A text whose next token is one of two answers.
 
-    template holds "{task}" once; true and false are the two answers, one token each.
+    template contains "{task}" once; true and false are the answers, one token each.
     """
 
     template: str
@@ -24,23 +24,23 @@ class Question:
     false: str = ' False'
 
     def ask(self, task: str) -> str:
-        """The question about this task; the task is data, so braces in it stay as they are."""
+        """Return the question about a task, in which braces have no special meaning."""
         before, after = self.template.split('{task}')
         return before + check_task(task) + after
 
 
 def check_task(task: str) -> str:
-    """The task without blanks around it; TaskError if it cannot be asked about."""
+    """Return the task without surrounding whitespace; TaskError if it is not a valid task text."""
     if not isinstance(task, str):
-        raise TaskError(f'a task is a text, not {type(task).__name__}')
+        raise TaskError(f'the task is a {type(task).__name__}; expected a text')
     if len(task) > MAX_TASK_CHARACTERS:
         raise TaskError(
-            f'the task has {len(task)} characters; at most {MAX_TASK_CHARACTERS} are taken: '
-            'say in a sentence what the robot should have done'
+            f'the task has {len(task)} characters; expected at most {MAX_TASK_CHARACTERS}: '
+            'describe in a sentence what the robot should have done'
         )
     task = task.strip()
     if not task:
-        raise TaskError('the task is blank: say in a sentence what the robot should have done')
+        raise TaskError('the task is blank: describe in a sentence what the robot should have done')
     try:
         task.encode('utf-8')
     except UnicodeEncodeError as error:
@@ -49,7 +49,7 @@ def check_task(task: str) -> str:
 
 
 def check_tasks(tasks: str | Sequence[str]) -> tuple[str, ...]:
-    """One task or several, each checked; TaskError if there is none."""
+    """Return one task or several, each checked; TaskError if there is none."""
     checked = tuple(check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks))
     if not checked:
         raise TaskError('an episode needs a task')

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames of a camera are kept: those on a grid in time, by their stamps.
+"""Sampling of a camera's frames on a regular grid in time, by their stamps.
 
-The window is a function of the stamps alone, not of arrival or of the model's speed, so a camera
-and a recording of it are sampled alike.
+The window depends on the stamps alone, not on arrival times or the model's speed, so a camera and
+a recording of it are sampled alike.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import enum
 from dataclasses import dataclass
 
 NANOSECONDS = 1_000_000_000
-ANCHORS = 15  # prefixes of a recording that are scored, as the paper takes them
-# A frame counts as on time when it comes this fraction of an interval before its point.
+ANCHORS = 15  # prefixes scored per recording, as in the paper
+# A frame may be early for its grid point by this fraction of an interval.
 TOLERANCE = 0.02
-# Stamps that fall by no more than this are those of images in disorder, or of a clock that was set
-# a little: they are passed over, and the episode goes on [ns].
-DISORDER = NANOSECONDS // 10
+# Stamps that fall by at most this come from images out of order or a small clock correction: they
+# are skipped, and the episode continues [ns].
+MAX_DISORDER = NANOSECONDS // 10
 
 
 class Verdict(enum.Enum):
-    """What a stamp means for the episode."""
+    """What to do with a stamp."""
 
     KEEP = 'keep'
     SKIP = 'skip'
@@ -31,19 +31,22 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Sample:
-    """A kept frame: its time [s] on the grid, and whether the episode is thinned before it."""
+    """A kept frame: its time [s] on the grid, and whether the episode is thinned before it.
+
+    missed: grid points without a frame since the previous one.
+    """
 
     time: float
     thin: bool
-    missed: int  # grid points passed without a frame since the one before
+    missed: int
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a camera or a recording is sampled; the defaults of every command and node.
+    """How a camera or a recording is sampled, with the defaults of every command and node.
 
     fps [1/s]: frames kept per second; max_frames: most frames kept, a multiple of 4; when reached,
-    every second pair is dropped; max_gap [s]: a longer step of the stamps begins a new episode.
+    every second pair is dropped; max_gap [s]: a longer step between stamps starts a new episode.
     """
 
     fps: float = 2.0
@@ -51,16 +54,16 @@ class Sampling:
     max_gap: float = 10.0
 
     def window(self) -> FrameWindow:
-        """Return the window of an episode; ValueError for numbers that do not go together."""
+        """Return the window of an episode; ValueError for invalid values."""
         return FrameWindow(self.fps, self.max_frames, self.max_gap)
 
 
 class FrameWindow:
     """The sampling grid of one episode, which begins at the first stamp taken.
 
-    fps [1/s] is the grid; at max_frames every second pair is dropped and the interval doubles.
-    A step of more than max_gap [s] between stamps is a jump, and so is one back that is no mere
-    disorder. Stamps are whole nanoseconds.
+    The grid has fps [1/s] points; at max_frames every second pair is dropped and the interval
+    doubles. A step of more than max_gap [s] between stamps is a jump, and so is a step back of more
+    than MAX_DISORDER. Stamps are integers [ns].
     """
 
     def __init__(
@@ -85,39 +88,39 @@ class FrameWindow:
         self.start()
 
     def start(self) -> None:
-        """Forget everything: the next stamp begins an episode."""
+        """Reset the window: the next stamp begins an episode."""
         self.frames = 0
         self._first: int | None = None
         self._newest = 0
-        self._point = 0  # of the grid at `fps`, the next one wanted
+        self._point = 0  # next grid point that is due, counted at `fps`
         self._stride = 1
 
     @property
     def interval(self) -> float:
-        """Between frames kept from now on [s]."""
+        """Interval between the next kept frames [s]."""
         return self._stride / self.fps
 
     @property
     def next_stamp(self) -> int | None:
-        """The first stamp that will be kept; None before the first frame, when any will be."""
+        """The earliest stamp that will be kept; None before the first frame, when any will be."""
         if self._first is None:
             return None
         on_time = self._point - TOLERANCE * self._stride
         return self._first + round(on_time * NANOSECONDS / self.fps)
 
     def judge(self, stamp: int) -> Verdict:
-        """Whether to keep the frame with this stamp; changes nothing."""
+        """Decide whether to keep the frame with this stamp, without changing the window."""
         due = self.next_stamp
         if due is None:
             return Verdict.KEEP
-        if stamp < self._newest - DISORDER:
+        if stamp < self._newest - MAX_DISORDER:
             return Verdict.JUMPED_BACK
         if stamp - max(self._newest, due) > self.max_gap:
             return Verdict.JUMPED_AHEAD
         return Verdict.KEEP if stamp >= max(due, self._newest) else Verdict.SKIP
 
     def see(self, stamp: int) -> None:
-        """Note a stamp that is not kept, so that a jump is told from a gap between kept ones."""
+        """Record a stamp that is not kept, so that a gap between kept ones is no jump."""
         self._newest = max(self._newest, stamp)
 
     def take(self, stamp: int) -> Sample:
@@ -127,7 +130,7 @@ class FrameWindow:
         if self._first is None:
             self._first = stamp
         point = int((stamp - self._first) * self.fps / NANOSECONDS + TOLERANCE * self._stride)
-        point = max(point, self._point)  # where rounding leaves it just short of the one due
+        point = max(point, self._point)  # rounding can leave it just below the point that is due
         missed = (point - self._point) // self._stride
         thin = self.frames >= self.max_frames
         if thin:

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every scorer takes and gives: frames and tasks in, scores out."""
+"""Interfaces of all scorers: frames and tasks in, scores out."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """What a model says of one prefix of an episode; None for what it cannot say.
+    """A model's result for one prefix of an episode; None for values that it does not provide.
 
-    frames is the length of the prefix. log_prob and log_prob_false are log P(" True") and
-    log P(" False") [nat, <= 0] for the token after the question (arXiv 2602.19313). progress
-    [0, 1] and success (a probability) come from models with heads for them. parts are the terms
-    of a combined reward, by name.
+    frames: length of the prefix; log_prob, log_prob_false: log P(" True") and log P(" False")
+    [nat, <= 0] of the token after the question (arXiv 2602.19313); progress [0, 1] and success
+    (a probability): from models with heads for them; parts: terms of a combined reward, by name.
 
-    Raises ModelError for a value that is not a number, ValueError for a score that says nothing.
+    Raises ModelError for a value that is not a number, ValueError without log_prob and progress.
     """
 
     frames: int
@@ -44,11 +43,11 @@ class Score:
         ):
             raise ModelError(NOT_A_NUMBER)
         if self.log_prob is None and self.progress is None:
-            raise ValueError('a score has a log-probability or a progress; this one has neither')
+            raise ValueError('a score needs a log-probability or a progress; this one has neither')
 
     @property
     def value(self) -> float:
-        """What progress is read from: log_prob [nat], or the model's own progress [0, 1]."""
+        """The value that progress is derived from: log_prob [nat], or the model's own progress."""
         if self.log_prob is not None:
             return self.log_prob
         assert self.progress is not None
@@ -56,9 +55,9 @@ class Score:
 
     @property
     def evidence(self) -> float | None:
-        """What success is judged by: log_prob, or the log of the success probability [nat].
+        """The value that success is judged by: log_prob, or the log of success [nat].
 
-        None where the model says neither.
+        None where the model provides neither.
         """
         if self.log_prob is not None:
             return self.log_prob
@@ -69,10 +68,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Identity:
-    """What scores belong to: numbers of another model or another prompt do not compare.
+    """Identity of a model and its prompt; scores of different identities are not comparable.
 
-    model is the name as it was asked for, an adapter included; fingerprint is of its files;
-    layout is the prompt's, with the pixel budget of a frame; weights is their number format.
+    model: name as given, including an adapter; fingerprint: hash of its files; layout: name of the
+    prompt layout, with the pixel budget per frame; weights: their number format.
     """
 
     model: str
@@ -87,32 +86,29 @@ class Episode(ABC):
     @property
     @abstractmethod
     def frames(self) -> int:
-        """How many frames are in the prefix."""
+        """Number of frames in the prefix."""
 
     @abstractmethod
     def append(self, frame: np.ndarray, time: float) -> None:
-        """Add a frame: uint8 RGB (H, W, 3), time [s] since the episode began, never falling.
+        """Add a frame, uint8 RGB (H, W, 3), at a time [s] since the beginning of the episode.
 
-        Raises FrameError for an array of another shape or type, or a time that falls.
+        Raises FrameError for an array of another shape or dtype, or a time before the last one.
         """
 
     @abstractmethod
     def scores(self) -> tuple[Score, ...]:
-        """Score the frames so far, one score per task, in their order.
-
-        ValueError before the first frame.
-        """
+        """Return a score per task for the frames so far; ValueError before the first frame."""
 
     def score(self) -> Score:
-        """Score the frames so far for the first task."""
+        """Return the score of the first task for the frames so far."""
         return self.scores()[0]
 
     @abstractmethod
     def thin(self) -> None:
-        """Drop every second pair of frames, so that a long episode stays within bounds."""
+        """Drop every second pair of frames, to bound the length of a long episode."""
 
-    def close(self) -> None:  # noqa: B027  most have something to give back, not all
-        """Give back the memory; the episode cannot be used afterwards."""
+    def close(self) -> None:  # noqa: B027  optional to override
+        """Release the memory; the episode cannot be used afterwards."""
 
 
 class Scorer(ABC):
@@ -121,24 +117,24 @@ class Scorer(ABC):
     @property
     @abstractmethod
     def identity(self) -> Identity:
-        """What its scores belong to."""
+        """Identity of the model and its prompt."""
 
     @property
     def summary(self) -> str:
-        """The model and where it is, for logs."""
+        """Name, size and device of the model, for logs."""
         return self.identity.model
 
     @property
     def mode(self) -> str:
-        """How it scores, for logs."""
+        """How scores are computed, for logs."""
         return 'frame by frame'
 
     @abstractmethod
     def start(self, tasks: str | Sequence[str]) -> Episode:
-        """Begin an episode; raises TaskError for a text that cannot be asked about."""
+        """Start an episode; raises TaskError for an invalid task text."""
 
     def fit_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width [px] to which frames of this size are resized before they are scored."""
+        """Return the height and width [px] to which frames of this size are resized."""
         return height, width
 
     def curve(
@@ -147,18 +143,18 @@ class Scorer(ABC):
         tasks: str | Sequence[str],
         lengths: Sequence[int] | None = None,
     ) -> Iterator[tuple[Score, ...]]:
-        """Score the prefixes of these lengths, rising (None: of every length), a row each.
+        """Yield a row of scores, one per task, for each of these lengths, rising (None: for all).
 
-        clip yields frames with their times as for `Episode.append`; it is read one by one and not
-        kept. This default scores prefix after prefix.
+        clip yields frames with their times as for `Episode.append`; they are read one by one and
+        not kept. This default scores one prefix after the other.
         """
-        wanted = None if lengths is None else set(lengths)
+        requested = None if lengths is None else set(lengths)
         last = None if lengths is None else max(lengths, default=0)
         episode = self.start(tasks)
         try:
             for frame, time in () if last == 0 else clip:
                 episode.append(frame, time)
-                if wanted is None or episode.frames in wanted:
+                if requested is None or episode.frames in requested:
                     yield episode.scores()
                 if episode.frames == last:
                     return
@@ -166,7 +162,7 @@ class Scorer(ABC):
             episode.close()
 
     def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        """Prepare for frames of this size [px], so that the first live score meets nothing new.
+        """Warm up for frames of this size [px], so that the first live score is not slower.
 
         This default scores two blank frames.
         """

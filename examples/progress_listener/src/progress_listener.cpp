@@ -3,8 +3,8 @@
 
 // Prints one line for each message on /topreward/progress, until interrupted.
 //
-// Written against rcl, the C library beneath rclcpp and rclpy, so that it builds wherever one of
-// the two is installed. With rclcpp, everything but print() is one create_subscription().
+// Uses rcl, the C library on which rclcpp and rclpy are built, so that it compiles where either of
+// them is installed. With rclcpp, everything except print() is one call of create_subscription().
 
 #include <csignal>
 #include <cstdio>

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures as messages; images are uint8 RGB (H, W, 3), stamps in nanoseconds."""
+"""Image messages from uint8 RGB arrays (H, W, 3) and stamps in nanoseconds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 
 
 def raw_message(image: np.ndarray, stamp: int, frame_id: str) -> Image:
+    """Return an rgb8 image."""
     height, width = image.shape[:2]
     message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
-    message.data.frombytes(np.ascontiguousarray(image).data)  # far faster than a list
+    message.data.frombytes(np.ascontiguousarray(image).data)  # much faster than assigning a list
     message.header.frame_id = frame_id
     message.header.stamp = time_message(stamp)
     return message
@@ -26,6 +27,7 @@ def raw_message(image: np.ndarray, stamp: int, frame_id: str) -> Image:
 def jpeg_message(
     image: np.ndarray, stamp: int, frame_id: str, quality: int = 90
 ) -> CompressedImage:
+    """Return a JPEG image; quality is from 1 to 100."""
     message = CompressedImage(format='rgb8; jpeg compressed bgr8')
     jpeg = io.BytesIO()
     PillowImage.fromarray(image).save(jpeg, 'JPEG', quality=quality)
@@ -36,5 +38,6 @@ def jpeg_message(
 
 
 def time_message(nanoseconds: int) -> TimeMessage:
-    seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    return TimeMessage(sec=seconds, nanosec=rest)
+    """Return a time as a message."""
+    seconds, nanosec = divmod(nanoseconds, NANOSECONDS)
+    return TimeMessage(sec=seconds, nanosec=nanosec)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The process of a node that is a camera."""
+"""A process that runs a camera node."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from rclpy.parameter import Parameter
 from topreward_ros.recordings.clip import ClipError
 
 from ..common.middleware import apply_image_profile
-from ..common.rclpy_versions import BAD_ARGUMENTS
+from ..common.rclpy_versions import ARGUMENT_ERRORS
 
 N = TypeVar('N', bound=Node)
 
 
 def run_camera(
     make_node: Callable[..., N],
-    show: Callable[[N, SingleThreadedExecutor], None],
+    publish: Callable[[N, SingleThreadedExecutor], None],
     args: list[str] | None,
     parameters: Mapping[str, Any] | None = None,
     *,
     interrupted: int = 0,
     **options: Any,
 ) -> int:
-    """Show until that is over, or interrupted: then return `interrupted`.
+    """Make a node and publish; return 0 at the end, or `interrupted` after an interrupt.
 
-    1 for a clip or a parameter that is wrong. options are a Node's, parameters its overrides.
+    Return 1 for an invalid clip or parameter. parameters are overrides; options are passed to the
+    node.
     """
     apply_image_profile()
     overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
@@ -42,10 +43,10 @@ def run_camera(
         executor = SingleThreadedExecutor()
         node = make_node(parameter_overrides=overrides, **options)
         executor.add_node(node)
-        show(node, executor)
+        publish(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         return interrupted
-    except (ClipError, *BAD_ARGUMENTS) as error:
+    except (ClipError, *ARGUMENT_ERRORS) as error:
         print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
         return 1
     finally:

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The small world as a camera: an arm tries its task, and `~/reset` sets the table anew."""
+"""A camera of the small world: an arm attempts its task, and `~/reset` sets up the next episode."""
 
 from __future__ import annotations
 
@@ -37,31 +37,29 @@ class SceneSettings:
     fps: float = parameter(10.0, 'Images per second [1/s].', Change.NEVER, range=(0.1, 120.0))
     width: int = parameter(480, 'Width of the images [px].', Change.NEVER, range=(16, 4096))
     height: int = parameter(480, 'Height of the images [px].', Change.NEVER, range=(16, 4096))
-    kinds: tuple[str, ...] = parameter(KINDS, 'Kinds of the episodes, in turn.', Change.NEVER)
+    kinds: tuple[str, ...] = parameter(KINDS, 'Kinds of the episodes, used in turn.', Change.NEVER)
     seed: int = parameter(
         0,
-        'Seed of the first episode; the next ones count on.',
+        'Seed of the first episode; it increases by 1 with every episode.',
         Change.NEVER,
         range=(0, 2**31 - 1),
     )
     speed: float = parameter(
-        1.0, 'How fast the arm moves; 1 is its own pace.', Change.NEVER, range=(0.01, 100.0)
+        1.0, 'Speed of the arm; 1 is its normal speed.', Change.NEVER, range=(0.01, 100.0)
     )
     rest: float = parameter(
-        1.0, 'Time before the arm begins to move [s].', Change.NEVER, range=(0.0, 3600.0)
+        1.0, 'Time before the arm starts to move [s].', Change.NEVER, range=(0.0, 3600.0)
     )
     wait_for_running: bool = parameter(
         False,
-        'The arm begins to move when `running` (std_msgs/Bool) is true, and then rests no more.',
+        'Start the arm when `running` (std_msgs/Bool) is true, instead of after the time `rest`.',
         Change.NEVER,
     )
 
 
 @dataclass
 class StagedEpisode:
-    """An episode, the stamp [ns] of the image that its arm began to move at, and when it was reset
-    (0 while it is not).
-    """
+    """An episode, the stamp [ns] at which its arm started to move, and that of its reset, or 0."""
 
     episode: SceneEpisode
     began: int
@@ -71,12 +69,13 @@ class StagedEpisode:
 class SceneCamera(Node):
     """Publishes images on `image_raw` and the task in words on `task`.
 
-    episode is the one on the table; shown are those whose arm has moved, the last of which may
-    still be moving. After the last episode of a programme the scene stays as it is, and is_over.
+    episode is the current one; shown are the episodes whose arm has moved, of which the last may
+    still be running. After the last episode of a programme the scene stays as it is, and is_over
+    is true.
     """
 
     def __init__(self, programme: Iterable[SceneEpisode] | None = None, **options: Any) -> None:
-        """Raises ValueError for an unknown kind of episode."""
+        """Set up the first episode; raises ValueError for an unknown kind of episode."""
         super().__init__('scene', **options)
         self._settings = Parameters(self, SceneSettings).read()
         self._programme: Iterator[SceneEpisode] = iter(programme or self._endless())
@@ -91,13 +90,13 @@ class SceneCamera(Node):
         self.create_timer(1.0 / self._settings.fps, self._take)
 
     def picture(self, time: float) -> np.ndarray:
-        """The scene a time [s] after the arm began, uint8 RGB (height, width, 3)."""
+        """Return the scene at a time [s] after the arm's start, uint8 RGB (height, width, 3)."""
         return self._camera.take(self.episode.state(max(0.0, time * self._settings.speed)))
 
     def _endless(self) -> Iterator[SceneEpisode]:
         kinds, seed = list(self._settings.kinds), self._settings.seed
         for kind in kinds:
-            SceneEpisode(seed, kind)  # an unknown one is refused now
+            SceneEpisode(seed, kind)  # raises now for an unknown kind
         return (SceneEpisode(seed + k, kinds[k % len(kinds)]) for k in itertools.count())
 
     def _set_up(self, episode: SceneEpisode) -> None:
@@ -132,7 +131,7 @@ class SceneCamera(Node):
         else:
             self._set_up(episode)
         response.success = True
-        response.message = 'the table is set' if episode else 'that was the last episode'
+        response.message = 'the next episode is set up' if episode else 'that was the last episode'
         return response
 
     def _now(self) -> int:
@@ -146,7 +145,7 @@ def make_scene(
     remappings: Mapping[str, str],
     parameters: Mapping[str, Any],
 ) -> SceneCamera:
-    """A scene with a programme of episodes, in a process that spins it itself."""
+    """Return a scene with a programme of episodes, for a process that spins it."""
     rules = [part for old, new in remappings.items() for part in ('-r', f'{old}:={new}')]
     return SceneCamera(
         programme,
@@ -163,12 +162,12 @@ def run_node(
     interrupted: int = 0,
     **options: Any,
 ) -> int:
-    """Show episodes until interrupted; 1 for a parameter that is wrong."""
+    """Show episodes until interrupted; return 1 for an invalid parameter."""
 
-    def show(_node: SceneCamera, executor: SingleThreadedExecutor) -> None:
+    def spin(_node: SceneCamera, executor: SingleThreadedExecutor) -> None:
         executor.spin()
 
-    return run_camera(SceneCamera, show, args, parameters, interrupted=interrupted, **options)
+    return run_camera(SceneCamera, spin, args, parameters, interrupted=interrupted, **options)
 
 
 def main(args: list[str] | None = None) -> int:

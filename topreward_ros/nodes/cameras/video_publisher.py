@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera for everyone: plays a video file or a folder of images as image messages."""
+"""A camera that plays a video file or a folder of images as image messages."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from .process import run_camera
 
 TOPIC_IMAGES = 'image_raw'
 QOS_CLOCK = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
-SETTLE = 0.5  # between the discovery of a subscriber and the first image [s]
-LINGER = 0.5  # so that the last image is out before the publisher is gone [s]
+DISCOVERY_TIME = 0.5  # between the discovery of a subscriber and the first image [s]
+FLUSH_TIME = 0.5  # for the last image to be sent before the publisher is destroyed [s]
 
 
 @dataclass(frozen=True)
@@ -46,40 +46,44 @@ class PublisherSettings:
     )
     fps: float = parameter(
         0.0,
-        'Images per second of the clip; 0 for its own (a folder: 30) [1/s].',
+        'Frame rate of the clip; 0 for its own, which is 30 for a folder [1/s].',
         Change.NEVER,
         range=(0.0, 1000.0),
     )
     speed: float = parameter(
         1.0,
-        'How fast the clip plays: 1 is real time, 0 as fast as possible.',
+        'Playback speed: 1 is real time, 0 as fast as possible.',
         Change.NEVER,
         range=(0.0, 1000.0),
     )
-    loop: bool = parameter(False, 'Begin again at the end; the stamps go on.', Change.NEVER)
+    loop: bool = parameter(False, 'Repeat the clip; the stamps continue to increase.', Change.NEVER)
     image_transport: str = parameter(
         'raw',
-        'raw (sensor_msgs/Image) or compressed (CompressedImage, JPEG).',
+        'Type of the images: raw (sensor_msgs/Image) or compressed (CompressedImage, JPEG).',
         Change.NEVER,
         choices=TRANSPORTS,
     )
-    jpeg_quality: int = parameter(90, 'Quality of compressed images.', Change.NEVER, range=(1, 100))
-    frame_id: str = parameter('camera', 'Frame of the images.', Change.NEVER)
+    jpeg_quality: int = parameter(
+        90, 'JPEG quality of compressed images.', Change.NEVER, range=(1, 100)
+    )
+    frame_id: str = parameter('camera', 'frame_id of the images.', Change.NEVER)
     publish_clock: bool = parameter(
         False,
-        'Publish /clock and stamp in clip time, for nodes on simulated time.',
+        'Publish /clock and stamp images in clip time, for nodes that use simulated time.',
         Change.NEVER,
     )
     wait_for_subscribers: int = parameter(
-        0, 'Begin when this many subscribe to the images.', Change.NEVER, range=(0, 100)
+        0,
+        'Number of subscriptions to the images to wait for before the start.',
+        Change.NEVER,
+        range=(0, 100),
     )
 
 
 class VideoPublisher(Node):
     """Publishes a clip on `image_raw`, or `image_raw/compressed`.
 
-    Stamps are the node's clock when an image is due; with publish_clock they are the clip's time,
-    and so is /clock.
+    Stamps are the system time of publication; with publish_clock, stamps and /clock are clip time.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -100,7 +104,7 @@ class VideoPublisher(Node):
         )
 
     def play(self, executor: SingleThreadedExecutor) -> int:
-        """Publish the clip, once or for ever; the number of images."""
+        """Publish the clip, once or in a loop; return the number of images."""
         self._wait_for_subscribers(executor)
         speed = self._settings.speed
         self.get_logger().info(f'playing {self.clip.name}, {self.clip.seconds:.1f} s')
@@ -121,11 +125,11 @@ class VideoPublisher(Node):
         return count
 
     def _wait_for_subscribers(self, executor: SingleThreadedExecutor) -> None:
-        wanted = self._settings.wait_for_subscribers
-        while self._publisher.get_subscription_count() < wanted:
+        count = self._settings.wait_for_subscribers
+        while self._publisher.get_subscription_count() < count:
             executor.spin_once(timeout_sec=0.05)
-        if wanted:  # known here, but perhaps not ready over there
-            time.sleep(SETTLE)
+        if count:  # discovered here, but the other side may not be ready yet
+            time.sleep(DISCOVERY_TIME)
 
     def _frames(self) -> Iterator[tuple[float, np.ndarray]]:
         offset = 0.0
@@ -150,11 +154,11 @@ def run_node(
     interrupted: int = 0,
     **options: Any,
 ) -> int:
-    """Play until the end or until interrupted; 1 for a clip or a parameter that is wrong."""
+    """Play until the end or an interrupt; return 1 for an invalid clip or parameter."""
 
     def play(node: VideoPublisher, executor: SingleThreadedExecutor) -> None:
         node.play(executor)
-        time.sleep(LINGER)
+        time.sleep(FLUSH_TIME)
 
     return run_camera(VideoPublisher, play, args, parameters, interrupted=interrupted, **options)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says of itself on /diagnostics, once a period."""
+"""The messages that the nodes publish on /diagnostics, once per period."""
 
 from __future__ import annotations
 
@@ -10,37 +10,40 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-# Facts of the reward node: how many frames were not scored, and why
-DROPPED = 'frames dropped (model too slow)'
-MISSED = 'images too late (grid points missed)'
-REFUSED = 'images refused'
+LEVEL_OK = DiagnosticStatus.OK
+LEVEL_WARN = DiagnosticStatus.WARN
+LEVEL_ERROR = DiagnosticStatus.ERROR
+# Keys of the reward node: the numbers of frames that were not scored, by cause
+KEY_DROPPED = 'frames dropped (model too slow)'
+KEY_MISSED = 'images too late (grid points missed)'
+KEY_REFUSED = 'images refused'
 
 
 class ScoreRate:
-    """Scores per second and the last latencies, over the last ten scores."""
+    """Scores per second over the last ten scores, and the latency and model time of the newest."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=10)
         self.latency = 0.0  # image stamp to publication [s]
         self.model_seconds = 0.0  # of the newest score [s]
 
-    def scored(self, latency: float, model_seconds: float) -> None:
+    def add(self, latency: float, model_seconds: float) -> None:
+        """Count a score that was published just now."""
         self._times.append(time.monotonic())
         self.latency = latency
         self.model_seconds = model_seconds
 
     def per_second(self) -> float:
+        """Return the rate up to now, so that it falls when scores stop [1/s]."""
         if len(self._times) < 2:
             return 0.0
-        # up to now, so that it falls when scores stop coming
         return (len(self._times) - 1) / max(1e-9, time.monotonic() - self._times[0])
 
 
 def diagnostic_array(
     stamp: Any, name: str, level: bytes, message: str, values: dict[str, object]
 ) -> DiagnosticArray:
-    """A message of one status; name is the node's and what the status is of."""
+    """Return a message with one status; name is the node's name and the subject of the status."""
     status = DiagnosticStatus(
         level=level,
         name=name,

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch files share; needs launch and launch_ros, as they do."""
+"""Code shared by the launch files; imports launch and launch_ros."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from lifecycle_msgs.msg import Transition
 
 from topreward_ros.share import share_directory
 
-AS_PARAMS_FILE = 'empty: as params_file says'
+UNLESS_EMPTY = 'if empty, the value in params_file is used'
 
 
 def parameter_file(name: str) -> str:
-    """The file of parameters that an argument names: a path, or a word for one of the package's.
+    """Return the parameter file for an argument: a path, or the name of a file in config/.
 
-    Raises RuntimeError where it is not there; launch itself would go on without.
+    Raises RuntimeError if the file does not exist; launch itself would start the node without it.
     """
     folder = share_directory() / 'config'
-    is_word = '/' not in name and not name.endswith(('.yaml', '.yml'))
-    file = folder / f'{name}.yaml' if is_word else Path(name).expanduser()
+    is_packaged = '/' not in name and not name.endswith(('.yaml', '.yml'))
+    file = folder / f'{name}.yaml' if is_packaged else Path(name).expanduser()
     if not file.is_file():
         known = ', '.join(sorted(file.stem for file in folder.glob('*.yaml')))
-        raise RuntimeError(f'params_file {file} is not there; expected a path, or one of {known}')
+        raise RuntimeError(f'params_file {file} does not exist; expected a path, or one of {known}')
     return str(file)
 
 
-def given(arguments: dict[str, str], types: dict[str, type]) -> dict[str, ParameterValue]:
-    """The launch arguments that are not empty, as parameters of these types."""
+def parameter_overrides(
+    arguments: dict[str, str], types: dict[str, type]
+) -> dict[str, ParameterValue]:
+    """Return the launch arguments that are not empty, as parameters of the given types."""
     return {
         name: ParameterValue(LaunchConfiguration(name), value_type=value_type)
         for name, value_type in types.items()
@@ -44,11 +46,11 @@ def given(arguments: dict[str, str], types: dict[str, type]) -> dict[str, Parame
     }
 
 
-def brought_up(node: LifecycleNode) -> list[Action]:
-    """The node, configured and then activated."""
+def bring_up(node: LifecycleNode) -> list[Action]:
+    """Return the actions that start the node, configure it and then activate it."""
     activate_once_configured = OnStateTransition(
         target_lifecycle_node=node,
-        start_state='configuring',  # not when it comes back from active
+        start_state='configuring',  # and not after a deactivation
         goal_state='inactive',
         entities=[_change_state(node, Transition.TRANSITION_ACTIVATE)],
     )

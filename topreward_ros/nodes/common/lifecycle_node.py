@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A lifecycle node whose transitions may take their time while its executor goes on."""
+"""A lifecycle node whose transitions are coroutines, so that its executor never blocks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from rclpy.signals import SignalHandlerOptions
 
 from topreward_ros.errors import TopRewardError
 
-from .rclpy_versions import BAD_ARGUMENTS, StateMachine
+from .rclpy_versions import ARGUMENT_ERRORS, StateMachine
 from .signals import ends_with_terminal
 
-SUCCESS = TransitionCallbackReturn.SUCCESS
-FAILURE = TransitionCallbackReturn.FAILURE
-ERROR = TransitionCallbackReturn.ERROR
-SIGNAL_PERIOD = 0.2  # in which a signal is noticed [s]
+RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
+RESULT_FAILURE = TransitionCallbackReturn.FAILURE
+RESULT_ERROR = TransitionCallbackReturn.ERROR
+SIGNAL_PERIOD = 0.2  # between two checks for a signal [s]
+# The shutdown transition of every state that has one
 SHUTDOWNS = {
     'unconfigured': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
     'inactive': Transition.TRANSITION_INACTIVE_SHUTDOWN,
@@ -36,17 +37,17 @@ SHUTDOWNS = {
 }
 
 
-class ManagedNode(LifecycleNodeMixin, Node):
-    """Subclasses override `configure`, `activate`, `deactivate`, `cleanup` and `release`.
+class AsyncLifecycleNode(LifecycleNodeMixin, Node):
+    """The base class; nodes override `configure`, `activate`, `deactivate`, `cleanup`, `release`.
 
-    A TopRewardError, ValueError or bad name raised there is a failure: the node stays in the state
-    it was in. Any other exception is an error: everything is released and the node is unconfigured.
-    Both are logged with their reason.
+    A TopRewardError, ValueError or NameValidationException raised there is a failure: the node
+    returns to its previous state. Any other exception is an error: everything is released and the
+    node becomes unconfigured. Both are logged with their reason.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
         Node.__init__(self, name, **options)
-        # Reentrant: the state is told while a transition is still going on.
+        # Reentrant: ~/get_state is answered during a transition.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self._machine = StateMachine(self)
         self.autostart_failed = False
@@ -60,7 +61,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
     @property
     def state(self) -> str:
-        """unconfigured, inactive, active, finalized, or the name of a transition under way."""
+        """unconfigured, inactive, active, finalized, or the name of the running transition."""
         return self._machine.state
 
     async def configure(self) -> None:
@@ -76,28 +77,30 @@ class ManagedNode(LifecycleNodeMixin, Node):
         pass
 
     async def release(self) -> None:
-        """Give back everything, whatever the state was; called on errors and at shutdown."""
+        """Release all resources, in any state; called on errors and at shutdown."""
 
     async def change_state(self, transition: int) -> bool:
-        """Go through a transition; whether it succeeded."""
+        """Run a transition and return whether it succeeded."""
         before = self.state
-        # While a step is awaited, the arrows that end it are legal too, and not a client's to take.
+        # While a step is awaited, the state machine also accepts the transitions that end it. They
+        # are internal: a client must not trigger them.
         if before not in SHUTDOWNS or not self._machine.begin(transition):
             self.get_logger().error(f'transition {transition} is not possible from {before}')
             return False
-        result = await self._step(self.state)
+        state = self.state
+        result = await self._attempt(state, self._steps[state])
         self._machine.finish(result)
-        if result == ERROR:
+        if result == RESULT_ERROR:
             self._machine.finish(await self._attempt('error processing', self.release))
-        return bool(result == SUCCESS)
+        return bool(result == RESULT_SUCCESS)
 
     async def shut_down(self) -> bool:
-        """Go to finalized from any state that is none of a transition."""
+        """Finalize the node, from any state except those of a transition."""
         transition = SHUTDOWNS.get(self.state)
         return transition is not None and await self.change_state(transition)
 
-    async def start_by_itself(self) -> None:
-        """Configure and activate; end the process where that fails."""
+    async def start_automatically(self) -> None:
+        """Configure and activate; end the process if that fails."""
         if not (
             await self.change_state(Transition.TRANSITION_CONFIGURE)
             and await self.change_state(Transition.TRANSITION_ACTIVATE)
@@ -106,23 +109,20 @@ class ManagedNode(LifecycleNodeMixin, Node):
             self.context.try_shutdown()
 
     def close(self) -> None:
-        """End everything at once; the node is of no use afterwards."""
-
-    async def _step(self, state: str) -> TransitionCallbackReturn:
-        return await self._attempt(state, self._steps[state])
+        """Release everything immediately; the node cannot be used afterwards."""
 
     async def _attempt(
-        self, what: str, step: Callable[[], Awaitable[None]]
+        self, name: str, step: Callable[[], Awaitable[None]]
     ) -> TransitionCallbackReturn:
         try:
             await step()
         except (TopRewardError, ValueError, NameValidationException) as error:
-            self.get_logger().error(f'{what} failed: {error}')
-            return FAILURE
+            self.get_logger().error(f'{name} failed: {error}')
+            return RESULT_FAILURE
         except Exception as error:
-            self.get_logger().error(f'{what} failed: {error!r}\n{traceback.format_exc()}')
-            return ERROR
-        return SUCCESS
+            self.get_logger().error(f'{name} failed: {error!r}\n{traceback.format_exc()}')
+            return RESULT_ERROR
+        return RESULT_SUCCESS
 
     async def _shut_down(self) -> None:
         await self.release()
@@ -130,7 +130,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
     async def _LifecycleNodeMixin__on_change_state(  # noqa: N802
         self, request: Any, response: Any
     ) -> Any:
-        """Answer ~/change_state in rclpy's stead, which would block the executor."""
+        """Answer ~/change_state instead of rclpy, whose handler would block the executor."""
         transition = request.transition.id
         if request.transition.label:
             transition = self._machine.find(request.transition.label)
@@ -139,41 +139,42 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
 
 def run(
-    make_nodes: Sequence[Callable[[], ManagedNode]],
+    make_nodes: Sequence[Callable[[], AsyncLifecycleNode]],
     args: list[str] | None,
     *,
-    last_words: bool = False,
+    publish_at_end: bool = False,
     interrupted: int = 0,
 ) -> int:
     """Run nodes until they are interrupted and return `interrupted`; 1 if one could not start.
 
-    A node starts by itself where its parameter `autostart` says so. With last_words they can still
-    publish when they are closed; rclpy's own handling of signals shuts the middleware before.
+    A node whose parameter `autostart` is true is configured and activated. With publish_at_end the
+    nodes can still publish while they are closed; rclpy's own signal handlers shut the middleware
+    down before that.
     """
     signals: list[int] = []
-    ends = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends_with_terminal() else [])]
-    for number in ends if last_words else ():
-        # Only noted: an exception would come up anywhere, in the midst of a stop too.
+    handled = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends_with_terminal() else [])]
+    for number in handled if publish_at_end else ():
+        # Only recorded: an exception could interrupt any code, including a stop.
         signal.signal(number, lambda number, _: signals.append(number))
-    handlers = SignalHandlerOptions.NO if last_words else SignalHandlerOptions.ALL
-    nodes: list[ManagedNode] = []
+    handlers = SignalHandlerOptions.NO if publish_at_end else SignalHandlerOptions.ALL
+    nodes: list[AsyncLifecycleNode] = []
     try:
         rclpy.init(args=args, signal_handler_options=handlers)
         executor = SingleThreadedExecutor()
         for make_node in make_nodes:
             nodes.append(make_node())
             executor.add_node(nodes[-1])
-    except BAD_ARGUMENTS as error:
+    except ARGUMENT_ERRORS as error:
         print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
         _close(nodes)
         return 1
     for node in nodes:
         if node.get_parameter('autostart').value:
-            executor.create_task(node.start_by_itself)
+            executor.create_task(node.start_automatically)
     try:
-        while last_words and not signals and rclpy.ok():
+        while publish_at_end and not signals and rclpy.ok():
             executor.spin_once(timeout_sec=SIGNAL_PERIOD)
-        if not last_words:
+        if not publish_at_end:
             executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -182,7 +183,7 @@ def run(
     return 1 if any(node.autostart_failed for node in nodes) else interrupted
 
 
-def _close(nodes: Sequence[ManagedNode]) -> None:
+def _close(nodes: Sequence[AsyncLifecycleNode]) -> None:
     for node in nodes:
         node.close()
         node.destroy_node()

@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What camera images need of the middleware, known before rclpy starts.
+"""Middleware settings for camera images, needed before rclpy starts.
 
-Imports no rclpy: the launch files use it too.
+Does not import rclpy: the launch files use this module too.
 """
 
 import os
@@ -11,23 +11,23 @@ from collections.abc import Mapping
 from topreward_ros.share import share_directory
 
 PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
-PROFILE_VARIABLE_BEFORE_KILTED = 'FASTRTPS_DEFAULT_PROFILES_FILE'  # Kilted warns of this name
+PROFILE_VARIABLE_BEFORE_KILTED = 'FASTRTPS_DEFAULT_PROFILES_FILE'  # deprecated since Kilted
 TRANSPORTS = ('raw', 'compressed')
 BEFORE_KILTED = ('humble', 'iron', 'jazzy')
 
 
 def image_topic(camera: str, image_transport: str) -> str:
-    """Return the topic of a camera's images: of compressed ones, with or without /compressed."""
+    """Return a camera's image topic; a compressed one may be named with or without /compressed."""
     if image_transport == 'compressed' and not camera.endswith('/compressed'):
         return f'{camera}/compressed'
     return camera
 
 
 def image_profile_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment variables with which images of any size arrive over Fast DDS.
+    """Return the environment variables that let images of any size arrive over Fast DDS.
 
-    It is the publisher's process that must have them. Empty where `environ` names a profile
-    already, or another middleware.
+    The publisher's process needs them. Empty if `environ` already names a profile or selects
+    another middleware.
     """
     middleware = environ.get('RMW_IMPLEMENTATION') or 'rmw_fastrtps_cpp'
     variables = (PROFILE_VARIABLE, PROFILE_VARIABLE_BEFORE_KILTED)
@@ -38,5 +38,5 @@ def image_profile_environment(environ: Mapping[str, str] = os.environ) -> dict[s
 
 
 def apply_image_profile() -> None:
-    """Set those variables for this process and its children; call it before rclpy.init()."""
+    """Set these variables for this process and its children; call it before rclpy.init()."""
     os.environ.update(image_profile_environment())

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Time that only goes on: what an episode or a motion takes is measured by it."""
+"""A clock that never goes back: it times episodes and motions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 
-class ForwardClock:
-    """Seconds since it was made, of simulated time where the node follows that.
+class MonotonicClock:
+    """Seconds since its creation, in simulated time if the node uses it.
 
-    Otherwise of the steady clock, so that setting the machine's time ends no episode. Where
-    simulated time begins, or begins anew, this one goes on from where it was.
+    Otherwise the steady clock is used, so that setting the system time ends no episode. When
+    simulated time starts or restarts, this clock continues from its last value.
     """
 
     def __init__(self, node: Any) -> None:
@@ -22,25 +22,25 @@ class ForwardClock:
         self._moved = time.monotonic()
 
     def now(self) -> float:
-        """[s]"""
+        """Return the time since creation [s]."""
         simulated, reading = self._read()
         if reading != self._reading:
             self._moved = time.monotonic()
-        began = not self._reading or simulated != self._simulated
-        if not began:
+        restarted = not self._reading or simulated != self._simulated
+        if not restarted:
             self._seconds += max(0.0, reading - self._reading)
         self._simulated, self._reading = simulated, reading
         return self._seconds
 
     def standstill(self) -> float:
-        """For how long it has not gone on, by the steady clock [s]."""
+        """Return the time for which it has not advanced, by the steady clock [s]."""
         self.now()
         return time.monotonic() - self._moved
 
-    def problem(self, patience: float) -> str:
-        """What is wrong where it has stood still for longer than this [s]; else nothing."""
+    def problem(self, limit: float) -> str:
+        """Describe a standstill longer than `limit` [s]; empty if there is none."""
         standstill = self.standstill()
-        if standstill <= patience:
+        if standstill <= limit:
             return ''
         return f'/clock has not advanced for {standstill:.1f} s, and use_sim_time is set'
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a node's parameters are described: one table to declare, to check and to document them."""
+"""Descriptions of a node's parameters: one table that declares, checks and documents them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Change(enum.Enum):
-    """When a new value is taken."""
+    """When a parameter can be set."""
 
     NEVER = 'at start only'
     UNCONFIGURED = 'while unconfigured'
@@ -21,7 +21,7 @@ class Change(enum.Enum):
 
 @dataclass(frozen=True)
 class Description:
-    """One sentence, and what values are allowed."""
+    """A parameter's meaning in a sentence, and its allowed values."""
 
     text: str
     change: Change
@@ -30,7 +30,7 @@ class Description:
     multiple_of: int | None = None
 
     def problem(self, name: str, value: Any) -> str | None:
-        """Why this value is not allowed, or None. The type is the middleware's to check."""
+        """Return why a value is not allowed, or None. ROS itself checks the type."""
         if self.choices and value not in self.choices:
             return f'{name} is {value!r}; expected one of {", ".join(self.choices)}'
         if self.range and not self.range[0] <= value <= self.range[1]:
@@ -49,36 +49,37 @@ def parameter(
     choices: tuple[str, ...] | None = None,
     multiple_of: int | None = None,
 ) -> Any:
-    """A field of a dataclass of settings; lists of values are given as tuples."""
-    described = Description(text, change, range, choices, multiple_of)
-    return dataclasses.field(default=default, metadata={'description': described})
+    """Return a field for a dataclass of settings; lists of values are given as tuples."""
+    description = Description(text, change, range, choices, multiple_of)
+    return dataclasses.field(default=default, metadata={'description': description})
 
 
 def diagnostics_period() -> Any:
-    """A parameter that every node of the package has."""
+    """Return the field of a parameter that every node which publishes diagnostics has."""
     return parameter(
         1.0,
-        'Time between two messages on /diagnostics [s].',
+        'Period of the messages on /diagnostics [s].',
         Change.NEVER,
         range=(0.1, 60.0),
     )
 
 
 def autostart() -> Any:
-    """A parameter that every lifecycle node of the package has."""
+    """Return the field of a parameter that every lifecycle node has."""
     return parameter(
         False,
-        'Configure and activate by itself, without a lifecycle manager.',
+        'Configure and activate automatically, without a lifecycle manager.',
         Change.NEVER,
     )
 
 
 def descriptions(settings: type) -> dict[str, Description]:
+    """Return the description of every parameter in a dataclass of settings, by name."""
     return {field.name: field.metadata['description'] for field in dataclasses.fields(settings)}
 
 
 def check(settings: Any) -> None:
-    """ValueError for the first value that is not allowed."""
-    for name, described in descriptions(type(settings)).items():
-        if problem := described.problem(name, getattr(settings, name)):
+    """Raise ValueError for the first value that is not allowed."""
+    for name, description in descriptions(type(settings)).items():
+        if problem := description.problem(name, getattr(settings, name)):
             raise ValueError(problem)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declares the settings as ROS parameters and keeps wrong values out."""
+"""Settings as ROS parameters: declares them and rejects invalid values."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from rclpy.parameter import Parameter
 
 from .parameter_table import Change, Description, descriptions
 
-# The states of the lifecycle in which a change of each kind is taken.
-TAKEN_IN = {
+# The lifecycle states in which a parameter of each kind can be set
+STATES_BY_CHANGE = {
     Change.NEVER: (),
     Change.UNCONFIGURED: ('unconfigured',),
     Change.INACTIVE: ('unconfigured', 'inactive'),
@@ -33,7 +33,7 @@ S = TypeVar('S')
 
 
 class Parameters(Generic[S]):
-    """The node's parameters as a dataclass of settings, always valid as a whole."""
+    """A node's parameters as a dataclass of settings, always valid together."""
 
     def __init__(
         self,
@@ -42,17 +42,18 @@ class Parameters(Generic[S]):
         state: Callable[[], str] = lambda: 'active',
         check: Callable[[S], object] = lambda _: None,
     ) -> None:
-        """Declare all; raises rclpy's InvalidParameterValueException for a wrong override.
+        """Declare all parameters.
 
-        state is the lifecycle's, of a node that has one. check raises ValueError for new values
-        that do not go with what the node holds.
+        state returns the lifecycle state, for a lifecycle node. check raises ValueError for new
+        settings that the node cannot use at the moment. Raises rclpy's
+        InvalidParameterValueException for an invalid override.
         """
-        kind: Any = settings
+        settings_type: Any = settings
         self._settings = settings
-        self._descriptions = descriptions(kind)
+        self._descriptions = descriptions(settings_type)
         self._node = node
         self._state = state
-        self._check_fit = check
+        self._check_settings = check
         self._declared = False
         node.add_on_set_parameters_callback(self._check)
         node.declare_parameters(
@@ -60,65 +61,65 @@ class Parameters(Generic[S]):
             [
                 (
                     field.name,
-                    _listed(field.default),
+                    _as_list(field.default),
                     _descriptor(field, self._descriptions[field.name]),
                 )
-                for field in dataclasses.fields(kind)
+                for field in dataclasses.fields(settings_type)
             ],
         )
         self._declared = True
 
     def read(self) -> S:
-        """The present values; ValueError where they do not go together."""
+        """Return the current values; raises ValueError if they are inconsistent."""
         values = {name: self._node.get_parameter(name).value for name in self._descriptions}
-        return self._settings(**{name: _plain(value) for name, value in values.items()})
+        return self._settings(**{name: _as_tuple(value) for name, value in values.items()})
 
     def _check(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
-        reason = self._problem({change.name: _plain(change.value) for change in changes})
+        reason = self._problem({change.name: _as_tuple(change.value) for change in changes})
         return SetParametersResult(successful=reason is None, reason=reason or '')
 
     def _problem(self, changes: dict[str, Any]) -> str | None:
-        ours = {name: value for name, value in changes.items() if name in self._descriptions}
-        for name, value in ours.items():
-            described = self._descriptions[name]
-            if problem := described.problem(name, value):
+        own = {name: value for name, value in changes.items() if name in self._descriptions}
+        for name, value in own.items():
+            description = self._descriptions[name]
+            if problem := description.problem(name, value):
                 return problem
-            if self._declared and self._state() not in TAKEN_IN[described.change]:
-                return f'{name} can be set {described.change.value}; the node is {self._state()}'
-        if not ours or not self._declared:
+            if self._declared and self._state() not in STATES_BY_CHANGE[description.change]:
+                return f'{name} can be set {description.change.value}; the node is {self._state()}'
+        if not own or not self._declared:
             return None
         try:
-            self._check_fit(
-                self._settings(**{**dataclasses.asdict(cast(Any, self.read())), **ours})
+            self._check_settings(
+                self._settings(**{**dataclasses.asdict(cast(Any, self.read())), **own})
             )
         except ValueError as error:
             return str(error)
         return None
 
 
-def _plain(value: Any) -> Any:
-    """Lists of values as tuples; rclpy hands numbers over as an array."""
+def _as_tuple(value: Any) -> Any:
+    """Return a list of values as a tuple; rclpy returns numbers as an array."""
     is_list = isinstance(value, Sequence | array) and not isinstance(value, str | bytes)
     return tuple(value) if is_list else value
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _descriptor(field: dataclasses.Field[Any], described: Description) -> ParameterDescriptor:
-    constraints = f'Taken {described.change.value}.'
-    if described.choices:
-        constraints += f' One of: {", ".join(described.choices)}.'
+def _descriptor(field: dataclasses.Field[Any], description: Description) -> ParameterDescriptor:
+    constraints = f'Can be set {description.change.value}.'
+    if description.choices:
+        constraints += f' One of: {", ".join(description.choices)}.'
     descriptor = ParameterDescriptor(
-        description=described.text,
-        read_only=described.change is Change.NEVER,
+        description=description.text,
+        read_only=description.change is Change.NEVER,
         additional_constraints=constraints,
     )
-    if described.range and isinstance(field.default, int):
-        first, last = (int(end) for end in described.range)
+    if description.range and isinstance(field.default, int):
+        first, last = (int(end) for end in description.range)
         descriptor.integer_range = [IntegerRange(from_value=first, to_value=last)]
-    elif described.range:
-        low, high = described.range
+    elif description.range:
+        low, high = description.range
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return descriptor

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The quality of service of every topic, by name."""
+"""The QoS profiles of all topics."""
 
 from rclpy.qos import (
     QoSDurabilityPolicy,
@@ -9,50 +9,50 @@ from rclpy.qos import (
     QoSReliabilityPolicy,
 )
 
-# The newest image or none: an old one is worth less than the time to wait for it.
+# Only the newest image: a late one is not worth waiting for.
 QOS_CAMERA = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=1,
     reliability=QoSReliabilityPolicy.BEST_EFFORT,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
-# Whoever asks for best effort gets it; whoever asks for more gets that.
+# Compatible with best-effort and with reliable subscriptions
 QOS_CAMERA_OFFERED = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=10,
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
-# Every image, from a publisher that offers as much
+# Every image, from a reliable publisher
 QOS_CAMERA_RECORDED = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=50,
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
-# What holds until it is said anew, such as the task: it outlives its publisher, so that the order
-# of starting does not matter.
+# A value that holds until the next message, such as the task: late subscribers receive it, so that
+# the order in which nodes start does not matter.
 QOS_TASK = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=1,
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
-# Volatile: whoever joins late must not act on an old success.
+# Volatile: a late subscriber must not act on an old success.
 QOS_RESULT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=10,
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
-# A controller's commands: each arrives, and none outlives the one who gave it.
+# Commands of a controller: delivered reliably, and never to late subscribers
 QOS_COMMAND = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=1,
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.VOLATILE,
 )
-# From whoever publishes them, reliably or not
+# Compatible with reliable and with best-effort publishers
 QOS_JOINT_STATES = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=10,

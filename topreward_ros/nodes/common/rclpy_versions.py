@@ -1,13 +1,13 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything in which rclpy of Humble, Jazzy and Kilted differ, and what it keeps private."""
+"""Differences between rclpy of Humble, Jazzy and Kilted, and uses of its private attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-# Where Humble has it; Kilted does not say that it is there still.
+# The path that Humble needs; Kilted still has it but does not export it to type checkers.
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined, unused-ignore]
 from rclpy.exceptions import (
     InvalidParameterTypeException,
@@ -21,9 +21,9 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-# What names, arguments and parameters of a node that make no sense raise; RCLError, which rclpy
-# keeps private, is a RuntimeError.
-BAD_ARGUMENTS = (
+# Raised for invalid names, arguments and parameters of a node; RCLError, which is private in
+# rclpy, is a RuntimeError.
+ARGUMENT_ERRORS = (
     InvalidParameterTypeException,
     InvalidParameterValueException,
     NameValidationException,
@@ -33,20 +33,20 @@ BAD_ARGUMENTS = (
 
 
 def on_incompatible_qos(callback: Callable[[], None]) -> SubscriptionEventCallbacks:
-    """Event callbacks of a subscription that a publisher's QoS does not fit."""
+    """Return event callbacks of a subscription; callback is called on an incompatible QoS."""
     return SubscriptionEventCallbacks(incompatible_qos=lambda _event: callback())
 
 
 def steady_clock() -> Clock:
-    """A clock that runs also while simulated time stands still."""
+    """Return a clock that runs even while simulated time does not."""
     return Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class StateMachine:
-    """The lifecycle's state machine of a node, one call per arrow.
+    """The lifecycle state machine of a node, with separate calls to begin and finish a transition.
 
-    rclpy runs a whole transition in one call that cannot wait for anything, and lets an illegal
-    one end the process (Humble, Jazzy). The arrows themselves are the same in all of them.
+    rclpy runs a whole transition in one call that cannot await anything, and an illegal transition
+    can end the process (Humble, Jazzy). The state machine is the same in all versions.
     """
 
     def __init__(self, node: Any) -> None:
@@ -57,14 +57,14 @@ class StateMachine:
         return str(self._machine.current_state[1])
 
     def find(self, label: str) -> int | None:
-        """The transition that is called so in the present state."""
+        """Return the id of the transition with this label in the current state, or None."""
         try:
             return int(self._machine.get_transition_by_label(label))
         except RuntimeError:  # rclpy's RCLError
             return None
 
     def begin(self, transition: int) -> bool:
-        """Enter the transition's state; False if it does not start in the present one."""
+        """Enter the state of a transition; False if it does not start in the current state."""
         try:
             self._machine.trigger_transition_by_id(transition, True)
         except RuntimeError:
@@ -72,5 +72,5 @@ class StateMachine:
         return True
 
     def finish(self, result: TransitionCallbackReturn) -> None:
-        """Leave the transition's state by the arrow of this result."""
+        """Leave the state of the transition, according to its result."""
         self._machine.trigger_transition_by_label(result.to_label(), True)

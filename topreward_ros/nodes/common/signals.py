@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which signals end a process."""
+"""The signals that end a process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,5 @@ import signal
 
 
 def ends_with_terminal() -> bool:
-    """Whether a terminal that closes shall end this process: not where that is ignored, as under
-    nohup.
-    """
+    """Return whether closing the terminal ends this process; under nohup it does not."""
     return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN

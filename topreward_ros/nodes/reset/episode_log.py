@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A CSV with a row for every episode, which goes on where the last run ended."""
+"""A CSV file with a row per episode, continued by later runs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """How an episode ended.
+    """A row of the log: how an episode ended.
 
-    ended is UTC in ISO 8601; outcome is success, time is up, stalled, asked for, or cut off;
-    seconds is its length, progress the last one published (NaN if none); reset is done, or why it
-    failed, and reset_seconds how long it took.
+    ended is UTC in ISO 8601; outcome is success, time is up, stalled, asked for or cut off;
+    seconds is the length of the episode, progress the last one published (NaN if none); reset is
+    done, not done, cut off or the reason of a failure, and reset_seconds its duration.
     """
 
     ended: str
@@ -36,30 +36,32 @@ HEADER = ','.join(['number', *(field.name for field in dataclasses.fields(Episod
 
 
 class EpisodeLog:
-    """Appends to a file of its own; a row is on the disk when `write` returns.
+    """Appends to a file that it locks; a row is on disk when `write` returns.
 
-    count is the number of episodes in the file, successes of those that succeeded. Where the file
-    is moved away or emptied meanwhile, the next row begins a new one.
+    count is the number of episodes in the file, successes the number of those that succeeded. If
+    the file is moved or emptied by others, the next row starts a new log.
     """
 
     def __init__(self, file: Path) -> None:
-        """Raises ValueError for a file that is not such a table or is another node's, OSError
-        where it cannot be had.
+        """Open or create the file.
+
+        Raises ValueError if it is not a log of episodes or another node writes it, and OSError if
+        it cannot be opened.
         """
         self._file = file
         self._stream = self._open()
 
     def write(self, record: EpisodeRecord) -> None:
-        """Raises as the constructor, and then nothing is counted."""
-        self._follow()
+        """Append a row; raises as the constructor, and then neither writes nor counts anything."""
+        self._reopen_if_replaced()
         row = io.StringIO()
-        values = [_shown(value) for value in dataclasses.astuple(record)]
+        values = [_cell(value) for value in dataclasses.astuple(record)]
         csv.writer(row, lineterminator='\n').writerow([self.count + 1, *values])
         line = row.getvalue().encode()
         before = self._stream.seek(0, os.SEEK_END)
         try:
             if self._stream.write(line) != len(line):
-                raise OSError('only a part of the row could be written')
+                raise OSError('the row could only be written in part')
             os.fsync(self._stream.fileno())
         except OSError:
             with contextlib.suppress(OSError):
@@ -83,7 +85,7 @@ class EpisodeLog:
         return stream
 
     def _lock(self, stream: io.FileIO) -> None:
-        """Two that count on their own would give the same numbers."""
+        """Lock the file: two writers would assign the same numbers."""
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -95,36 +97,36 @@ class EpisodeLog:
 
     def _read(self, stream: io.FileIO) -> None:
         stream.seek(0)
-        found = stream.readall()
-        # A spreadsheet may have saved it, with its own mark at the beginning and ends of lines.
-        begun = found.split(b'\n')[0].decode('utf-8-sig', 'replace').rstrip('\r')
-        if begun != HEADER and not (b'\n' not in found and HEADER.startswith(begun)):
+        content = stream.readall()
+        # A spreadsheet may have saved it with a byte order mark and other line endings.
+        header = content.split(b'\n')[0].decode('utf-8-sig', 'replace').rstrip('\r')
+        if header != HEADER and not (b'\n' not in content and HEADER.startswith(header)):
             raise ValueError(f'{self._file} is not a log of episodes; expected columns {HEADER}')
-        # A line without an end was cut off while it was written: it did not happen.
-        whole = found[: found.rfind(b'\n') + 1]
-        if whole != found:
-            stream.truncate(len(whole))
-        if not whole:
+        # A line without an end was interrupted while it was written: it is removed.
+        complete = content[: content.rfind(b'\n') + 1]
+        if complete != content:
+            stream.truncate(len(complete))
+        if not complete:
             stream.write(f'{HEADER}\n'.encode())
         try:
-            rows = list(csv.DictReader(io.StringIO(whole.decode('utf-8-sig', 'replace'))))
+            rows = list(csv.DictReader(io.StringIO(complete.decode('utf-8-sig', 'replace'))))
         except csv.Error as error:
-            raise ValueError(f'{self._file} is no table any more: {error}') from error
+            raise ValueError(f'{self._file} is not a valid CSV file: {error}') from error
         self.count = len(rows)
         self.successes = sum(row['outcome'] == 'success' for row in rows)
 
-    def _follow(self) -> None:
-        """Begin anew where the file was moved away or emptied."""
-        ours = os.fstat(self._stream.fileno())
-        if not (self._file.exists() and os.path.samestat(ours, self._file.stat())):
+    def _reopen_if_replaced(self) -> None:
+        """Start a new log if the file was moved or emptied."""
+        opened = os.fstat(self._stream.fileno())
+        if not (self._file.exists() and os.path.samestat(opened, self._file.stat())):
             stream = self._open()
             self._stream.close()
             self._stream = stream
-        elif not ours.st_size:
+        elif not opened.st_size:
             self._read(self._stream)
 
 
-def _shown(value: str | float) -> str:
+def _cell(value: str | float) -> str:
     if isinstance(value, float):
         return f'{value:.3f}'
-    return ' '.join(value.split())  # a row stays one line
+    return ' '.join(value.split())  # on one line

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an active reset node does: an episode, its end, a reset, and the next episode."""
+"""The loop of an active reset node: an episode, its end, a reset, and the next episode."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from std_srvs.srv import Trigger
 
 from topreward_ros.msg import Progress, SuccessDetected
 
-from ..common.diagnostics import ERROR, OK, WARN
-from ..common.monotonic_clock import ForwardClock
+from ..common.diagnostics import LEVEL_ERROR, LEVEL_OK, LEVEL_WARN
+from ..common.monotonic_clock import MonotonicClock
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import steady_clock
 from .episode_log import EpisodeLog, EpisodeRecord
@@ -26,11 +26,11 @@ from .reset import Reset, ResetError
 from .settings import ResetSettings
 from .task_list import TaskList
 
-PERIOD = 0.05  # [s]
-RETRY = 1.0  # between two attempts to start an episode [s]
-ANSWER_TIME = 5.0  # an answer to that may be lost: then ask again [s]
-PATIENCE = 5.0  # before a reward node that says nothing is complained of [s]
-ON_ITS_WAY = 2.0  # how long a message may be [s]
+TICK_PERIOD = 0.05  # [s]
+RETRY_PERIOD = 1.0  # between two attempts to start an episode [s]
+RESPONSE_TIMEOUT = 5.0  # a response may be lost: the call is then repeated [s]
+WARNING_DELAY = 5.0  # before a silent reward node is reported [s]
+LATE_MESSAGE_TIME = 2.0  # for which messages of the previous episode may still arrive [s]
 
 
 class Phase(enum.Enum):
@@ -43,10 +43,10 @@ class Phase(enum.Enum):
 
 
 class EpisodeLoop:
-    """Lives from activation to deactivation, on the executor's thread.
+    """Exists from activation to deactivation and runs on the executor's thread.
 
-    Episodes are timed by a ForwardClock, so that they follow simulated time; what is asked of
-    other nodes by the steady clock.
+    Episodes are timed by a MonotonicClock, so that they follow simulated time; calls of other
+    nodes are timed by the steady clock.
     """
 
     def __init__(
@@ -55,32 +55,32 @@ class EpisodeLoop:
         settings: ResetSettings,
         reset: Reset,
         log: EpisodeLog | None,
-        tell_running: Callable[[bool], None],
+        publish_running: Callable[[bool], None],
     ) -> None:
         self._node = node
         self._settings = settings
         self._reset = reset
         self._log = log
-        self._tell_running = tell_running
+        self._publish_running = publish_running
         self._tasks = TaskList(settings.task_list, settings.task_order, settings.task_seed)
-        self._task = ''  # of the list; empty where there is none
-        self._told_task = ''  # by the reward node
-        self._episode: int | None = None  # of the reward node, once it has told
-        self._finished: int | None = None
+        self._task = ''  # from the parameter tasks; empty if there is none
+        self._reported_task = ''  # by the reward node
+        self._episode: int | None = None  # number reported by the reward node
+        self._finished: int | None = None  # number of the previous episode
         self._progress = math.nan
-        self._still: tuple[float, float] | None = None  # a progress, and since when it stands there
+        self._stall: tuple[float, float] | None = None  # a progress, and since when it has stalled
         self._outcome = ''
         self._length = 0.0
-        self._answer: Any = None
-        self._asked = -math.inf  # monotonic
-        self._waiting: list[Callable[[bool, str], None]] = []
+        self._response: Any = None
+        self._request_time = -math.inf  # steady clock [s]
+        self._reset_callbacks: list[Callable[[bool, str], None]] = []
         self._problem = ''
-        self._clock = ForwardClock(node)
-        self._heard = 0.0
+        self._clock = MonotonicClock(node)
+        self._progress_time = 0.0  # of the newest progress [s]
         self._phase = Phase.STARTING
-        self._since = self._clock.now()
-        self._entered = time.monotonic()
-        self._handover = 0.0  # from the end of an episode until its reset begins [s]
+        self._phase_start = self._clock.now()
+        self._phase_start_steady = time.monotonic()
+        self._handover = 0.0  # from the end of an episode to the start of its reset [s]
         name = settings.reward_node.rstrip('/')
         self._subscriptions = [
             node.create_subscription(Progress, f'{name}/progress', self._on_progress, QOS_RESULT),
@@ -91,56 +91,58 @@ class EpisodeLoop:
         self._client: Any = node.create_client(Trigger, f'{name}/start_episode')
         self._service = node.resolve_service_name(f'{name}/start_episode')
         self._publisher = node.create_publisher(String, f'{name}/task', QOS_TASK)
-        self._timer = node.create_timer(PERIOD, self._tick, clock=steady_clock())
-        self._take_next_task()
+        self._timer = node.create_timer(TICK_PERIOD, self._tick, clock=steady_clock())
+        self._publish_next_task()
         self._enter(Phase.STARTING)
 
     def close(self) -> None:
-        """Stop what moves, and write down the episode that is cut off."""
+        """Stop the motion, and log the episode that is cut off."""
         self._timer.cancel()
         self._node.destroy_timer(self._timer)
         self._reset.stop()
-        seconds = self._clock.now() - self._since
+        seconds = self._clock.now() - self._phase_start
         if self._phase is Phase.RUNNING:
             self._outcome, self._length = 'cut off', seconds
         if self._phase is Phase.RESETTING:
             self._write('cut off', seconds)
         else:
             self._write('not done', 0.0)
-        self._tell_running(False)
-        self._tell_waiting(False, 'the node was deactivated')
+        self._publish_running(False)
+        self._answer_reset_requests(False, 'the node was deactivated')
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._node.destroy_client(self._client)
         self._node.destroy_publisher(self._publisher)
 
-    def request_reset(self, tell: Callable[[bool, str], None]) -> None:
-        """Reset now; tell whether that went well, and the reason, when it is over."""
+    def request_reset(self, callback: Callable[[bool, str], None]) -> None:
+        """Reset now; callback gets the success and a message when the reset is over."""
         if self._phase in (Phase.OVER, Phase.RESETTING, Phase.SETTLING):
-            tell(False, 'a reset is under way already')
+            callback(False, 'a reset is already in progress')
             return
-        self._waiting.append(tell)
+        self._reset_callbacks.append(callback)
         self._end('asked for' if self._phase is Phase.RUNNING else '')
 
     def health(self) -> tuple[bytes, str]:
+        """Return the level and the message for /diagnostics."""
         if self._phase is Phase.STUCK:
-            return ERROR, self._problem
+            return LEVEL_ERROR, self._problem
         if self._problem:
-            return WARN, self._problem
-        if problem := self._clock.problem(PATIENCE):
-            return WARN, problem
-        silence = self._clock.now() - self._heard
-        if self._phase is Phase.RUNNING and silence > PATIENCE:
-            return WARN, f'the reward node has told no progress for {silence:.0f} s'
-        return OK, self._phase.value
+            return LEVEL_WARN, self._problem
+        if problem := self._clock.problem(WARNING_DELAY):
+            return LEVEL_WARN, problem
+        silence = self._clock.now() - self._progress_time
+        if self._phase is Phase.RUNNING and silence > WARNING_DELAY:
+            return LEVEL_WARN, f'the reward node has published no progress for {silence:.0f} s'
+        return LEVEL_OK, self._phase.value
 
     def facts(self) -> dict[str, object]:
+        """Return the values for /diagnostics."""
         return {
-            'task': self._task or self._told_task,
+            'task': self._task or self._reported_task,
             'episodes': self._log.count if self._log else 'not logged',
             'successes': self._log.successes if self._log else 'not logged',
             'progress': f'{self._progress:.3f}',
-            'seconds in this phase': f'{self._clock.now() - self._since:.1f}',
+            'seconds in this phase': f'{self._clock.now() - self._phase_start:.1f}',
         }
 
     # The loop
@@ -149,146 +151,152 @@ class EpisodeLoop:
         now = self._clock.now()
         {
             Phase.STARTING: self._start,
-            Phase.RUNNING: self._watch,
-            Phase.OVER: self._hand_over,
-            Phase.RESETTING: self._see_to_reset,
+            Phase.RUNNING: self._check_limits,
+            Phase.OVER: self._begin_reset,
+            Phase.RESETTING: self._check_reset,
             Phase.SETTLING: self._settle,
             Phase.STUCK: lambda _now: None,
         }[self._phase](now)
 
     def _start(self, _now: float) -> None:
-        if self._answer is not None and self._answer.done():
-            answer, self._answer = self._answer.result(), None
-            if answer.success:
+        if self._response is not None and self._response.done():
+            response, self._response = self._response.result(), None
+            if response.success:
                 self._enter(Phase.RUNNING)
-                self._node.get_logger().info(f'{answer.message} runs: {self._task or "same task"}')
+                task = self._task or 'same task'
+                self._node.get_logger().info(f'{response.message} started: {task}')
                 return
-            self._warn(f'the reward node starts no episode: {answer.message}')
-        waited = time.monotonic() - self._asked
-        if waited > ANSWER_TIME:
-            self._forget_answer()
-        if self._answer is None and waited > RETRY:
-            self._asked = time.monotonic()
+            self._warn(f'the reward node did not start an episode: {response.message}')
+        waited = time.monotonic() - self._request_time
+        if waited > RESPONSE_TIMEOUT:
+            self._cancel_request()
+        if self._response is None and waited > RETRY_PERIOD:
+            self._request_time = time.monotonic()
             if self._client.service_is_ready():
-                self._answer = self._client.call_async(Trigger.Request())
+                self._response = self._client.call_async(Trigger.Request())
             else:
                 self._warn(f'service {self._service} is not available: is the reward node running?')
 
-    def _watch(self, now: float) -> None:
-        if self._settings.episode_time and now - self._since >= self._settings.episode_time:
+    def _check_limits(self, now: float) -> None:
+        if self._settings.episode_time and now - self._phase_start >= self._settings.episode_time:
             self._end('time is up')
-        elif self._still and now - self._still[1] >= self._settings.stall_time:
+        elif self._stall and now - self._stall[1] >= self._settings.stall_time:
             self._end('stalled')
 
-    def _see_to_reset(self, now: float) -> None:
+    def _check_reset(self, now: float) -> None:
         try:
             done = self._reset.is_done()
         except ResetError as error:
             self._fail(str(error), now)
             return
         if done:
-            seconds = now - self._since
-            self._node.get_logger().info(f'reset in {seconds:.1f} s')
+            seconds = now - self._phase_start
+            self._node.get_logger().info(f'the reset took {seconds:.1f} s')
             self._write('done', seconds)
             self._enter(Phase.SETTLING)
 
     def _settle(self, now: float) -> None:
-        if now - self._since >= self._settings.settle_time:
-            self._take_next_task()
+        if now - self._phase_start >= self._settings.settle_time:
+            self._publish_next_task()
             self._enter(Phase.STARTING)
-            self._tell_waiting(True, 'reset; the next episode begins')
+            self._answer_reset_requests(True, 'the reset is complete; the next episode starts')
 
     def _end(self, outcome: str) -> None:
-        """End the episode, if there is one, and let whoever acts let go before the reset."""
+        """End the running episode, if any; its reset starts after the handover time."""
         now = self._clock.now()
-        self._forget_answer()  # an episode that is about to start is not the one after the reset
-        self._asked = -math.inf
-        self._outcome, self._length = outcome, now - self._since
+        self._cancel_request()  # it would start an episode before the reset
+        self._request_time = -math.inf
+        self._outcome, self._length = outcome, now - self._phase_start
         if outcome:
             self._finished = self._episode if self._episode is not None else self._finished
             self._node.get_logger().info(
-                f'{outcome} after {self._length:.1f} s, progress {self._progress:.2f}: resetting'
+                f'the episode ended after {self._length:.1f} s ({outcome}, progress '
+                f'{self._progress:.2f}); resetting'
             )
         self._handover = self._settings.handover_time if outcome else 0.0
         self._enter(Phase.OVER)
-        self._hand_over(now)
+        self._begin_reset(now)
 
-    def _hand_over(self, _now: float) -> None:
-        if time.monotonic() - self._entered < self._handover:
+    def _begin_reset(self, _now: float) -> None:
+        """Begin the reset once the handover time is over."""
+        if time.monotonic() - self._phase_start_steady < self._handover:
             return
         self._enter(Phase.RESETTING)
         try:
             self._reset.begin()
         except ResetError as error:
-            self._fail(str(error), self._since)
+            self._fail(str(error), self._phase_start)
 
     def _fail(self, reason: str, now: float) -> None:
         self._node.get_logger().error(
-            f'the reset failed: {reason}. Nothing goes on until ~/reset is called'
+            f'the reset failed: {reason}. No episode starts until ~/reset is called'
         )
-        self._write(reason, now - self._since)
+        self._write(reason, now - self._phase_start)
         self._enter(Phase.STUCK)
         self._problem = reason
-        self._tell_waiting(False, reason)
+        self._answer_reset_requests(False, reason)
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        self._since, self._entered = self._clock.now(), time.monotonic()
-        self._tell_running(phase is Phase.RUNNING)
+        self._phase_start, self._phase_start_steady = self._clock.now(), time.monotonic()
+        self._publish_running(phase is Phase.RUNNING)
         if phase is Phase.RUNNING:
-            self._episode, self._progress, self._still = None, math.nan, None
-            self._heard = self._since
+            self._episode, self._progress, self._stall = None, math.nan, None
+            self._progress_time = self._phase_start
         if phase is not Phase.STARTING:
             self._problem = ''
 
-    def _take_next_task(self) -> None:
+    def _publish_next_task(self) -> None:
         if self._settings.task_list:
             self._task = self._tasks.next()
             self._publisher.publish(String(data=self._task))
 
-    # What is heard
+    # Messages of the reward node
 
     def _on_progress(self, message: Progress) -> None:
         if not self._is_of_this_episode(message):
             return
         now = self._clock.now()
         self._episode, self._progress = message.episode, message.progress
-        self._told_task, self._heard = message.task, now
+        self._reported_task, self._progress_time = message.task, now
         if math.isnan(message.progress) or not self._settings.stall_time:
             return
-        moved = self._still and abs(message.progress - self._still[0])
-        if moved is None or moved > self._settings.stall_change:
-            self._still = message.progress, now
+        change = self._stall and abs(message.progress - self._stall[0])
+        if change is None or change > self._settings.stall_change:
+            self._stall = message.progress, now
 
     def _on_success(self, message: SuccessDetected) -> None:
         if self._is_of_this_episode(message):
-            self._episode, self._told_task = message.episode, message.task
+            self._episode, self._reported_task = message.episode, message.task
             self._end('success')
 
     def _is_of_this_episode(self, message: Progress | SuccessDetected) -> bool:
-        """Not one that was on its way when the episode before ended.
+        """Return whether a message belongs to the running episode and not to the previous one.
 
-        Numbers come again when the reward node is started anew, so that tells only for a while.
+        A restarted reward node repeats episode numbers, so the previous number is ignored only for
+        a short time.
         """
         if self._phase is not Phase.RUNNING:
             return False
-        if message.episode == self._finished and time.monotonic() - self._entered < ON_ITS_WAY:
+        running_for = time.monotonic() - self._phase_start_steady
+        if message.episode == self._finished and running_for < LATE_MESSAGE_TIME:
             return False
         return not self._task or message.task.strip() == self._task.strip()
 
-    # What is told
+    # Results
 
-    def _tell_waiting(self, success: bool, message: str) -> None:
-        waiting, self._waiting = self._waiting, []
-        for tell in waiting:
-            tell(success, message)
+    def _answer_reset_requests(self, success: bool, message: str) -> None:
+        callbacks, self._reset_callbacks = self._reset_callbacks, []
+        for callback in callbacks:
+            callback(success, message)
 
     def _write(self, reset: str, seconds: float) -> None:
+        """Log the episode that has ended, if any, with the result and duration [s] of its reset."""
         if self._log is None or not self._outcome:
             return
         record = EpisodeRecord(
             ended=datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
-            task=self._task or self._told_task,
+            task=self._task or self._reported_task,
             outcome=self._outcome,
             seconds=self._length,
             progress=self._progress,
@@ -299,14 +307,14 @@ class EpisodeLoop:
         try:
             self._log.write(record)
         except (OSError, ValueError) as error:
-            self._node.get_logger().error(f'the episode is not in the log: {error}')
+            self._node.get_logger().error(f'the episode could not be logged: {error}')
 
-    def _warn(self, what: str) -> None:
-        if time.monotonic() - self._entered > PATIENCE:
-            self._problem = what
-            self._node.get_logger().warning(what, throttle_duration_sec=10.0)
+    def _warn(self, problem: str) -> None:
+        if time.monotonic() - self._phase_start_steady > WARNING_DELAY:
+            self._problem = problem
+            self._node.get_logger().warning(problem, throttle_duration_sec=10.0)
 
-    def _forget_answer(self) -> None:
-        if self._answer is not None:
-            self._client.remove_pending_request(self._answer)
-            self._answer = None
+    def _cancel_request(self) -> None:
+        if self._response is not None:
+            self._client.remove_pending_request(self._response)
+            self._response = None

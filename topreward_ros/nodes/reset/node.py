@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node that ends episodes and begins new ones: success or time in, a reset out."""
+"""The episode reset node: ends an episode on success or timeout, resets and starts the next."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rclpy.task import Future
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from ..common.diagnostics import OK, diagnostic_array
-from ..common.lifecycle_node import ManagedNode, run
+from ..common.diagnostics import LEVEL_OK, diagnostic_array
+from ..common.lifecycle_node import AsyncLifecycleNode, run
 from ..common.parameters import Parameters
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import steady_clock
@@ -30,20 +30,20 @@ from .reset import Reset
 from .settings import ResetSettings
 from .trigger_reset import TriggerReset
 
-NAME = 'episode_reset'
-# By the parameter reset
+NODE_NAME = 'episode_reset'
+# Constructors, by the value of the parameter reset
 RESETS: dict[str, Callable[[Node, ResetSettings], Reset]] = {
     'trigger': TriggerReset,
     'home_motion': HomeMotion,
 }
 
 
-class EpisodeResetNode(ManagedNode):
-    """Configuring checks the parameters and opens the log; nothing moves before activation."""
+class EpisodeResetNode(AsyncLifecycleNode):
+    """A lifecycle node; configuring opens the log, and nothing moves before activation."""
 
     def __init__(self, **options: Any) -> None:
-        """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
-        super().__init__(NAME, **options)
+        """Raises ValueError or an exception of rclpy for invalid parameters."""
+        super().__init__(NODE_NAME, **options)
         self._read_settings = Parameters(self, ResetSettings, lambda: self.state).read
         settings = self._read_settings()
         self._log: EpisodeLog | None = None
@@ -51,7 +51,7 @@ class EpisodeResetNode(ManagedNode):
         self._loop: EpisodeLoop | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
         self._running = self.create_publisher(Bool, '~/running', QOS_TASK)
-        # Reentrant: it answers when the reset is over, and others are refused meanwhile.
+        # Reentrant: a call is answered when its reset is over, and further calls at once.
         self.create_service(
             Trigger, '~/reset', self._on_reset, callback_group=ReentrantCallbackGroup()
         )
@@ -59,12 +59,12 @@ class EpisodeResetNode(ManagedNode):
 
     async def configure(self) -> None:
         settings = self._read_settings()
-        self.resolve_service_name(f'{settings.reward_node}/start_episode')  # or it is no name
+        self.resolve_service_name(f'{settings.reward_node}/start_episode')  # raises if invalid
         self._open_log(settings.log_file)
-        # From now on it listens, so that joint states are there at activation.
+        # Subscribes from now on, so that joint states are available at activation.
         self._set_reset(settings)
         self.get_logger().info(
-            f'{settings.reset} resets; log: '
+            f'reset: {settings.reset}; log: '
             + (f'{settings.log_file}, {self._log.count} episodes so far' if self._log else 'none')
         )
 
@@ -72,7 +72,7 @@ class EpisodeResetNode(ManagedNode):
         settings = self._read_settings()
         self._open_log(settings.log_file)
         reset = self._set_reset(settings)
-        self._loop = EpisodeLoop(self, settings, reset, self._log, self._tell_running)
+        self._loop = EpisodeLoop(self, settings, reset, self._log, self._publish_running)
 
     async def deactivate(self) -> None:
         self._stop()
@@ -97,7 +97,7 @@ class EpisodeResetNode(ManagedNode):
             self._running.wait_for_all_acked(Duration(seconds=0.5))
 
     def _open_log(self, file: str) -> None:
-        """Go on with this file, or with none; ValueError where it cannot be used."""
+        """Replace the log by one with this file, or by none; ValueError if it cannot be used."""
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -107,7 +107,7 @@ class EpisodeResetNode(ManagedNode):
             raise ValueError(f'log_file cannot be used: {error}') from error
 
     def _set_reset(self, settings: ResetSettings) -> Reset:
-        """The reset for these settings; made anew where they have changed."""
+        """Return the reset for these settings; a new one if they have changed."""
         if self._reset is not None and self._reset[0] != settings:
             self._reset[1].close()
             self._reset = None
@@ -115,7 +115,7 @@ class EpisodeResetNode(ManagedNode):
             self._reset = settings, RESETS[settings.reset](self, settings)
         return self._reset[1]
 
-    def _tell_running(self, running: bool) -> None:
+    def _publish_running(self, running: bool) -> None:
         self._running.publish(Bool(data=running))
 
     async def _on_reset(
@@ -124,14 +124,14 @@ class EpisodeResetNode(ManagedNode):
         if self._loop is None:
             response.success, response.message = False, f'the node is {self.state}, not active'
             return response
-        over: Future[Any] = Future(executor=self.executor)
-        self._loop.request_reset(lambda success, message: over.set_result((success, message)))
-        answer: tuple[bool, str] = await over  # type: ignore[assignment, unused-ignore]
-        response.success, response.message = answer
+        result: Future[Any] = Future(executor=self.executor)
+        self._loop.request_reset(lambda success, message: result.set_result((success, message)))
+        outcome: tuple[bool, str] = await result  # type: ignore[assignment, unused-ignore]
+        response.success, response.message = outcome
         return response
 
     def _diagnose(self) -> None:
-        level, message = OK, self.state
+        level, message = LEVEL_OK, self.state
         values: dict[str, object] = {'state': self.state}
         if self._loop is not None:
             level, message = self._loop.health()
@@ -142,8 +142,8 @@ class EpisodeResetNode(ManagedNode):
 
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
-    # So that an arm that moves is stopped when the process ends.
-    return run([partial(EpisodeResetNode, **options)], args, last_words=True)
+    # Publishes at the end to stop an arm that is moving.
+    return run([partial(EpisodeResetNode, **options)], args, publish_at_end=True)
 
 
 if __name__ == '__main__':

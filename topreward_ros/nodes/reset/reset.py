@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What brings scene and robot back to where an episode begins."""
+"""The interface of a reset, which returns the scene and the robot to the start of an episode."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from topreward_ros.errors import TopRewardError
 
 
 class ResetError(TopRewardError):
-    """A reset that could not begin, or did not get there."""
+    """A reset that could not start or did not succeed."""
 
 
 class Reset(Protocol):
     """One way to reset."""
 
     def begin(self) -> None:
-        """Start; raises ResetError with the reason where that cannot be."""
+        """Start the reset; raises ResetError with the reason if that is not possible."""
         ...
 
     def is_done(self) -> bool:
-        """Whether it is over; raises ResetError where it has failed."""
+        """Return whether the reset is complete; raises ResetError if it has failed."""
         ...
 
     def stop(self) -> None:
-        """End one that is under way."""
+        """Stop a reset that is in progress."""
         ...
 
     def close(self) -> None:
-        """Stop, and give back topics and services."""
+        """Stop, and destroy the publishers, subscriptions and clients."""
         ...

@@ -11,134 +11,136 @@ from ..common.parameter_table import Change, check, parameter
 
 RESET_KINDS = ('trigger', 'home_motion')
 TASK_ORDERS = ('in_order', 'shuffled')
-NO_NAMES = ('',)  # ROS cannot tell the type of an empty list
+NO_NAMES = ('',)  # an empty list has no type in ROS
 NO_NUMBERS = (0.0,)
 
 
 @dataclass(frozen=True)
 class ResetSettings:
-    """The values of the parameters; ValueError where they do not go together."""
+    """The values of the parameters; raises ValueError if they are inconsistent."""
 
     reward_node: str = parameter(
         'topreward',
-        'Name of the reward node, whose topics and services are below it.',
+        'Name of the reward node; its topics and services are resolved below it.',
         Change.INACTIVE,
     )
     episode_time: float = parameter(
         60.0,
-        'An episode that lasts this long has failed; 0 for no limit [s].',
+        'Time limit of an episode, after which it has failed; 0 for no limit [s].',
         Change.INACTIVE,
         range=(0.0, 86_400.0),
     )
     stall_time: float = parameter(
         0.0,
-        'An episode has failed too when progress has stood still this long; 0 for never [s].',
+        'Time without a change of progress after which an episode has failed; 0 for no limit [s].',
         Change.INACTIVE,
         range=(0.0, 86_400.0),
     )
     stall_change: float = parameter(
         0.05,
-        'Progress stands still while it moves by no more than this, up or down.',
+        'Largest change of progress, up or down, that still counts as no change.',
         Change.INACTIVE,
         range=(0.0, 1.0),
     )
     tasks: tuple[str, ...] = parameter(
         NO_NAMES,
-        "Tasks of the episodes, published on the reward node's ~/task; [''] leaves its task alone.",
+        "Tasks of the episodes, published on the reward node's ~/task; [''] keeps its own task.",
         Change.INACTIVE,
     )
     task_order: str = parameter(
         'in_order',
-        'Whether the tasks come in the order of the list or shuffled, each once a round.',
+        'Order of the tasks: as listed or shuffled, each once per round.',
         Change.INACTIVE,
         choices=TASK_ORDERS,
     )
     task_seed: int = parameter(
         0,
-        'Seed of the shuffling.',
+        'Seed of the shuffled order.',
         Change.INACTIVE,
         range=(0, 2**31 - 1),
     )
     log_file: str = parameter(
         '~/.ros/topreward_episodes.csv',
-        'CSV with a row for every episode, appended to; empty for none.',
+        'CSV file to which a row per episode is appended; empty for none.',
         Change.INACTIVE,
     )
     reset: str = parameter(
         'trigger',
-        'trigger calls a service of the scene or robot, home_motion sends the arm to a pose.',
+        'Kind of reset: trigger calls a service of the scene or robot, home_motion moves the arm '
+        'to the pose home.',
         Change.INACTIVE,
         choices=RESET_KINDS,
     )
     reset_time_limit: float = parameter(
         30.0,
-        'A reset that is not done by then has failed; for a motion, on top of its own time [s].',
+        'Time limit of a reset, after which it has failed; for a home motion, in addition to the '
+        'duration of the motion [s].',
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
     handover_time: float = parameter(
         0.3,
-        'Between the end of an episode, told on ~/running, and its reset, for whoever moves the '
-        'robot to let go of it [s].',
+        'Pause between the end of an episode, published on ~/running, and its reset, in which the '
+        'policy or operator releases the robot [s].',
         Change.INACTIVE,
         range=(0.0, 60.0),
     )
     settle_time: float = parameter(
         0.5,
-        'Between a reset and the next episode, for the scene to come to rest [s].',
+        'Pause between a reset and the next episode, in which the scene comes to rest [s].',
         Change.INACTIVE,
         range=(0.0, 600.0),
     )
     trigger_service: str = parameter(
         'reset_scene',
-        'The std_srvs/Trigger service of a trigger reset.',
+        'std_srvs/Trigger service to call for a trigger reset.',
         Change.INACTIVE,
     )
     trajectory_topic: str = parameter(
         'joint_trajectory_controller/joint_trajectory',
-        "The controller's trajectory_msgs/JointTrajectory topic, for a home motion.",
+        "The controller's trajectory_msgs/JointTrajectory topic for a home motion.",
         Change.INACTIVE,
     )
     joint_states_topic: str = parameter(
         'joint_states',
-        'The sensor_msgs/JointState topic that arrival is judged from.',
+        'sensor_msgs/JointState topic from which a home motion is checked.',
         Change.INACTIVE,
     )
     joints: tuple[str, ...] = parameter(
         NO_NAMES,
-        'Names of the joints of a home motion, as the controller and the joint states call them.',
+        'Names of the joints to move, as in the controller and in the joint states.',
         Change.INACTIVE,
     )
     home: tuple[float, ...] = parameter(
         NO_NUMBERS,
-        'The pose to go to, a position for each joint [rad or m].',
+        'Target pose of a home motion: a position for each joint [rad or m].',
         Change.INACTIVE,
     )
     lower_limits: tuple[float, ...] = parameter(
         NO_NUMBERS,
-        'The least position of each joint; a home pose beyond is refused [rad or m].',
+        'Lower limit of each joint; a home pose outside the limits is refused [rad or m].',
         Change.INACTIVE,
     )
     upper_limits: tuple[float, ...] = parameter(
         NO_NUMBERS,
-        'The greatest position of each joint [rad or m].',
+        'Upper limit of each joint [rad or m].',
         Change.INACTIVE,
     )
     speed: float = parameter(
         0.5,
-        'Mean speed of the joint with the longest way [rad/s or m/s].',
+        'Mean speed of the joint that moves farthest [rad/s or m/s].',
         Change.INACTIVE,
         range=(0.01, 3.0),
     )
     tolerance: float = parameter(
         0.05,
-        'The arm has arrived when every joint is this near to its place [rad or m].',
+        'Largest distance of any joint from home at which the arm has arrived [rad or m].',
         Change.INACTIVE,
         range=(0.0001, 1.0),
     )
     joint_state_timeout: float = parameter(
         0.5,
-        'Joint states older than this are missing; no motion begins, or goes on, without [s].',
+        'Age at which joint states are stale; no motion starts or continues with stale ones [s].',
         Change.INACTIVE,
         range=(0.05, 60.0),
     )
@@ -156,7 +158,7 @@ class ResetSettings:
         count = len(self.joints)
         if not all(self.joints) or len(set(self.joints)) < count:
             raise ValueError(
-                f'joints is {list(self.joints)}; a home motion needs their names, each once'
+                f'joints is {list(self.joints)}; expected the names of the joints, each once'
             )
         for name in ('home', 'lower_limits', 'upper_limits'):
             if len(getattr(self, name)) != count:
@@ -166,12 +168,12 @@ class ResetSettings:
                 )
         rows = zip(self.joints, self.home, self.lower_limits, self.upper_limits, strict=True)
         for joint, home, low, high in rows:
-            if not low <= home <= high:  # NaN is not within either
+            if not low <= home <= high:  # false for NaN, too
                 raise ValueError(
                     f'home of {joint} is {home}; expected within its limits, {low} to {high}'
                 )
 
     @property
     def task_list(self) -> tuple[str, ...]:
-        """The tasks; none where the reward node's own is left alone."""
+        """The tasks to publish; empty if the reward node keeps its own."""
         return tuple(task for task in self.tasks if task.strip())

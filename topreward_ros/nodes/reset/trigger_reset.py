@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A reset that the scene or the robot does itself, when a service is called."""
+"""A reset by a service of the scene or the robot."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .settings import ResetSettings
 
 
 class TriggerReset:
-    """Calls a Trigger service of the scene or robot and believes its answer.
+    """Calls a Trigger service; its response decides whether the reset succeeded.
 
-    It has its time by the steady clock: a simulator may stand still while it resets.
+    The time limit is measured by the steady clock: a simulator may pause while it resets.
     """
 
     def __init__(self, node: Node, settings: ResetSettings) -> None:
@@ -25,36 +25,38 @@ class TriggerReset:
         self._settings = settings
         self._name = node.resolve_service_name(settings.trigger_service)
         self._client: Any = node.create_client(Trigger, settings.trigger_service)
-        self._answer: Any = None
-        self._until = 0.0
+        self._response: Any = None
+        self._deadline = 0.0
 
     def begin(self) -> None:
         if not self._client.service_is_ready():
             raise ResetError(
-                f'service {self._name} is not available; start it, or set trigger_service to '
-                'another'
+                f'service {self._name} is not available; start its node, or set trigger_service to '
+                'another service'
             )
-        self._until = time.monotonic() + self._settings.reset_time_limit
-        self._answer = self._client.call_async(Trigger.Request())
+        self._deadline = time.monotonic() + self._settings.reset_time_limit
+        self._response = self._client.call_async(Trigger.Request())
 
     def is_done(self) -> bool:
-        if self._answer is None:
+        if self._response is None:
             raise ResetError(f'{self._name} was not called')
-        if self._answer.done():
-            answer = self._answer.result()
-            self._answer = None
-            if not answer.success:
-                raise ResetError(f'{self._name} says: {answer.message or "no success"}')
+        if self._response.done():
+            response = self._response.result()
+            self._response = None
+            if not response.success:
+                raise ResetError(f'{self._name} reports: {response.message or "no success"}')
             return True
-        if time.monotonic() > self._until:
+        if time.monotonic() > self._deadline:
             self.stop()
-            raise ResetError(f'{self._name} gave no answer in {self._settings.reset_time_limit} s')
+            raise ResetError(
+                f'{self._name} did not respond within {self._settings.reset_time_limit} s'
+            )
         return False
 
     def stop(self) -> None:
-        if self._answer is not None:
-            self._client.remove_pending_request(self._answer)
-            self._answer = None
+        if self._response is not None:
+            self._client.remove_pending_request(self._response)
+            self._response = None
 
     def close(self) -> None:
         self.stop()

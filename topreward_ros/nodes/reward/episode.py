@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an active node does: episodes of one camera, from frames and tasks to published progress."""
+"""Live scoring of one camera by an active node: from frames and tasks to published progress."""
 
 from __future__ import annotations
 
@@ -21,17 +21,25 @@ from topreward_ros.reward.live import LiveReward
 from topreward_ros.scoring.questions import check_task
 from topreward_ros.scoring.sampling import Sample
 
-from ..common.diagnostics import DROPPED, ERROR, MISSED, OK, REFUSED, WARN, ScoreRate
+from ..common.diagnostics import (
+    KEY_DROPPED,
+    KEY_MISSED,
+    KEY_REFUSED,
+    LEVEL_ERROR,
+    LEVEL_OK,
+    LEVEL_WARN,
+    ScoreRate,
+)
 from .image_subscription import ImageSubscription
 from .scoring_worker import Channel, EpisodeRequest, Frame, ScoringResult
 from .settings import RewardSettings
 
 
 class LiveScoring:
-    """Lives from activation to deactivation, all on the executor's thread.
+    """Exists from activation to deactivation and runs on the executor's thread.
 
-    read_settings gives the parameters as they are at the moment, which go with the calibration;
-    publish takes a message.
+    read_settings returns the current parameters, which are valid for the calibration; publish takes
+    a message.
     """
 
     def __init__(
@@ -50,8 +58,8 @@ class LiveScoring:
         self._settings = read_settings()
         self._task = ''
         self._running = False
-        self._episode = 0  # counts from activation
-        self._problem = ''  # why there are no scores, until the next episode
+        self._episode = 0  # counted since activation
+        self._problem = ''  # why scoring has stopped, until the next episode
         self._dropped = 0
         self._rate = ScoreRate()
         self.images = ImageSubscription(node, self._settings, self._on_frame, self._on_jump)
@@ -59,7 +67,7 @@ class LiveScoring:
             self.take_task(self._settings.task)
 
     def close(self) -> None:
-        """Stop watching and drop the episode."""
+        """Unsubscribe from the camera and drop the episode."""
         self._running = False
         self.images.close()
         self._channel.end()
@@ -67,18 +75,18 @@ class LiveScoring:
     # Episodes
 
     def take_task(self, text: str) -> None:
-        """Begin an episode with a new text; an empty one stops scoring, as does a bad one."""
+        """Begin an episode with a new task; an empty or an invalid one stops scoring."""
         if text == self._task and not self._problem:
             return
         if not text.strip():
             self._task = ''
             self._end_episode('')
-            self._node.get_logger().info('no task: scoring stops')
+            self._node.get_logger().info('scoring stopped: the task is empty')
             return
         try:
             check_task(text)
         except TaskError as error:
-            # To go on with the task before would be a number for the wrong question.
+            # Scores of the previous task would answer the wrong question.
             self._task = ''
             self._fail(f'task refused: {error}')
             return
@@ -86,13 +94,13 @@ class LiveScoring:
         self._begin_episode('a new task')
 
     def restart(self) -> tuple[bool, str]:
-        """Begin a new attempt at the same task; whether it was begun, and the answer to give."""
+        """Begin a new attempt at the same task; return whether it began, and a message."""
         if not self._task:
             return False, 'there is no task: publish one on ~/task first'
         self._begin_episode('~/start_episode')
         return not self._problem, self._problem or f'episode {self._episode}'
 
-    def _begin_episode(self, why: str) -> None:
+    def _begin_episode(self, reason: str) -> None:
         reward = self._read_settings().reward.start(self._calibration)
         self._episode += 1
         self._problem = ''
@@ -105,7 +113,7 @@ class LiveScoring:
             )
         )
         self.images.start_episode()
-        self._node.get_logger().info(f'episode {self._episode} ({why}): {self._task}')
+        self._node.get_logger().info(f'episode {self._episode} ({reason}): {self._task}')
         if self._calibration is not None and self._task not in self._calibration.tasks:
             tasks = ', '.join(f'"{task}"' for task in self._calibration.tasks)
             self._node.get_logger().warning(f'the calibration was made for other tasks: {tasks}')
@@ -120,9 +128,9 @@ class LiveScoring:
         self._end_episode(problem)
         self._node.get_logger().error(problem)
 
-    def _on_jump(self, what: str) -> None:
-        self._node.get_logger().warning(f'the image stamps {what}: a new episode begins')
-        self._begin_episode(f'stamps {what}')
+    def _on_jump(self, jump: str) -> None:
+        self._node.get_logger().warning(f'the image stamps {jump}: a new episode begins')
+        self._begin_episode(f'stamps {jump}')
 
     # Frames and scores
 
@@ -130,13 +138,13 @@ class LiveScoring:
         if not self._channel.append(Frame(image, sample, header), self._settings.queue_size):
             self._dropped += 1
             self._node.get_logger().warning(
-                f'the model falls behind: {self._settings.queue_size} frames wait, and the oldest '
-                'was dropped; lower fps or max_pixels, or use a smaller model',
+                f'the model falls behind: {self._settings.queue_size} frames were waiting and the '
+                'oldest was dropped; lower fps or max_pixels, or use a smaller model',
                 throttle_duration_sec=5.0,
             )
 
     def _since(self, stamp: Any) -> float:
-        """Time from the stamp until now [s]; NaN while simulated time has not begun."""
+        """Return the time from a stamp until now [s]; NaN before simulated time has started."""
         clock = self._node.get_clock()
         now = clock.now()
         if not now.nanoseconds:
@@ -144,13 +152,13 @@ class LiveScoring:
         return float((now - Time.from_msg(stamp, clock_type=clock.clock_type)).nanoseconds / 1e9)
 
     def _on_scored(self, episode: int, reward: LiveReward, result: ScoringResult) -> None:
-        """Publish a score, unless its episode ended while it was under way."""
+        """Publish a score, unless its episode has ended in the meantime."""
         if episode != self._episode or not self._running:
             return
         score, header = result.score, result.frame.header
         step = reward.update(score)
         latency = self._since(header.stamp)
-        self._rate.scored(latency, result.seconds)
+        self._rate.add(latency, result.seconds)
         common = common_fields(header, episode, self._task, score)
         self._publish(Progress(**common, **progress_fields(score, step, latency)))
         if step.success is not None:
@@ -158,26 +166,26 @@ class LiveScoring:
             self._node.get_logger().info(f'episode {episode}: success after {score.frames} frames')
 
     def _on_failed(self, episode: int, error: Exception) -> None:
-        """Stop scoring; what went wrong is in the diagnostics until a new episode begins."""
+        """Stop scoring; the diagnostics show the error until a new episode begins."""
         if episode == self._episode and self._running:
             self._fail(f'scoring failed, episode {episode} ended: {error}')
 
     # Diagnostics
 
     def health(self) -> tuple[bytes, str]:
-        """Level and message for /diagnostics."""
+        """Return the level and the message for /diagnostics."""
         if self._problem:
-            return ERROR, self._problem
+            return LEVEL_ERROR, self._problem
         if not self._task:
-            return OK, 'waiting for a task'
+            return LEVEL_OK, 'waiting for a task'
         if problem := self.images.problem():
-            return WARN, problem
+            return LEVEL_WARN, problem
         if self._channel.waiting * 2 > self._settings.queue_size:
-            return WARN, 'the model falls behind'
-        return OK, 'scoring'
+            return LEVEL_WARN, 'the model falls behind'
+        return LEVEL_OK, 'scoring'
 
     def facts(self) -> dict[str, object]:
-        """Values for /diagnostics."""
+        """Return the values for /diagnostics."""
         counts = self.images.counts
         return {
             'episode': self._episode,
@@ -186,13 +194,13 @@ class LiveScoring:
             'latency [s]': f'{self._rate.latency:.3f}',
             'model time per score [s]': f'{self._rate.model_seconds:.3f}',
             'frames waiting': self._channel.waiting,
-            DROPPED: self._dropped,
+            KEY_DROPPED: self._dropped,
             'frames in window': self.images.frames,
             'images taken': counts.taken,
             'images kept': counts.kept,
-            REFUSED: counts.refused,
+            KEY_REFUSED: counts.refused,
             'images of another size': counts.resized,
-            MISSED: counts.missed,
+            KEY_MISSED: counts.missed,
             'stamps repeated': counts.repeated,
             'stamp jumps': counts.jumps,
         }

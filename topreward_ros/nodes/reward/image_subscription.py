@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera of the reward node: which images are wanted, and what is wrong when none come."""
+"""The reward node's subscription to a camera: it selects images and diagnoses missing ones."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from .settings import RewardSettings
 from .subscription_gate import ArrivalEstimate, GatedCallbackGroup
 
 TOPIC_IMAGE = 'image'
-# An image taken this soon after the gate opened was there before [s].
-READY_WITHIN = 0.015
+# An image taken this soon after the gate opened had arrived before it opened [s].
+READY_TIME = 0.015
 
 
 @dataclass
 class ImageCounts:
-    """Since activation. Images the gate kept out were never taken, so they are not counted."""
+    """Counts since activation; images that arrive while the gate is closed are not counted."""
 
     taken: int = 0  # by a callback
-    kept: int = 0  # handed on to be scored
-    refused: int = 0  # could not be read
+    kept: int = 0  # for scoring
+    refused: int = 0  # that cannot be read
     missed: int = 0  # points of the sampling grid without an image
-    repeated: int = 0  # stamped as the one before
-    jumps: int = 0  # of the stamps, back or ahead
-    resized: int = 0  # of another size than the episode's first
+    repeated: int = 0  # with the stamp of the previous image
+    jumps: int = 0  # of the stamps, backward or forward
+    resized: int = 0  # with another size than the first of the episode
 
 
 class ImageSubscription:
-    """Subscribes to `image` and hands on the frames of the sampling grid.
+    """Subscribes to `image` and passes on the frames of the sampling grid.
 
-    on_frame gets uint8 RGB (H, W, 3), the sample and the message's header; on_jump gets what the
-    stamps did, and has to begin a new episode.
+    on_frame gets uint8 RGB (H, W, 3), the sample and the header of the message; on_jump gets a
+    description of the jump of the stamps and must begin a new episode.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class ImageSubscription:
             callback_group=self._group,
             event_callbacks=on_incompatible_qos(self._note_incompatible_qos),
         )
-        # On the node's clock, simulated or not; the period is set anew each time.
+        # On the node's clock, simulated or not; the period is set when the gate closes.
         self._timer = node.create_timer(1.0, self._open_gate)
         self._timer.cancel()
-        self._heard = self._advanced = time.monotonic()
+        self._image_time = self._advance_time = time.monotonic()
         self._newest = -1  # stamp [ns]
         self._taken_since_open = 0
-        self._opened = self._opens_at = self._heard
+        self._open_time = self._expected_open_time = self._image_time
 
     @property
     def topic(self) -> str:
@@ -93,16 +93,16 @@ class ImageSubscription:
 
     @property
     def frames(self) -> int:
-        """Frames of the present episode that the window counts."""
+        """The number of frames in the window of the current episode."""
         return self._window.frames
 
     def start_episode(self) -> None:
-        """Take images from now on; one that was taken before now shows what is over."""
+        """Take images from now on; earlier ones belong to the previous episode."""
         self._window.start()
-        self._began = self._now()
+        self._episode_start = self._now()
         self._read_problem = ''
         self._size = None
-        self._first = True
+        self._is_first_image = True
         self._running = True
         self._open_gate()
 
@@ -118,73 +118,77 @@ class ImageSubscription:
         self._node.destroy_subscription(self._subscription)
 
     def problem(self) -> str | None:
-        """Why the images are not as they should be; None when all is well.
+        """Return a problem with the images, or None.
 
-        To be called now and then: it also opens a gate that the node's clock has forgotten.
+        Must be called periodically: it also opens a gate that is overdue because the node's clock
+        does not advance.
         """
         if not self._running:
             return None
-        overdue = time.monotonic() - self._opens_at
+        overdue = time.monotonic() - self._expected_open_time
         if not self._group.open and overdue > self._settings.stale_after:
-            return self._overdue(overdue)
-        staleness = self._staleness() if self._group.open else None
-        return staleness or self._read_problem or self._timelessness()
+            return self._open_overdue_gate(overdue)
+        stale = self._stale_problem() if self._group.open else None
+        return stale or self._read_problem or self._clock_problem()
 
-    def _timelessness(self) -> str | None:
+    def _clock_problem(self) -> str | None:
         if self._now():
             return None
-        return 'use_sim_time is set, and nothing is published on /clock yet: latency is not known'
+        return 'use_sim_time is set, but nothing has been published on /clock: latency is unknown'
 
-    def _staleness(self) -> str | None:
-        now, patience = time.monotonic(), self._settings.stale_after
-        if now - self._heard > patience:
-            return f'{self._silence()} for {now - self._heard:.1f} s'
-        if now - self._advanced > patience and self.counts.repeated:
-            return f'the stamps of {self.topic} stand still: the camera does not set them'
+    def _stale_problem(self) -> str | None:
+        now, limit = time.monotonic(), self._settings.stale_after
+        if now - self._image_time > limit:
+            return f'{self._silence_reason()} for {now - self._image_time:.1f} s'
+        if now - self._advance_time > limit and self.counts.repeated:
+            return f'the stamps of {self.topic} do not advance: the camera does not set them'
         return None
 
-    def _overdue(self, seconds: float) -> str | None:
-        stands_still = self._now() == self._shut_at
+    def _open_overdue_gate(self, seconds: float) -> str | None:
+        """Open the gate; return a problem if the node's clock has not advanced since it closed."""
+        has_stopped = self._now() == self._close_stamp
         self._open_gate()
-        if not stands_still:  # only slower than the wall's, or stepped back
+        if not has_stopped:  # only slower than the steady clock, or set back
             return None
         return (
-            f'the clock of the node has stood still for {seconds:.1f} s: use_sim_time is set, and '
-            'nothing is published on /clock'
+            f'/clock has not advanced for {seconds:.1f} s, and use_sim_time is set: start the '
+            'simulator, or set use_sim_time to false'
         )
 
-    def _silence(self) -> str:
+    def _silence_reason(self) -> str:
+        """Return why no images arrive; the caller appends for how long."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         types = sorted({publisher.topic_type for publisher in publishers})
         if not publishers:
             return f'no camera publishes on {self.topic}'
         if self._type not in types:
             return (
-                f'{self.topic} is a topic of {", ".join(types)}, not {self._type} '
+                f'{self.topic} has the type {", ".join(types)}, not {self._type} '
                 '(see image_transport): no image'
             )
         if self._incompatible_qos:
-            return f'the QoS of the camera on {self.topic} does not fit a subscription: no image'
+            return f'the QoS of the camera on {self.topic} is incompatible: no image'
         if self.counts.taken:
             return f'the camera on {self.topic} has stopped: no image'
         return (
-            f'{self.topic} has a publisher, but its images do not arrive; large ones need more '
-            'shared memory than Fast DDS takes by default: start the camera with '
-            "FASTDDS_DEFAULT_PROFILES_FILE set to this package's config/fastdds_images.xml. Nothing"
+            f'{self.topic} has a publisher, but its images do not arrive; large images need more '
+            'shared memory than the default of Fast DDS: start the camera with '
+            'FASTDDS_DEFAULT_PROFILES_FILE set to config/fastdds_images.xml of this package. '
+            'No image'
         )
 
     def _on_image(self, message: Any) -> None:
-        self._heard = time.monotonic()
+        self._image_time = time.monotonic()
         self.counts.taken += 1
         self._taken_since_open += 1
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
         if stamp != self._newest:
-            self._advanced = self._heard
+            self._advance_time = self._image_time
         self.counts.repeated += stamp == self._newest
         self._newest = stamp
         if stamp < 0:
-            self._refuse(f'the image is stamped {stamp} ns')
-        elif self._running and not self._is_from_before(stamp):
+            self._refuse(f'the image is stamped {stamp} ns; expected 0 or more')
+        elif self._running and not self._precedes_episode(stamp):
             self._judge(message, stamp)
 
     def _judge(self, message: Any, stamp: int) -> None:
@@ -195,24 +199,25 @@ class ImageSubscription:
             self._estimate = ArrivalEstimate()
         elif verdict is Verdict.SKIP:
             self._window.see(stamp)
-            self._shut_gate()
+            self._close_gate()
             return
         if self._running:
             self._keep(message, stamp)
 
-    def _is_from_before(self, stamp: int) -> bool:
-        """Whether the middleware has kept this image since before the episode began.
+    def _precedes_episode(self, stamp: int) -> bool:
+        """Return whether this image had arrived in the middleware before the episode began.
 
-        It keeps one, so only the first of an episode can be; by its stamp, as far as can be told.
+        The middleware keeps one image, so only the first of an episode can be such a one. This is
+        an estimate from its stamp.
         """
-        first, self._first = self._first, False
+        is_first, self._is_first_image = self._is_first_image, False
         now = self._now()
-        if not now:  # simulated time has not begun: how long the image took is not known
+        if not now:  # simulated time has not started: the delay of the image is unknown
             return False
         arrival = self._estimate.arrival(stamp)
-        ready = self._taken_since_open == 1 and self._heard - self._opened < READY_WITHIN
-        self._estimate.see(stamp, now, lay_ready=ready)
-        return first and arrival is not None and arrival < self._began <= now
+        was_ready = self._taken_since_open == 1 and self._image_time - self._open_time < READY_TIME
+        self._estimate.update(stamp, now, was_ready=was_ready)
+        return is_first and arrival is not None and arrival < self._episode_start <= now
 
     def _keep(self, message: Any, stamp: int) -> None:
         try:
@@ -233,27 +238,28 @@ class ImageSubscription:
         self.counts.kept += 1
         self.counts.missed += sample.missed
         self._on_frame(image, sample, message.header)
-        self._shut_gate()
+        self._close_gate()
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, reason: str) -> None:
         self.counts.refused += 1
-        self._read_problem = why
-        self._node.get_logger().warning(f'image dropped: {why}', throttle_duration_sec=5.0)
-        # The next one may be no better: look at a few, not at all of them.
-        self._shut_gate_for(round(self._window.interval * NANOSECONDS / 4))
+        self._read_problem = reason
+        self._node.get_logger().warning(f'image dropped: {reason}', throttle_duration_sec=5.0)
+        # The next image may have the same problem: read only four per sampling interval.
+        self._close_gate_for(round(self._window.interval * NANOSECONDS / 4))
 
-    def _shut_gate(self) -> None:
-        """Until the next wanted image is expected; not at all if that is soon."""
+    def _close_gate(self) -> None:
+        """Close the gate until the next sampled image is expected, unless that is soon."""
         next_stamp = self._window.next_stamp
         wait = 0 if next_stamp is None else self._estimate.wait(next_stamp, self._now())
-        # Stamps that make no sense must not shut the camera out for long.
-        self._shut_gate_for(min(wait, round(self._window.interval * NANOSECONDS)))
+        # Invalid stamps must not keep the gate closed for long.
+        self._close_gate_for(min(wait, round(self._window.interval * NANOSECONDS)))
 
-    def _shut_gate_for(self, wait: int) -> None:
+    def _close_gate_for(self, wait: int) -> None:
         if wait and self._running:
             self._group.open = False
-            self._shut_at = self._now()
-            self._opens_at = time.monotonic() + wait / NANOSECONDS  # if the two clocks agree
+            self._close_stamp = self._now()
+            # If both clocks run at the same rate
+            self._expected_open_time = time.monotonic() + wait / NANOSECONDS
             self._timer.timer_period_ns = wait
             self._timer.reset()
 
@@ -261,7 +267,7 @@ class ImageSubscription:
         self._timer.cancel()
         if self._running and not self._group.open:
             self._group.open = True
-            self._heard = self._opened = time.monotonic()
+            self._image_time = self._open_time = time.monotonic()
             self._taken_since_open = 0
 
     def _note_incompatible_qos(self) -> None:

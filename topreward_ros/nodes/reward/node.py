@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle node: a camera and a task in, Progress and SuccessDetected out."""
+"""The reward node: subscribes to a camera and a task, publishes Progress and SuccessDetected."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.loading.memory import memory_in_use
 from topreward_ros.scoring.score import Identity, Scorer
 
-from ..common.diagnostics import OK, diagnostic_array
-from ..common.lifecycle_node import ManagedNode, run
+from ..common.diagnostics import LEVEL_OK, diagnostic_array
+from ..common.lifecycle_node import AsyncLifecycleNode, run
 from ..common.middleware import apply_image_profile
 from ..common.parameters import Parameters
 from ..common.qos import QOS_RESULT, QOS_TASK
@@ -35,18 +35,18 @@ from .episode import LiveScoring
 from .scoring_worker import WORKER
 from .settings import RewardSettings
 
-NAME = 'topreward'
-UNUSED: Any = None  # the state that publishers are told and do not look at
+NODE_NAME = 'topreward'
+UNUSED: Any = None  # the state argument of lifecycle publishers, which they ignore
 
 
-class RewardNode(ManagedNode):
-    """Configuring loads the model, and while the node is active it scores."""
+class RewardNode(AsyncLifecycleNode):
+    """A lifecycle node; configuring loads the model, and an active node scores."""
 
     def __init__(self, **options: Any) -> None:
-        """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
-        super().__init__(NAME, **options)
+        """Raises ValueError or an exception of rclpy for invalid parameters."""
+        super().__init__(NODE_NAME, **options)
         self._read_settings = Parameters(
-            self, RewardSettings, lambda: self.state, self._check_reading
+            self, RewardSettings, lambda: self.state, self._check_reward
         ).read
         settings = self._read_settings()
         self._scorer: Scorer | None = None
@@ -66,8 +66,8 @@ class RewardNode(ManagedNode):
         self.create_service(Trigger, '~/start_episode', self._on_start_episode)
         self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
 
-    def _check_reading(self, settings: RewardSettings) -> None:
-        """ValueError where the calibration in use cannot be read as the settings ask."""
+    def _check_reward(self, settings: RewardSettings) -> None:
+        """Raise ValueError if the loaded calibration does not support the settings."""
         if self._calibration is not None:
             settings.reward.start(self._calibration)
 
@@ -76,22 +76,22 @@ class RewardNode(ManagedNode):
     async def configure(self) -> None:
         settings = self._read_settings()
         self.get_logger().info(f'loading {settings.model} ...')
-        loaded = self._future()
+        loading = self._future()
         calibration = None
         if settings.calibration:
             calibration = read_calibration(Path(settings.calibration))
-            settings.reward.start(calibration)  # ValueError, before the model is loaded
+            settings.reward.start(calibration)  # raises ValueError before the model is loaded
         self._channel.load(
-            partial(load_fitting_scorer, settings, calibration), partial(_settle, loaded)
+            partial(load_fitting_scorer, settings, calibration), partial(_settle, loading)
         )
-        scorer = cast(Scorer, await loaded)
+        scorer = cast(Scorer, await loading)
         self._scorer, self._calibration = scorer, calibration
         self.get_logger().info(f'{_describe(scorer)}; {_memory()}')
 
     async def activate(self) -> None:
         try:
             self._start()
-        except Exception:  # nothing half-started stays behind
+        except Exception:  # leave nothing running
             self._stop()
             raise
 
@@ -114,7 +114,7 @@ class RewardNode(ManagedNode):
             QOS_TASK,
             event_callbacks=on_incompatible_qos(self._on_incompatible_task),
         )
-        self.get_logger().info(f'watching {live.images.topic}')
+        self.get_logger().info(f'subscribed to {live.images.topic}')
 
     async def deactivate(self) -> None:
         self._stop()
@@ -127,7 +127,7 @@ class RewardNode(ManagedNode):
         await self._unload()
 
     def close(self) -> None:
-        """End this node's share of the worker; the node is of no use afterwards."""
+        """Stop scoring and close the worker's channel; the node cannot be used afterwards."""
         self._stop()
         if not self._channel.close():
             self.get_logger().error('the model did not stop in time')
@@ -144,11 +144,11 @@ class RewardNode(ManagedNode):
 
     async def _unload(self) -> None:
         self._scorer = None  # before the worker releases its memory
-        unloaded = self._future()
-        self._channel.unload(partial(_settle, unloaded))
-        await unloaded
+        unloading = self._future()
+        self._channel.unload(partial(_settle, unloading))
+        await unloading
         self._calibration = None
-        self.get_logger().info(f'no model is loaded; {_memory()}')
+        self.get_logger().info(f'model unloaded; {_memory()}')
 
     # Services and diagnostics
 
@@ -175,18 +175,18 @@ class RewardNode(ManagedNode):
         }
         if self._calibration is not None:
             values['calibration'] = self._read_settings().calibration
-        level, message = OK, self.state
+        level, message = LEVEL_OK, self.state
         if self._live is not None:
             level, message = self._live.health()
             values |= self._live.facts()
         stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reward'
         self._diagnostics.publish(diagnostic_array(stamp, name, level, message, values))
 
-    # The way back from the worker's thread
+    # Calls from the worker's thread
 
     def _post(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
-        with contextlib.suppress(InvalidHandle):  # when the node is gone already
+        with contextlib.suppress(InvalidHandle):  # the node has been destroyed
             self._wake.trigger()
 
     def _make_calls(self) -> None:
@@ -198,6 +198,7 @@ class RewardNode(ManagedNode):
 
 
 def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
+    """Complete a future with a result or an error."""
     if error is None:
         future.set_result(result)
     else:
@@ -207,17 +208,17 @@ def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
 def check_calibration(
     calibration: Calibration, identity: Identity, settings: RewardSettings
 ) -> None:
-    """CalibrationError where the calibration was made for another model, prompt or rate."""
+    """Raise CalibrationError if the calibration is for another model, prompt layout or fps."""
     reason = calibration.mismatch(identity.fingerprint, identity.layout, settings.fps)
     if reason:
         raise CalibrationError(
-            f'{settings.calibration} does not hold here: {reason}. Calibrate anew, or set what '
-            'it was made with'
+            f'{settings.calibration} does not hold here: {reason}. Calibrate again, or use the '
+            'settings it was made with'
         )
 
 
 def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | None) -> Scorer:
-    """Load the scorer and warm it up, in the worker's thread; raises as `check_calibration`."""
+    """Load a scorer and warm it up, in the worker's thread; raises as `check_calibration`."""
     scorer = WORKER.scorer(settings.load_options)
     if settings.warm_up:
         width, height = settings.warm_up
@@ -243,10 +244,10 @@ def run_nodes(
     *,
     interrupted: int = 0,
 ) -> int:
-    """Run nodes in this process until they are interrupted; 1 if one could not start.
+    """Run nodes in this process until an interrupt; return `interrupted`, or 1 if a start failed.
 
-    nodes are the options of each, parameters the overrides of all; they share a model where they
-    ask for the same one. Return `interrupted` after an interrupt.
+    nodes are the options of each node, parameters the overrides of all; nodes with the same model
+    settings share one model.
     """
     apply_image_profile()
     overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]

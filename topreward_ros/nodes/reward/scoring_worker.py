@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one thread of a process that owns its models, their caches and the device.
 
-Every camera has a channel to it. The executor's thread puts frames into its channel and never
-waits; what comes out is handed back as calls for the executor's thread to make. Channels with
-work stand in a queue and are served one step at a time, so a busy camera cannot starve another.
-The one lock is held to move references, never while a model runs.
+Every camera has a channel to it. The executor's thread puts items into a channel without waiting;
+results are returned as calls for the executor's thread to make. Channels with work wait in a queue
+and are served one step at a time, so a busy camera cannot starve another. The only lock protects
+the queues; it is never held while a model runs.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from topreward_ros.scoring.sampling import Sample
 from topreward_ros.scoring.score import Episode, Score, Scorer
 
 Post = Callable[[Callable[[], None]], None]
-Done = Callable[[Any, Exception | None], None]  # takes a result or an error
+Done = Callable[[Any, Exception | None], None]  # takes a result, or None and an error
 LoadScorer = Callable[[], Scorer]
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A kept frame on its way to the model: uint8 RGB (H, W, 3) and its message's header."""
+    """A sampled frame to score: uint8 RGB (H, W, 3) and the header of its message."""
 
     image: np.ndarray
     sample: Sample
@@ -43,7 +43,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """A score, the newest frame in it, and how long the model took [s]."""
+    """A score, its newest frame, and the time the model took [s]."""
 
     frame: Frame
     score: Score
@@ -52,7 +52,7 @@ class ScoringResult:
 
 @dataclass(frozen=True, eq=False)
 class EpisodeRequest:
-    """An episode to begin, and what its consumer wants called on the executor's thread."""
+    """An episode to begin, and its callbacks on the executor's thread."""
 
     task: str
     on_scored: Callable[[ScoringResult], None]
@@ -61,32 +61,32 @@ class EpisodeRequest:
 
 @dataclass(frozen=True)
 class _End:
-    """Ends the episode."""
+    """A request to end the episode."""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """A call to make in the thread, and where its result or its error goes."""
+    """A call to make in the worker's thread, and the callback for its result or error."""
 
     call: Callable[[], Any]
     done: Done
 
 
 class ScoringWorker:
-    """Runs while there is a channel; `open` starts the thread and the last `close` ends it."""
+    """Owns the thread, which runs as long as a channel is open."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._ready: deque[Channel] = deque()  # those with work, longest waiting first
+        self._ready: deque[Channel] = deque()  # channels with work, longest waiting first
         self._channels: set[Channel] = set()
         self._thread: threading.Thread | None = None
-        # Of this thread alone: scorers in use, so that cameras of one model share it
+        # The scorers in use, which cameras share; accessed by the worker's thread only
         self._scorers: weakref.WeakValueDictionary[LoadOptions, Scorer] = (
             weakref.WeakValueDictionary()
         )
 
     def open(self, post: Post) -> Channel:
-        """Return a channel; post hands a call to the executor's thread."""
+        """Return a new channel; post must schedule a call on the executor's thread."""
         channel = Channel(self, post)
         with self._changed:
             self._channels.add(channel)
@@ -96,14 +96,14 @@ class ScoringWorker:
         return channel
 
     def scorer(self, options: LoadOptions) -> Scorer:
-        """Load a scorer, or return the one in use that was asked for alike; in the thread only."""
+        """Return the scorer in use with these options, or load it; for the worker's thread only."""
         scorer = self._scorers.get(options)
         if scorer is None:
             scorer = self._scorers[options] = load_scorer(options)
         return scorer
 
     def put(self, channel: Channel, item: Any) -> None:
-        """Queue an item of a channel."""
+        """Put an item into the inbox of a channel."""
         with self._changed:
             channel.add(item)
             if channel not in self._ready:
@@ -111,19 +111,19 @@ class ScoringWorker:
             self._changed.notify()
 
     def append(self, channel: Channel, frame: Frame, most: int) -> bool:
-        """Queue a frame of a channel, as `Channel.append`."""
+        """Put a frame into the inbox of a channel; see `Channel.append`."""
         with self._changed:
             fits = channel.make_room(most)
         self.put(channel, frame)
         return fits
 
     def waiting(self, channel: Channel) -> int:
-        """Frames of a channel that are not in a score yet."""
+        """Return the number of frames of a channel that are not scored yet."""
         with self._changed:
             return channel.frames
 
     def remove(self, channel: Channel) -> None:
-        """Forget a channel that has ended; the thread ends with the last one."""
+        """Remove a closed channel; the thread ends after the last one."""
         with self._changed:
             self._channels.discard(channel)
             if not self._channels:
@@ -137,7 +137,7 @@ class ScoringWorker:
                 channel.in_hand = 0
 
     def _next_turn(self) -> tuple[Channel, list[Any]] | None:
-        """The channel that has waited longest and all that waits in it; None to end."""
+        """Return the channel that has waited longest and its items; None to end the thread."""
         with self._changed:
             while self._thread is threading.current_thread():
                 if self._ready:
@@ -148,9 +148,9 @@ class ScoringWorker:
 
 
 class Channel:
-    """What one camera has the worker do: a scorer, and one episode at a time.
+    """A camera's connection to the worker, with a scorer and one episode at a time.
 
-    Its public methods are the executor's thread's, and none of them waits for the model.
+    The executor's thread calls `load` to `close`, of which only `close` waits for the model.
     """
 
     def __init__(self, worker: ScoringWorker, post: Post) -> None:
@@ -159,54 +159,54 @@ class Channel:
         self._inbox: deque[Any] = deque()
         self._closed = threading.Event()
         self.in_hand = 0  # frames taken from the inbox and not scored yet
-        # Of the worker's thread alone
+        # Accessed by the worker's thread only
         self._scorer: Scorer | None = None
         self._episode: Episode | None = None
         self._request: EpisodeRequest | None = None
 
-    # What the executor's thread calls
+    # For the executor's thread
 
     def load(self, load: LoadScorer, done: Done) -> None:
-        """Load a scorer in the thread and keep it; done is given it, or the error."""
+        """Load a scorer in the worker's thread and keep it; done gets it, or the error."""
         self._worker.put(self, _Call(partial(self._load, load), done))
 
     def unload(self, done: Done) -> None:
-        """Drop the scorer and give the device's memory back."""
+        """Drop the scorer and release its memory on the device."""
         self._worker.put(self, _Call(self._unload, done))
 
     def begin(self, request: EpisodeRequest) -> None:
-        """Begin an episode; frames of those before it that still wait are dropped."""
+        """Begin an episode; waiting frames of earlier ones are dropped."""
         self._worker.put(self, request)
 
     def end(self) -> None:
-        """Drop the episode, its cache and the frames that wait."""
+        """Drop the episode, its cache and the waiting frames."""
         self._worker.put(self, _End())
 
     def append(self, frame: Frame, most: int) -> bool:
-        """Queue a frame; False where `most` waited already and the oldest was dropped for it."""
+        """Queue a frame; False if `most` were waiting and the oldest was dropped for it."""
         return self._worker.append(self, frame, most)
 
     @property
     def waiting(self) -> int:
-        """Frames that are not in a score yet."""
+        """The number of frames that are not scored yet."""
         return self._worker.waiting(self)
 
     def close(self, timeout: float = 30.0) -> bool:
-        """End it after what the worker does for it now; False if that took longer [s]."""
+        """Close the channel after its pending work; False if that takes longer than timeout [s]."""
         self._worker.put(self, _Call(self._close, lambda *_: None))
         return self._closed.wait(timeout)
 
-    # Under the worker's lock
+    # For the worker, under its lock
 
     def add(self, item: Any) -> None:
-        if isinstance(item, EpisodeRequest | _End):  # what waits belongs to an episode that is over
-            self._inbox = deque(each for each in self._inbox if isinstance(each, _Call))
+        if isinstance(item, EpisodeRequest | _End):  # waiting frames are of an earlier episode
+            self._inbox = deque(waiting for waiting in self._inbox if isinstance(waiting, _Call))
         self._inbox.append(item)
 
     def make_room(self, most: int) -> bool:
-        """Drop the oldest frame where `most` wait already; whether none had to be."""
+        """Drop the oldest frame if `most` are waiting; return whether none was dropped."""
         waiting = [item for item in self._inbox if isinstance(item, Frame)]
-        # One that thins the episode stays: without it the episode would outgrow its bounds.
+        # Frames that thin the episode are kept: without them it would grow beyond its limit.
         droppable = [frame for frame in waiting if not frame.sample.thin]
         if len(waiting) < most or not droppable:
             return True
@@ -223,10 +223,10 @@ class Channel:
     def frames(self) -> int:
         return self.in_hand + sum(isinstance(item, Frame) for item in self._inbox)
 
-    # What the worker's thread does
+    # For the worker's thread
 
     def step(self, items: list[Any]) -> None:
-        """Do all that waited, in order; frames are scored once, after the newest of them."""
+        """Process items in order; frames of an episode get one score, for the newest of them."""
         newest = None
         for item in items:
             if isinstance(item, _Call):
@@ -256,7 +256,7 @@ class Channel:
                 self._fail(error)
 
     def _append(self, frame: Frame) -> bool:
-        """Whether the frame went into the present episode."""
+        """Append a frame to the current episode; False if there is none or it failed."""
         if self._episode is None:
             return False
         try:
@@ -281,7 +281,7 @@ class Channel:
         self._post(partial(self._request.on_scored, result))
 
     def _fail(self, error: Exception) -> None:
-        """End the episode: going on after an error could only give a wrong number."""
+        """End the episode: scores after an error would be wrong."""
         request = self._request
         self._drop_episode()
         if request is not None:
@@ -308,4 +308,4 @@ class Channel:
         self._closed.set()
 
 
-WORKER = ScoringWorker()  # the process's
+WORKER = ScoringWorker()  # of this process

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the reward node: its default, meaning, range and when it may change."""
+"""The parameters of the reward node: default, meaning, range and when each can be set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..common.parameter_table import Change, check, descriptions, parameter
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """The values of the parameters; ValueError where they do not go together."""
+    """The values of the parameters; raises ValueError if they are inconsistent."""
 
     model: str = parameter(
         'Qwen/Qwen3-VL-8B-Instruct',
@@ -30,12 +30,12 @@ class RewardSettings:
     )
     device: str = parameter(
         LoadOptions.device,
-        'Device of the model: auto (a GPU if there is one), cpu, cuda, cuda:1, ...',
+        'Device of the model: auto (a GPU if available), cpu, cuda, cuda:1, ...',
         Change.UNCONFIGURED,
     )
     dtype: str = parameter(
         LoadOptions.dtype,
-        'Number format of the weights; auto is bfloat16 on a GPU and float32 elsewhere.',
+        'Data type of the weights; auto is bfloat16 on a GPU and float32 elsewhere.',
         Change.UNCONFIGURED,
         choices=('auto', *DTYPES),
     )
@@ -46,124 +46,125 @@ class RewardSettings:
     )
     quantization: str = parameter(
         LoadOptions.quantization,
-        'Weights in fewer bits, through bitsandbytes on a CUDA device.',
+        'Quantization of the weights by bitsandbytes, on a CUDA device.',
         Change.UNCONFIGURED,
         choices=QUANTIZATIONS,
     )
     adapter: str = parameter(
         '',
-        'Folder or hub id of a LoRA adapter that is merged into the weights; empty takes the model '
-        'as it is.',
+        'Folder or hub id of a LoRA adapter to merge into the weights; empty for none.',
         Change.UNCONFIGURED,
     )
     scorer: str = parameter(
         LoadOptions.scorer,
-        'streaming (constant cost), recompute (whole prefix each time), or auto by the model.',
+        'Scoring method: streaming (constant cost per score), recompute (the whole prefix for each '
+        'score), or auto (streaming if the model supports it).',
         Change.UNCONFIGURED,
         choices=SCORERS,
     )
     max_pixels: int = parameter(
         LoadOptions.max_pixels,
-        'Frames are shrunk to at most this many pixels [px].',
+        'Largest number of pixels of a frame; larger frames are resized [px].',
         Change.UNCONFIGURED,
         range=(1024, 16_777_216),
     )
     warm_up_size: str = parameter(
         '640x480',
-        'Size of the images for which steps are prepared while configuring, so that the first '
-        'score is as fast as the hundredth; empty prepares nothing [px].',
+        'Image size for the warm-up at configuration, which makes the first score as fast as later '
+        'ones; empty for no warm-up [px].',
         Change.UNCONFIGURED,
     )
     image_transport: str = parameter(
         'raw',
-        'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage.',
+        'Type of the images: raw (sensor_msgs/Image) or compressed (sensor_msgs/CompressedImage).',
         Change.INACTIVE,
         choices=TRANSPORTS,
     )
     task: str = parameter(
         '',
-        'Task at activation, in words; empty waits for one on ~/task.',
+        'Task at activation, in words; empty to wait for one on ~/task.',
         Change.INACTIVE,
     )
     fps: float = parameter(
         Sampling.fps,
-        'Frames kept per second of image stamps [1/s].',
+        'Sampling rate: frames kept per second of image stamps [1/s].',
         Change.INACTIVE,
         range=(0.01, 30.0),
     )
     max_frames: int = parameter(
         Sampling.max_frames,
         'Most frames kept, a multiple of 4; when reached, every second pair is dropped and the '
-        'interval doubles.',
+        'sampling interval doubles.',
         Change.INACTIVE,
         range=(4, 1024),
         multiple_of=4,
     )
     max_gap: float = parameter(
         Sampling.max_gap,
-        'A step of the image stamps beyond this begins a new episode; more than 1/fps [s].',
+        'Largest step between image stamps within an episode, more than 1/fps; a larger one starts '
+        'a new episode [s].',
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
     queue_size: int = parameter(
         32,
-        'Kept frames that may wait for the model; beyond it the oldest is dropped and counted.',
+        'Most frames that wait for the model; beyond it the oldest is dropped and counted.',
         Change.INACTIVE,
         range=(2, 1024),
     )
     normalization: str = parameter(
         RewardOptions.normalization,
-        'How log P becomes progress: by a fixed range, the range seen so far, P itself, or a '
-        'range calibrated on demonstrations.',
+        'Conversion of log P("True") to progress: by a fixed range, by the range so far in the '
+        'episode (running), as the probability P, or by a range calibrated on demonstrations.',
         Change.EPISODE,
         choices=tuple(NORMALIZATIONS),
     )
     log_prob_low: float = parameter(
         RewardOptions.log_prob_low,
-        'Progress is 0 at this log P("True") and below, for the fixed range [nat].',
+        'Lower end of the fixed range: log P("True") at which progress is 0 [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
     log_prob_high: float = parameter(
         RewardOptions.log_prob_high,
-        'Progress is 1 at this log P("True") and above, for the fixed range [nat].',
+        'Upper end of the fixed range: log P("True") at which progress is 1 [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
     length_bias: str = parameter(
         RewardOptions.length_bias,
-        'static takes off what the model says of a still picture of as many frames, as the '
-        'calibration has it, before log P becomes progress and success.',
+        'Correction of log P("True") for the number of frames: static subtracts the calibrated '
+        'curve of a static video, for progress and for success.',
         Change.EPISODE,
         choices=LENGTH_BIASES,
     )
     calibration: str = parameter(
         '',
-        'File of `topreward calibrate` for this model and fps; its success rule takes the place of '
-        'the three below. Empty: none.',
+        'File written by `topreward calibrate` for this model and fps, or empty for none; its '
+        'success rule replaces the three parameters below.',
         Change.UNCONFIGURED,
     )
     success_threshold: float = parameter(
         RewardOptions.success_threshold,
-        'Success needs a mean log P("True") of at least this; depends on model and task [nat].',
+        'Smallest mean log P("True") that counts as success; depends on model and task [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
     success_window: int = parameter(
         RewardOptions.success_window,
-        'Scores in that mean.',
+        'Number of scores in this mean.',
         Change.EPISODE,
         range=(1, 100),
     )
     success_hold: int = parameter(
         RewardOptions.success_hold,
-        'Times in a row that the mean has to reach the threshold.',
+        'Number of consecutive means that must reach the threshold.',
         Change.EPISODE,
         range=(1, 100),
     )
     stale_after: float = parameter(
         2.0,
-        'The camera is called stale after this long without a wanted image [s].',
+        'Time without an expected image after which the camera is reported as stale [s].',
         Change.INACTIVE,
         range=(0.1, 3600.0),
     )
@@ -172,32 +173,35 @@ class RewardSettings:
 
     @property
     def warm_up(self) -> tuple[int, int] | None:
-        """Width and height [px] of the images to prepare for; ValueError for another text."""
+        """Width and height [px] of the images for the warm-up; None for no warm-up.
+
+        Raises ValueError if warm_up_size has another form.
+        """
         if not self.warm_up_size:
             return None
         match = re.fullmatch(r'([1-9]\d{1,4})x([1-9]\d{1,4})', self.warm_up_size)
         if not match:
             raise ValueError(
                 f'warm_up_size is {self.warm_up_size!r}; expected a width and a height such as '
-                '640x480, or nothing'
+                '640x480, or an empty text'
             )
         return int(match[1]), int(match[2])
 
     @property
     def load_options(self) -> LoadOptions:
-        """How to load the model, by the parameters of the same names."""
+        """The options for loading the model, from the parameters of the same names."""
         names = {field.name for field in dataclasses.fields(LoadOptions)}
         values = {name: getattr(self, name) for name in names}
         return LoadOptions(**{**values, 'adapter': self.adapter or None})
 
     @property
     def sampling(self) -> Sampling:
-        """How the camera is sampled."""
+        """The sampling of the camera."""
         return Sampling(self.fps, self.max_frames, self.max_gap)
 
     @property
     def reward(self) -> RewardOptions:
-        """How log P is read, by the parameters of the same names."""
+        """The options of progress and success, from the parameters of the same names."""
         names = [field.name for field in dataclasses.fields(RewardOptions)]
         return RewardOptions(**{name: getattr(self, name) for name in names})
 
@@ -207,7 +211,7 @@ class RewardSettings:
         if self.adapter and self.quantization != 'none':
             raise ValueError(
                 f'quantization is {self.quantization} and adapter {self.adapter!r}; expected one '
-                'of the two, as an adapter is merged into weights that are not quantised'
+                'of the two, as an adapter cannot be merged into quantized weights'
             )
         if self.log_prob_low >= self.log_prob_high:
             raise ValueError(
@@ -222,7 +226,7 @@ class RewardSettings:
             if getattr(self, name) == value and not self.calibration:
                 raise ValueError(
                     f'{name} is {value}, which needs a calibration: make one with `topreward '
-                    'calibrate` and name its file in the parameter calibration'
+                    'calibrate` and set the parameter calibration to its file'
                 )
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes in processes of their own that end with this one."""
+"""Child processes that run nodes and end with this process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-GRACE = 35.0  # for a process to end by itself [s]
+GRACE = 35.0  # for a process to end after an interrupt [s]
 
 
 class Children:
-    """Processes that end with this one, in order."""
+    """Child processes of a context; at its end they are interrupted, and killed after GRACE."""
 
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -36,20 +36,20 @@ class Children:
         parameters: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a node's module; environ comes on top of this process's own."""
+        """Start the module of a node; environ extends the environment of this process."""
         command = [sys.executable, '-m', f'topreward_ros.nodes.{module}', '--ros-args']
         rules = {**({'__ns': namespace} if namespace else {}), **(remappings or {})}
         for old, new in rules.items():
             command += ['-r', f'{old}:={new}']
         for name, value in (parameters or {}).items():
             command += ['-p', f'{name}:={json.dumps(value)}']
-        # A group of its own: an interrupt from the keyboard is passed on here, once.
+        # A separate session: a keyboard interrupt must reach the node once, from __exit__.
         process = subprocess.Popen(
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # Not the folder they are started in: a rich.py there is not the library
+            # Import no modules from the current folder: a rich.py there would hide the library.
             env={**os.environ, 'PYTHONSAFEPATH': '1', **(environ or {})},
         )
         self._processes.append(process)
@@ -63,12 +63,12 @@ class Children:
             for process in self._processes:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=GRACE)
-        finally:  # interrupted once more, or out of patience
+        finally:  # a second interrupt, or a process that did not end
             for process in self._processes:
                 process.kill()
                 process.wait()
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     return '\n'.join(log.read_text(encoding='utf-8', errors='replace').splitlines()[-lines:])

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Listens to a reward node: keeps its scores, its health, and its messages in a bag."""
+"""A node that records a reward node: its scores, its diagnostics, and its messages in a bag."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from topreward_ros.results.messages import score_of
 from topreward_ros.results.score_table import Row
 from topreward_ros.results.scored_bag import TOPIC_PROGRESS, TOPIC_SUCCESS
 
-from ..common.diagnostics import DROPPED, ERROR, MISSED, REFUSED, WARN
+from ..common.diagnostics import KEY_DROPPED, KEY_MISSED, KEY_REFUSED, LEVEL_ERROR, LEVEL_WARN
 from ..common.qos import QOS_CAMERA_RECORDED, QOS_RESULT
 
 TOPIC_DIAGNOSTICS = '/diagnostics'
 
 
 class Recorder(Node):
-    """Subscribes to everything the node publishes, and to the images where they are wanted.
+    """Subscribes to everything that the reward node publishes and, optionally, to its images.
 
-    The bag has the names that the topics have without the namespace. rows and successes [s] are
-    counted from the stamp of the first image scored; health is the newest status of the node,
-    health_time when it came (monotonic) [s], problem what its newest error says.
+    Topics are recorded without the namespace. Times in rows and successes [s] count from the stamp
+    of the first scored image; health is the newest status of the node, health_time the time of its
+    arrival (steady clock) [s], and problem the message of the newest error.
     """
 
     def __init__(
@@ -59,35 +59,35 @@ class Recorder(Node):
 
     @property
     def first_stamp(self) -> int:
-        """The stamp that rows are counted from [ns]; 0 before the first."""
+        """The stamp from which the times of rows count [ns]; 0 before the first."""
         return self._first or 0
 
     def fact(self, key: str) -> str:
-        """A value of the newest diagnostics; empty where there is none."""
+        """Return a value of the newest diagnostics; empty if there is none."""
         values = self.health.values if self.health is not None else []
         return next((str(pair.value) for pair in values if pair.key == key), '')
 
     @property
     def warning(self) -> str:
-        """What the node's newest warning says; empty where it has none."""
-        is_warned = self.health is not None and self.health.level == WARN
-        return str(self.health.message) if is_warned else ''
+        """The message of the newest status if it is a warning, else empty."""
+        is_warning = self.health is not None and self.health.level == LEVEL_WARN
+        return str(self.health.message) if is_warning else ''
 
     def lost(self) -> list[tuple[str, str]]:
-        """How many frames were not scored, and why, by the newest diagnostics."""
-        counts = [(self.fact(key), key) for key in (DROPPED, MISSED, REFUSED)]
+        """Return the numbers of frames that were not scored and their causes, if not 0."""
+        counts = [(self.fact(key), key) for key in (KEY_DROPPED, KEY_MISSED, KEY_REFUSED)]
         return [(count, key) for count, key in counts if count not in ('', '0')]
 
     def _record(
         self, topic: str, message_type: Any, callback: Callable[[Any], None] | None
     ) -> None:
-        kept_as = topic.removeprefix(self._namespace)
+        recorded_topic = topic.removeprefix(self._namespace)
         module = message_type.__module__.split('.')[0]
-        self._bag.add_topic(kept_as, f'{module}/msg/{message_type.__name__}')
+        self._bag.add_topic(recorded_topic, f'{module}/msg/{message_type.__name__}')
         self.create_subscription(
             message_type,
             topic,
-            partial(self._write, kept_as, message_type, callback),
+            partial(self._write, recorded_topic, message_type, callback),
             QOS_RESULT if callback else QOS_CAMERA_RECORDED,
             raw=True,
         )
@@ -105,7 +105,7 @@ class Recorder(Node):
 
     def _on_progress(self, message: Progress) -> None:
         score = score_of(message)
-        if score is None:  # nothing was said
+        if score is None:  # the message has no score
             return
         self.rows.append(
             Row(
@@ -127,7 +127,7 @@ class Recorder(Node):
         for status in message.status:
             if status.name == f'{self._namespace}/topreward: reward':
                 self.health, self.health_time = status, time.monotonic()
-                if status.level == ERROR:
+                if status.level == LEVEL_ERROR:
                     self.problem = status.message
 
     def _seconds(self, stamp: Any) -> float:

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A run that a command watches: the middleware, a recorder, and what this process spins."""
+"""A run that a command records: the middleware, a recorder, and the nodes of this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .recorder import Recorder
 
 
 class Session:
-    """Spins a recorder, and nodes that are added; is_whole tells a run that was not interrupted."""
+    """Spins a recorder and the nodes that are added; is_whole is true if no interrupt occurred."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -31,18 +31,18 @@ class Session:
         self._executor.add_node(recorder)
 
     def add(self, node: Node) -> None:
-        """Spin a node of this process too."""
+        """Add a node of this process to those that are spun."""
         self._executor.add_node(node)
 
     def listen(self, seconds: float) -> None:
-        """Spin for so long."""
+        """Spin the nodes for this time [s]."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
+        while (remaining := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=remaining)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """An interrupt ends what is done within it, and no more than that."""
+        """Return a context that an interrupt ends without ending the program."""
         try:
             yield
             self.is_whole = True
@@ -54,9 +54,9 @@ class Session:
 def open_session(
     folder: Path, namespace: str, image_topic: str = '', compressed: bool = False
 ) -> Iterator[Session]:
-    """The middleware, and a recorder with a bag at `folder`, as long as this lasts.
+    """Open the middleware and a recorder with a bag at `folder`, for the duration of the context.
 
-    The images of image_topic are in the bag too, where one is named.
+    If image_topic is not empty, its images are recorded, too.
     """
     apply_image_profile()
     rclpy.init(args=[])

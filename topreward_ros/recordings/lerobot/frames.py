@@ -111,7 +111,9 @@ def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarr
             decoded = _decode_from(container, float(times[0]), tolerance)
             for frame in _nearest(decoded, times, tolerance, path):
                 yield rgb(frame)
-    except av.FFmpegError as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # PyAV raises its own errors, and others on broken files
         raise DatasetError(f'{path} is not a video that can be read: {error}') from error
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A Qwen3-VL that is asked in a chat turn: how likely are these answers, or what does it say?"""
+"""A Qwen3-VL asked in a chat turn, for the log-probabilities of given answers or for a text."""
 
 from __future__ import annotations
 
@@ -21,89 +21,90 @@ from .qwen3_vl import Engine, engine_of
 
 
 class ChatModel:
-    """Asks one question at a time; nothing is kept between two."""
+    """Answers one chat turn at a time; nothing is cached between turns."""
 
     def __init__(self, checkpoint: Checkpoint, engine: Engine | None = None) -> None:
-        """engine is the checkpoint's, where it has one already.
+        """Use the given engine of the checkpoint, or make one.
 
-        Raises ModelError for another family, or a tokenizer without tokens for images.
+        Raises ModelError for another family, or a tokenizer without image tokens.
         """
         self._engine = engine_of(checkpoint) if engine is None else engine
         self.geometry = self._engine.geometry
         self._layout = ChatLayout(PromptTokens.of(checkpoint.folder), self.geometry)
-        self._stops = self._layout.stops | _configured_stops(checkpoint)
+        self._stop_tokens = self._layout.stop_tokens | _configured_stop_tokens(checkpoint)
 
     def answer_ids(
         self, answers: Sequence[str], prefix: str = ''
     ) -> tuple[list[int], list[list[int]]]:
-        """The tokens of the prefix, and of each answer behind it.
+        """Return the token ids of the prefix, and of each answer after it.
 
-        A last piece of the prefix that the tokenizer joins to what follows, such as a space, is
-        counted to the answers. ModelError where an answer begins with all of another, so that
-        which of them is meant cannot be told.
+        The end of the prefix belongs to the answers where the tokenizer joins it to what follows,
+        such as a space. Raises ModelError where the tokens of one answer begin with all tokens of
+        another, so the two cannot be told apart.
         """
         tokens = self._layout.tokens
-        begun = tokens.text(prefix)
-        whole = [tokens.text(prefix + answer) for answer in answers]
-        shared = min(_alike(begun, ids) for ids in whole)
-        own = [ids[shared:] for ids in whole]
+        prefix_ids = tokens.text(prefix)
+        joined = [tokens.text(prefix + answer) for answer in answers]
+        shared = min(_common_prefix(prefix_ids, ids) for ids in joined)
+        own = [ids[shared:] for ids in joined]
         for one, other in itertools.permutations(range(len(own)), 2):
             if own[other][: len(own[one])] == own[one]:
                 raise ModelError(
                     f'the answers {answers[one]!r} and {answers[other]!r} begin alike for the '
-                    'tokenizer, so that which of them is meant cannot be told: ask for others'
+                    'tokenizer, so they cannot be told apart: use other answers'
                 )
-        return begun[:shared], own
+        return prefix_ids[:shared], own
 
     @torch.inference_mode()
     def log_probs(
         self, parts: Sequence[Part], answers: Sequence[str], prefix: str = ''
     ) -> list[float]:
-        """log P(answer) [nat] after the turn and the prefix, for each of the answers.
+        """Return log P(answer) [nat] after the turn and the prefix, for each of the answers.
 
-        An answer of several tokens has the product of their probabilities, each given those
-        before it. All answers are run in one forward, side by side.
+        The log-probability of an answer is the sum over its tokens, each given those before it.
+        All answers are run as branches in one forward.
         """
-        begun, ids = self.answer_ids(answers, prefix)
-        trunk = self._layout.turn(parts, begun)
-        with prefix_cache(self._engine) as cached:
-            predicted = self._predicted(trunk, ids, cached)
-            if any(math.isnan(value) for value in predicted):
+        prefix_ids, ids = self.answer_ids(answers, prefix)
+        prompt = self._layout.turn(parts, prefix_ids)
+        with prefix_cache(self._engine) as cache:
+            token_log_probs = self._token_log_probs(prompt, ids, cache)
+            if any(math.isnan(value) for value in token_log_probs):
                 raise ModelError(NOT_A_NUMBER)
-        values = iter(predicted)
+        values = iter(token_log_probs)
         return [math.fsum(next(values) for _ in answer) for answer in ids]
 
-    def _predicted(
-        self, trunk: list[Segment], answers: list[list[int]], cached: PrefixCache
+    def _token_log_probs(
+        self, prompt: list[Segment], answers: list[list[int]], cache: PrefixCache
     ) -> list[float]:
-        """log P of each token of each answer, given the trunk and those before it."""
-        start = trunk[-1].next_position
-        # The last token of an answer leads nowhere, so an answer of one token adds nothing.
+        """Return log P of each token of each answer, given the prompt and the tokens before it."""
+        start = prompt[-1].next_position
+        # Nothing is predicted from the last token of an answer, so it is not run.
         leaves = [text_segment(ids[:-1], start) for ids in answers]
-        last = end = count_tokens(trunk) - 1
+        last = end = count_tokens(prompt) - 1
         rows: list[int] = []
         for ids in answers:
             rows += [last, *range(end + 1, end + len(ids))]
             end += len(ids) - 1
-        hidden = cached.ask(trunk, [Branch(count_tokens(trunk), leaves)], rows)
+        hidden = cache.forward(prompt, [Branch(count_tokens(prompt), leaves)], rows)
         tokens = torch.tensor([token for ids in answers for token in ids])
         log_probs = torch.log_softmax(self._engine.logits(hidden), dim=-1)
         return log_probs.gather(1, tokens[:, None].to(log_probs.device))[:, 0].tolist()
 
     def generate(self, parts: Sequence[Part], limit: int) -> str:
-        """What the model says to the turn, in at most `limit` tokens."""
+        """Return the model's greedy answer to the turn, of at most `limit` tokens."""
         segments = self._layout.turn(parts)
-        return self._layout.tokens.decode(generate(self._engine, segments, self._stops, limit))
+        ids = generate(self._engine, segments, self._stop_tokens, limit)
+        return self._layout.tokens.decode(ids)
 
 
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with."""
+def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return the number of leading tokens that both share."""
     pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return sum(1 for _ in pairs)
 
 
-def _configured_stops(checkpoint: Checkpoint) -> frozenset[int]:
-    """What ends an answer by the checkpoint's own generation_config.json."""
+def _configured_stop_tokens(checkpoint: Checkpoint) -> frozenset[int]:
+    """Return the stop tokens of the checkpoint's generation_config.json."""
     config = getattr(checkpoint.model, 'generation_config', None)
     ends = getattr(config, 'eos_token_id', None)
     return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])

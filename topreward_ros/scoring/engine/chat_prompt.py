@@ -1,14 +1,14 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-r"""One turn of a chat with images among its text, token by token.
+r"""Token ids of a chat turn of text and images.
 
     <|im_start|>user\n
     text, and per image: <|vision_start|> N x <|image_pad|> <|vision_end|>
     <|im_end|>\n<|im_start|>assistant\n
-    the answer as far as it is put into the model's mouth
+    the beginning of the answer, where one is given
 
-This is how an instruct model was taught to be asked (Qwen3-VL's chat template, which has no
-system turn). TOPReward's own question is not asked so: see `prompt`.
+This is Qwen3-VL's chat template, without a system turn. TOPReward's own prompt does not use it: see
+`reward_models.topreward.layout`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Part = str | torch.Tensor  # text, or an image uint8 (3, H, W)
 
 
 class ChatLayout:
-    """Segments of a turn. A text in it stays text: special tokens spelled out in it are none."""
+    """Makes the segments of a turn; special tokens spelled out in its text stay plain text."""
 
     def __init__(self, tokens: PromptTokens, geometry: Geometry) -> None:
-        """Raises ModelError where the tokenizer cannot end a turn or show an image."""
+        """Raises ModelError where the tokenizer lacks the tokens of turns or images."""
         self.tokens = tokens
         self._geometry = geometry
         self._start_of_turn = tokens.special('<|im_start|>')
@@ -38,18 +38,18 @@ class ChatLayout:
         self.image_pad = tokens.special('<|image_pad|>')
 
     @property
-    def stops(self) -> frozenset[int]:
-        """The tokens with which an answer ends."""
+    def stop_tokens(self) -> frozenset[int]:
+        """The tokens that end an answer."""
         return frozenset({self._end_of_turn, self.tokens.special('<|endoftext|>')})
 
-    def turn(self, parts: Sequence[Part], begun: Sequence[int] = ()) -> list[Segment]:
-        """The turn from position 0 on, up to what the model says next.
+    def turn(self, parts: Sequence[Part], answer: Sequence[int] = ()) -> list[Segment]:
+        """Return the segments of a turn from position 0, up to the model's next token.
 
-        begun are the tokens with which its answer begins. Images in one turn are of one size,
-        multiples of the geometry's factor.
+        answer are the given first tokens of the answer. All images of a turn have one size, a
+        multiple of the geometry's factor.
         """
         segments: list[Segment] = []
-        for run in self._runs(parts, begun):
+        for run in self._runs(parts, answer):
             start = segments[-1].next_position if segments else 0
             if isinstance(run, torch.Tensor):
                 segments.append(self._image(run, start))
@@ -58,9 +58,9 @@ class ChatLayout:
         return segments
 
     def _runs(
-        self, parts: Sequence[Part], begun: Sequence[int]
+        self, parts: Sequence[Part], answer: Sequence[int]
     ) -> Iterator[list[int] | torch.Tensor]:
-        """Ids between images, and the images. What no special token parts is cut as one text."""
+        """Yield token ids and images; text between special tokens is tokenized as one."""
         ids, text = [self._start_of_turn], 'user\n'
         for part in parts:
             if isinstance(part, str):
@@ -71,10 +71,10 @@ class ChatLayout:
             yield part
             ids, text = [], ''
         ids += [*self.tokens.text(text), self._end_of_turn, *self.tokens.text('\n')]
-        yield [*ids, self._start_of_turn, *self.tokens.text('assistant\n'), *begun]
+        yield [*ids, self._start_of_turn, *self.tokens.text('assistant\n'), *answer]
 
     def _image(self, image: torch.Tensor, start: int) -> Segment:
-        """An image is a frame that stands still: the vision tower reads it twice."""
+        """Encode an image as a doubled frame, since the vision tower reads pairs."""
         rows, columns = self._geometry.grid((image.shape[1], image.shape[2]))
         ids = [self._vision_start, *[self.image_pad] * (rows * columns), self._vision_end]
         return visual_segment(

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA graphs: a sequence of kernels recorded once and launched at once ever after."""
+"""CUDA graph capture and replay."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ import torch
 from ..loading.checkpoint import Checkpoint
 
 Run = Callable[[], torch.Tensor]
-# Makes of a call another one that does the same on the same memory
+# Captures a call and returns its replay, which works on the same memory
 Record = Callable[[Run], Run]
 
 
-def why_not_recorded(checkpoint: Checkpoint) -> str:
-    """Why the steps of this model cannot be recorded as CUDA graphs; empty where they can."""
+def capture_problem(checkpoint: Checkpoint) -> str:
+    """Return why the steps of this model cannot be captured as CUDA graphs; empty if they can."""
     weights = next(checkpoint.model.parameters())
     if not weights.is_cuda:
         return f'the device is {weights.device.type}, which has no CUDA graphs'
     if checkpoint.family.endswith('_moe'):
-        return 'a mixture of experts asks the device where its tokens go'
+        return 'a mixture of experts synchronises with the device to route its tokens'
     if not checkpoint.is_plain:
         return 'the weights are quantised'
     return ''
 
 
 class GraphRecorder:
-    """Records on one device, into memory that all its graphs share: no two of them run at once.
+    """Captures CUDA graphs on one device; they share one memory pool and must not run at once.
 
-    What a replay returns is overwritten by the next replay of any of them.
+    The output of a replay is overwritten by the next replay of any of the graphs.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        # One stream for all: each has a workspace of its own, for as long as the process lives.
+        # One stream for all: each stream keeps a workspace for the life of the process.
         self._stream = torch.cuda.Stream(device)
         self._pool = torch.cuda.graph_pool_handle()
-        # The pool is gone with the last graph that uses it, and cannot be used again.
-        self._keeper = self._capture(lambda: torch.zeros(1, device=device))
+        # A pool is freed with its last graph and cannot be used again; this graph keeps it alive.
+        self._pool_keeper = self._capture(lambda: torch.zeros(1, device=device))
 
     def __call__(self, run: Run) -> Run:
-        """As `Record`; the call is made three times."""
-        here = torch.cuda.current_stream(self._device)
-        self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):  # what is made at first use must not be recorded
+        """See `Record`; the call is made twice to warm up and once under capture."""
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):  # lazy initialisation must not be captured
             for _ in range(2):
                 run()
-        here.wait_stream(self._stream)
+        current.wait_stream(self._stream)
         return self._capture(run)
 
     def _capture(self, run: Run) -> Run:

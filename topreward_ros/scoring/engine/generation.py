@@ -1,9 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers in words: the likeliest token each time, until the model ends its turn.
-
-The prompt is run once and kept as keys and values; each token is one short step on top of them.
-"""
+"""Greedy decoding: prefill of the prompt, then one cached step per token."""
 
 from __future__ import annotations
 
@@ -20,12 +17,12 @@ from .qwen3_vl import Engine
 
 @torch.inference_mode()
 def generate(
-    engine: Engine, segments: Sequence[Segment], stops: Collection[int], limit: int
+    engine: Engine, segments: Sequence[Segment], stop_tokens: Collection[int], limit: int
 ) -> list[int]:
-    """Ids of the greedy answer to a prompt, at most `limit`, without the token that ends it.
+    """Return the ids of the greedy answer to a prompt, at most `limit`, without the stop token.
 
-    The same as `generate(do_sample=False)` of transformers. ValueError for a limit below 1,
-    ModelError where the model answers with what is no number.
+    Equal to `generate(do_sample=False)` of transformers. Raises ValueError for a limit below 1,
+    ModelError where a logit is not a number.
     """
     if limit < 1:
         raise ValueError(f'an answer of at most {limit} tokens; expected 1 or more')
@@ -36,9 +33,9 @@ def generate(
             hidden = prefix.extend(new, [count_tokens(new) - 1])
             logits = engine.logits(hidden)
             token = int(logits.argmax())
-            if logits[0, token].isnan():  # which argmax takes for the largest
+            if logits[0, token].isnan():  # argmax treats NaN as the largest value
                 raise ModelError(NOT_A_NUMBER)
-            if token in stops:
+            if token in stop_tokens:
                 break
             answer.append(token)
             new = [text_segment([token], new[-1].next_position)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How frames are sized and cut into patches, from a checkpoint's configuration."""
+"""Frame sizes and patches, from a checkpoint's configuration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ..loading.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Geometry:
-    """How frames are cut: from the model's configuration, not from an image processor.
+    """How frames are resized, normalised and cut into patches.
 
-    patch [px], merge [patches] and the mean and deviation of a pixel in [0, 1]; max_pixels is
-    the most a frame may have after resizing.
+    patch [px]: side of a patch; merge [patches]: side of a merged patch, which is one token; mean
+    and std: of pixel values in [0, 1], per channel; max_pixels [px]: limit per resized frame.
+    Raises ValueError for max_pixels below one merged patch.
     """
 
     patch: int = 16
@@ -44,32 +45,32 @@ class Geometry:
         return self.patch * self.merge
 
     def fit_size(self, height: int, width: int) -> tuple[int, int]:
-        """The size (H, W) [px] that frames of this size are resized to.
+        """Return the size (H, W) [px] that frames of this size are resized to.
 
-        As the published processor rounds (transformers, smart_resize), but within a budget per
-        frame and not per clip, so that the size does not depend on how long the clip is.
+        Rounded as by the published processor (transformers, smart_resize), but with a pixel budget
+        per frame instead of per clip, so the size does not depend on the clip's length.
         """
         rounded = [max(1, round(side / self.factor)) for side in (height, width)]
         if rounded[0] * rounded[1] * self.factor**2 > self.max_pixels:
             shrink = math.sqrt(height * width / self.max_pixels) * self.factor
             rounded = [max(1, math.floor(side / shrink)) for side in (height, width)]
-        # A side that may not fall below one cell can leave the other one too long.
-        most = self.max_pixels // self.factor**2
-        rows, columns = min(rounded[0], most), min(rounded[1], most)
+        # A side is at least one merged patch, which can leave the other side too long.
+        limit = self.max_pixels // self.factor**2
+        rows, columns = min(rounded[0], limit), min(rounded[1], limit)
         return rows * self.factor, columns * self.factor
 
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of merged patches, one token each."""
+        """Return rows and columns of merged patches, one token each."""
         return size[0] // self.factor, size[1] // self.factor
 
     def patches(self, blocks: torch.Tensor) -> torch.Tensor:
         """Cut uint8 (n, 2, 3, H, W) into float32 (n * H/patch * W/patch, 3 * 2 * patch**2).
 
-        The order of rows and of values within a row is the vision tower's: merged patches
-        together, then channel, time, row, column. Scaled as the published processor does.
+        Rows and the values within a row are in the vision tower's order: merged patches adjacent;
+        then channel, time, row, column. Pixels are normalised as by the published processor.
         """
         n, times, channels, height, width = blocks.shape
-        mean, std = (_levels(values, blocks.device) for values in (self.mean, self.std))
+        mean, std = (_pixel_values(values, blocks.device) for values in (self.mean, self.std))
         pixels = (blocks.to(torch.float32) - mean) / std
         cells = pixels.view(
             n,
@@ -86,13 +87,13 @@ class Geometry:
         return cells.reshape(-1, channels * times * self.patch**2)
 
 
-def _levels(channels: tuple[float, float, float], device: torch.device) -> torch.Tensor:
-    """Values of [0, 1] as levels of 255, (3, 1, 1), made on the device: nothing is sent there."""
+def _pixel_values(channels: tuple[float, float, float], device: torch.device) -> torch.Tensor:
+    """Scale values in [0, 1] to [0, 255], (3, 1, 1), created on the device to avoid a copy."""
     return torch.cat([torch.full((1, 1, 1), 255 * value, device=device) for value in channels])
 
 
 def geometry_of(checkpoint: Checkpoint) -> Geometry:
-    """The geometry of a checkpoint that reads a video in pairs of frames; else ModelError."""
+    """Return the geometry of a checkpoint that reads videos in pairs of frames; else ModelError."""
     vision: Any = getattr(checkpoint.model.config, 'vision_config', None)
     if getattr(vision, 'temporal_patch_size', None) != 2:
         raise ModelError(
@@ -100,7 +101,7 @@ def geometry_of(checkpoint: Checkpoint) -> Geometry:
             'frames; expected a model of the Qwen2-VL, Qwen2.5-VL or Qwen3-VL families'
         )
     norm = _normalization(checkpoint.folder)
-    # One that was made for smaller frames than the published models is not given larger ones.
+    # A model made for smaller frames than the published ones is never given larger ones.
     own = _pixels_per_clip(checkpoint.folder) // CLIP_FRAMES
     max_pixels = checkpoint.options.max_pixels
     max_pixels = min(max_pixels, own) if own < DEFAULT_MAX_PIXELS else max_pixels
@@ -108,7 +109,7 @@ def geometry_of(checkpoint: Checkpoint) -> Geometry:
 
 
 def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and deviation of pixels from the processor's configuration; Qwen3-VL's by default."""
+    """Read mean and deviation of pixels from the processor's configuration, else Qwen3-VL's."""
     for name in ('video_preprocessor_config.json', 'preprocessor_config.json'):
         if (folder / name).is_file():
             config = json.loads((folder / name).read_text(encoding='utf-8'))
@@ -119,7 +120,7 @@ def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[floa
 
 
 def _pixels_per_clip(folder: Path) -> int:
-    """What the processor's configuration allows a whole clip [px]; Qwen3-VL's by default."""
+    """Read the pixel budget of a clip [px] from the processor's configuration, else Qwen3-VL's."""
     default = DEFAULT_MAX_PIXELS * CLIP_FRAMES
     file = folder / 'video_preprocessor_config.json'
     if not file.is_file():

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys and values of the tokens run so far, in memory that is never copied to append to it.
+"""Preallocated key-value cache of the tokens run so far.
 
-Cutting is moving a number. Room grows by doubling, so that appending costs the same on average
-however long the video is, and a score reads no more than what is there.
+Truncation only changes the length. The capacity doubles when it is exceeded, so appending has
+constant amortised cost, and attention reads the tokens in the cache only.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Protocol
 
 import torch
 
-LEAST_ROOM = 512  # [tokens]
+MIN_CAPACITY = 512  # [tokens]
 
 
 @dataclass(frozen=True)
 class CacheShape:
-    """What a layer keeps for each token: keys and values (heads, size)."""
+    """Keys and values (heads, size) per token and layer."""
 
     layers: int
     heads: int
@@ -31,18 +31,18 @@ class CacheShape:
         return 2 * self.layers * self.heads * self.size * self.dtype.itemsize
 
 
-class Writer(Protocol):
-    """Puts the keys and values of new tokens in their place."""
+class CacheWriter(Protocol):
+    """Writes keys and values of new tokens into a cache."""
 
-    def put(
+    def write(
         self, layer: int, keys: torch.Tensor, values: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write (heads, n, size) of the new tokens; all that they may look at, (heads, m, size)."""
+        """Write (heads, n, size) of the new tokens; return all cached, (heads, m, size)."""
         ...
 
 
 class KeyValueCache:
-    """The cache of one episode; `length` tokens are in it, and there is room for more."""
+    """The keys and values of one prefix; `length` is the number of tokens in it."""
 
     def __init__(self, shape: CacheShape) -> None:
         self.shape = shape
@@ -51,63 +51,67 @@ class KeyValueCache:
         self._values: list[torch.Tensor] = []
 
     @property
-    def room(self) -> int:
-        """Tokens for which there is memory."""
+    def capacity(self) -> int:
+        """Tokens for which memory is allocated."""
         return self._keys[0].shape[1] if self._keys else 0
 
     def reserve(self, tokens: int) -> None:
-        """Make room for so many tokens altogether; what is in the cache stays.
+        """Grow the capacity to at least `tokens`, keeping the content.
 
-        Where there is no memory for it, what is in the cache is lost.
+        The cache is empty afterwards if the allocation fails.
         """
-        if tokens <= self.room:
+        if tokens <= self.capacity:
             return
-        room = max(LEAST_ROOM, 2 * self.room, tokens)
+        capacity = max(MIN_CAPACITY, 2 * self.capacity, tokens)
         try:
-            for kept in (self._keys, self._values):
+            for buffers in (self._keys, self._values):
                 for layer in range(self.shape.layers):
-                    kept[layer : layer + 1] = [self._widened(kept[layer : layer + 1], room)]
-        except BaseException:  # some layers would be wider than others
+                    buffers[layer : layer + 1] = [
+                        self._grown(buffers[layer : layer + 1], capacity)
+                    ]
+        except BaseException:  # the layers would differ in capacity
             self._keys, self._values, self.length = [], [], 0
             raise
 
-    def _widened(self, kept: list[torch.Tensor], room: int) -> torch.Tensor:
+    def _grown(self, buffer: list[torch.Tensor], capacity: int) -> torch.Tensor:
         shape = self.shape
-        # Zeros: what is masked has to be a number all the same.
-        wider = torch.zeros(shape.heads, room, shape.size, dtype=shape.dtype, device=shape.device)
+        # Zeros, because masked values must still be finite.
+        grown = torch.zeros(
+            shape.heads, capacity, shape.size, dtype=shape.dtype, device=shape.device
+        )
         if self.length:
-            wider[:, : self.length] = kept[0][:, : self.length]
-        return wider
+            grown[:, : self.length] = buffer[0][:, : self.length]
+        return grown
 
-    def cut(self, length: int) -> None:
-        """Forget all but the first so many tokens."""
+    def truncate(self, length: int) -> None:
+        """Keep the first `length` tokens; ValueError where the cache has fewer."""
         if not 0 <= length <= self.length:
-            raise ValueError(f'a cache of {self.length} tokens cannot be cut to {length}')
+            raise ValueError(f'a cache of {self.length} tokens cannot be truncated to {length}')
         self.length = length
 
-    def append(self, count: int) -> Appending:
-        """A writer of so many tokens behind the last; they are in the cache from now on."""
+    def append(self, count: int) -> AppendWriter:
+        """Extend the cache by `count` tokens; return the writer of their keys and values."""
         self.reserve(self.length + count)
         start = self.length
         self.length += count
-        return Appending(self, start)
+        return AppendWriter(self, start)
 
     def layer(self, index: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Views of the first so many keys and values, (heads, length, size)."""
+        """Return views of a layer's first `length` keys and values, (heads, length, size)."""
         return self._keys[index][:, :length], self._values[index][:, :length]
 
 
-class Appending:
-    """Writes behind what is in the cache, and reads no more than there is."""
+class AppendWriter:
+    """Writes after the tokens in the cache and returns the keys and values up to there."""
 
     def __init__(self, cache: KeyValueCache, start: int) -> None:
         self._cache = cache
         self._start = start
 
-    def put(
+    def write(
         self, layer: int, keys: torch.Tensor, values: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Writer`."""
+        """See `CacheWriter`."""
         stop = self._start + keys.shape[1]
         all_keys, all_values = self._cache.layer(layer, stop)
         all_keys[:, self._start :] = keys

@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A prompt's beginning, run once and kept, and what is tried after it and cut off again.
+"""Prefix cache of a prompt, and branches that are run on top of it and truncated afterwards.
 
-Attention is causal, so the keys and values of a prefix never change when something follows. What
-is asked of it, such as a question or a candidate answer, is a branch: it sees the prefix and
-itself, is run many at a time, and leaves nothing behind.
+Attention is causal, so the keys and values of a prefix do not depend on what follows. A question
+or a candidate answer is a branch: it attends to the prefix and to itself, several branches run in
+one forward, and none stays in the cache.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from .prompt import Segment, count_tokens
 from .qwen3_vl import Engine
 from .recorded_steps import RecordedSteps
 
-# Segments of a long prefix that are run at once: bounds the memory of one forward.
+# Segments per forward of a prefill: bounds its memory.
 SEGMENTS_PER_FORWARD = 8
 
 
 @dataclass(frozen=True)
 class Branch:
-    """What follows the first `root` tokens of a prefix.
+    """A continuation of the first `root` tokens of a prefix.
 
-    The stem is shared by the leaves. A leaf sees the root, the stem and itself, no other leaf.
+    The stem is shared by the leaves. A leaf attends to the root, the stem and itself, to no other
+    leaf.
     """
 
     root: int
@@ -47,10 +48,10 @@ class Branch:
 
 
 class PrefixCache:
-    """The keys and values of one prefix, in a cache borrowed from the engine at its first use."""
+    """The key-value cache of one prefix, borrowed from the engine on first use."""
 
     def __init__(self, engine: Engine, recorded: RecordedSteps | None = None) -> None:
-        """recorded replays steps of one branch with one leaf, where they can be recorded."""
+        """Replay steps of one branch with one leaf through `recorded`, if given."""
         self._engine = engine
         self._recorded = recorded
         self._cache: KeyValueCache | None = None
@@ -61,61 +62,62 @@ class PrefixCache:
         return 0 if self._cache is None else self._cache.length
 
     def extend(self, segments: Sequence[Segment], rows: Sequence[int] = ()) -> torch.Tensor:
-        """Run segments and keep them; return the hidden states of these rows, (rows, hidden)."""
+        """Append segments to the prefix; return the hidden states of `rows`, (rows, hidden)."""
         with self._engine.on_device():
-            return self._engine.forward(segments, self._borrowed(), rows)
+            return self._engine.forward(segments, self._borrow(), rows)
 
     def prefill(self, segments: Sequence[Segment]) -> list[Segment]:
-        """Run and keep all but the last SEGMENTS_PER_FORWARD segments; return those."""
-        waiting = list(segments)
-        while len(waiting) > SEGMENTS_PER_FORWARD:
-            self.extend(waiting[:SEGMENTS_PER_FORWARD])
-            waiting = waiting[SEGMENTS_PER_FORWARD:]
-        return waiting
+        """Append all but the last SEGMENTS_PER_FORWARD segments; return the remaining ones."""
+        remaining = list(segments)
+        while len(remaining) > SEGMENTS_PER_FORWARD:
+            self.extend(remaining[:SEGMENTS_PER_FORWARD])
+            remaining = remaining[SEGMENTS_PER_FORWARD:]
+        return remaining
 
-    def ask(
+    def forward(
         self,
         new: Sequence[Segment],
         branches: Sequence[Branch],
         rows: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Run new segments, which are kept, and branches, which are not, in one forward.
+        """Append new segments to the prefix and run branches on top of it, in one forward.
 
-        A root counts the tokens of the new segments too. Returns the hidden states of the last
-        token of each leaf, in order, or of these rows of the whole run, (rows, hidden).
+        The branches are truncated from the cache afterwards. A branch's root counts the new
+        segments. Returns the hidden states of the last token of each leaf, in order, or of `rows`
+        of all tokens run, (rows, hidden).
         """
-        cache = self._borrowed()
-        kept = cache.length + count_tokens(new)
+        cache = self._borrow()
+        prefix_length = cache.length + count_tokens(new)
         segments = [*new, *(s for branch in branches for s in branch.segments)]
         with self._engine.on_device():
-            hidden = self._replayed(segments, branches, cache) if rows is None else None
+            hidden = self._replay(segments, branches, cache) if rows is None else None
             if hidden is None:
                 leaves, mask = branch_mask(cache.length, count_tokens(new), branches)
                 hidden = self._engine.forward(segments, cache, rows or leaves, mask)
-        cache.cut(kept)
+        cache.truncate(prefix_length)
         return hidden
 
     def clear(self) -> None:
-        """Forget the prefix; the memory stays."""
+        """Truncate the prefix to nothing; the memory stays allocated."""
         if self._cache is not None:
-            self._cache.cut(0)
+            self._cache.truncate(0)
 
     def discard(self) -> None:
-        """Drop the memory too: nobody shall read what is in it."""
+        """Drop the cache without returning it, as its content is invalid."""
         self._cache = None
 
     def close(self) -> None:
         """Return the cache to the engine."""
         if self._cache is not None:
-            self._engine.give_back(self._cache)
+            self._engine.return_cache(self._cache)
             self._cache = None
 
-    def _borrowed(self) -> KeyValueCache:
+    def _borrow(self) -> KeyValueCache:
         if self._cache is None:
             self._cache = self._engine.borrow_cache()
         return self._cache
 
-    def _replayed(
+    def _replay(
         self, segments: Sequence[Segment], branches: Sequence[Branch], cache: KeyValueCache
     ) -> torch.Tensor | None:
         if self._recorded is None or len(branches) != 1 or len(branches[0].leaves) != 1:
@@ -125,7 +127,7 @@ class PrefixCache:
 
 @contextmanager
 def prefix_cache(engine: Engine) -> Iterator[PrefixCache]:
-    """A prefix for a while; after a ModelError nobody shall read what is in its memory."""
+    """Yield a prefix cache and close it afterwards; after a ModelError its memory is discarded."""
     prefix = PrefixCache(engine)
     try:
         yield prefix
@@ -137,10 +139,10 @@ def prefix_cache(engine: Engine) -> Iterator[PrefixCache]:
 
 
 def branch_mask(past: int, new: int, branches: Sequence[Branch]) -> tuple[list[int], torch.Tensor]:
-    """The last row of each leaf, and the boolean mask (n, past + n) of `ask`.
+    """Return the last row of each leaf, and the attention mask, boolean (n, past + n).
 
-    True where a token may look: new tokens see all before them; a branch sees its root, its stem
-    and, of its leaves, each only itself.
+    New tokens attend causally to everything before them; a branch to its root and causally to
+    itself, except that a leaf does not attend to other leaves.
     """
     count = new + sum(branch.tokens for branch in branches)
     mask = torch.zeros(count, past + count, dtype=torch.bool)

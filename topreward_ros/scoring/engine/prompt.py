@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Token ids and positions of a Qwen3-VL prompt, whatever version of transformers is installed.
+"""Token ids and MRoPE positions of a Qwen3-VL prompt, independent of the transformers version.
 
-Text advances all three MRoPE axes by one, a block's merged patches sit at (s, s + row, s + column),
-and what follows goes on at s + max(rows, columns).
+Text advances all three MRoPE axes by one; a block's merged patches are at (s, s + row, s + column),
+and the text after it continues at s + max(rows, columns).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .video import Block
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of tokens with positions (3, n) on the time, row and column axes of MRoPE.
+    """Tokens with positions (3, n) on the time, row and column axes of MRoPE.
 
-    block is the one whose patches stand at `visual`, the start and stop of the run that is video.
+    The tokens from `visual[0]` to `visual[1]` are video tokens, one per merged patch of the block.
     """
 
     ids: tuple[int, ...]
@@ -40,13 +40,13 @@ class Segment:
 
 
 class PromptTokens:
-    """Turns texts into ids.
+    """Tokenizes the pieces of a prompt.
 
-    Only this class puts special tokens into a prompt; those spelled out in a text are plain text.
+    Only this class adds special tokens to a prompt; those spelled out in a text stay plain text.
     """
 
     def __init__(self, tokenizer_file: Path) -> None:
-        """Raises ModelError where the file lacks Qwen3-VL's tokens."""
+        """Raises ModelError where the file lacks Qwen3-VL's special tokens."""
         description = json.loads(tokenizer_file.read_text(encoding='utf-8'))
         self._file = tokenizer_file
         self._added = {
@@ -56,17 +56,17 @@ class PromptTokens:
         self._vision_start = self.special('<|vision_start|>')
         self._vision_end = self.special('<|vision_end|>')
         self.video_pad = self.special('<|video_pad|>')
-        # Without its added tokens the tokenizer cannot be talked into making one.
+        # Without added tokens, no text can be tokenized to a special token.
         description['added_tokens'] = []
         self._plain = Tokenizer.from_str(json.dumps(description))
 
     @classmethod
     def of(cls, folder: Path) -> PromptTokens:
-        """The tokens of the checkpoint in this folder."""
+        """Read the tokenizer of the checkpoint in this folder."""
         return cls(folder / 'tokenizer.json')
 
     def special(self, token: str) -> int:
-        """The id of a special token; ModelError where the tokenizer has none of this name."""
+        """Return the id of a special token; ModelError where the tokenizer does not have it."""
         try:
             return self._added[token]
         except KeyError as error:
@@ -78,31 +78,31 @@ class PromptTokens:
         return list(self._plain.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of these tokens; added tokens, special ones among them, leave no trace."""
+        """Return the text of these tokens, without added tokens such as the special ones."""
         return self._plain.decode(list(ids))
 
     def header(self) -> list[int]:
         return [self._start_of_turn, *self.text('user\n')]
 
     def block(self, time: float, tokens: int) -> tuple[list[int], tuple[int, int]]:
-        """The ids of one block, and where its `tokens` video tokens are."""
+        """Return the ids of a block, and the start and stop of its `tokens` video tokens."""
         before = [*self.text(f'<{time:.1f} seconds>'), self._vision_start]
         ids = [*before, *[self.video_pad] * tokens, self._vision_end]
         return ids, (len(before), len(before) + tokens)
 
     def answers(self, question: Question) -> tuple[int, int]:
-        """The ids of the two answers; ModelError where one is not a single token."""
+        """Return the ids of the two answers; ModelError where one is not a single token."""
         ids = [self.text(answer) for answer in (question.true, question.false)]
         if any(len(answer) != 1 for answer in ids):
             raise ModelError(
-                f'the tokenizer splits {question.true!r} or {question.false!r} in several; '
-                'the question needs answers of one token each'
+                f'the tokenizer splits {question.true!r} or {question.false!r} into several '
+                'tokens; the question needs answers of one token each'
             )
         return ids[0][0], ids[1][0]
 
 
 def text_positions(count: int, start: int) -> torch.Tensor:
-    """Where so many tokens of text stand, (3, count)."""
+    """Return the positions of `count` text tokens, (3, count)."""
     return torch.arange(start, start + count).expand(3, count)
 
 
@@ -113,9 +113,9 @@ def text_segment(ids: Sequence[int], start: int) -> Segment:
 def visual_segment(
     ids: Sequence[int], visual: tuple[int, int], block: Block, grid: tuple[int, int], start: int
 ) -> Segment:
-    """Ids of which those from `visual` on to its end stand for the merged patches of a block.
+    """Return a segment whose ids from `visual[0]` to `visual[1]` are the video tokens of a block.
 
-    grid is rows and columns of merged patches; start the position of the first token.
+    grid: rows and columns of merged patches; start: position of the first token.
     """
     rows, columns = grid
     before = text_positions(visual[0], start)
@@ -133,5 +133,5 @@ def visual_segment(
 
 
 def count_tokens(segments: Sequence[Segment]) -> int:
-    """The tokens of all segments."""
+    """Return the number of tokens in all segments."""
     return sum(len(segment.ids) for segment in segments)

@@ -1,10 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The step that a live episode takes again and again, in fixed shapes, so that it can be recorded.
+"""The steady step of a live episode in fixed shapes, captured once as a CUDA graph and replayed.
 
-One pair of frames and one question, after a cache that grows: padded to whole numbers of tokens,
-reading the cache in whole buckets, everything that varies in two buffers. Such a step is the same
-sequence of kernels every time, and a CUDA graph launches it at once.
+A step is one pair of frames and one question after the prefix cache. Inputs are padded to multiples
+of 32 tokens and cache reads to 1024; all varying inputs live in two buffers, so shapes repeat.
 """
 
 from __future__ import annotations
@@ -22,52 +21,52 @@ from .prompt import Segment, count_tokens
 from .qwen3_vl import Engine
 from .video import Block
 
-PADDED_TO = 32  # [tokens]
-BUCKET = 1024  # of the cache that is read [tokens]
-# Tasks are of different lengths: steps longer by up to this are prepared too [tokens].
-LONGER = 32
+TOKEN_MULTIPLE = 32  # inputs are padded to [tokens]
+CACHE_MULTIPLE = 1024  # cache reads are padded to [tokens]
+# Task texts differ in length: steps longer by up to this are prepared as well [tokens].
+EXTRA_TOKENS = 32
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Tokens run, video tokens among them, cache read [tokens], and the frames' size [px]."""
+class StepShape:
+    """Padded tokens, video tokens among them, cache read [tokens], and frame size (H, W) [px]."""
 
     tokens: int
     video: int
-    bucket: int
+    cache_read: int
     size: tuple[int, int]
 
 
 class RecordedSteps:
-    """Steps of an engine, recorded once for each shape and cache, until the cache grows.
+    """Captured steps of an engine, one per shape and cache; dropped when the cache grows.
 
-    problem says why nothing can be recorded after all, once that has turned out.
+    problem is the reason why no step can be captured; empty until a capture fails.
     """
 
     def __init__(self, engine: Engine, record: Record) -> None:
         self.problem = ''
         self._engine = engine
         self._record = record
-        self._recorded: weakref.WeakKeyDictionary[KeyValueCache, dict[Shape, _Step]] = (
+        self._recorded: weakref.WeakKeyDictionary[KeyValueCache, dict[StepShape, _Step]] = (
             weakref.WeakKeyDictionary()
         )
 
     @property
     def count(self) -> int:
-        """How many steps are recorded."""
+        """Number of captured steps."""
         return sum(len(steps) for steps in self._recorded.values())
 
     def forward(self, segments: Sequence[Segment], cache: KeyValueCache) -> torch.Tensor | None:
-        """The hidden state (1, hidden) of the last token, as `Engine.forward` would give it.
+        """Return the hidden state (1, hidden) of the last token, equal to that of `Engine.forward`.
 
-        None where this is not a step of the steady kind, a single block behind a cache that has
-        begun, or where it cannot be recorded. Afterwards the cache holds the segments too.
+        The segments are appended to the cache. None, with the cache unchanged, where the step is
+        not a steady one (a single block after a non-empty cache) or cannot be captured.
         """
         block = _only_block(segments)
         if block is None or not cache.length or self.problem:
             return None
-        padded = _round_up(count_tokens(segments), PADDED_TO)
-        shape = _shape(segments, block, padded, _round_up(cache.length + padded, BUCKET))
+        padded = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
+        shape = _shape(segments, block, padded, _round_up(cache.length + padded, CACHE_MULTIPLE))
         step = self._step(cache, shape)
         step.fill(segments, block, cache.length)
         hidden = self._run(step)
@@ -76,26 +75,28 @@ class RecordedSteps:
         return hidden
 
     def prepare(self, segments: Sequence[Segment], cache: KeyValueCache, most: int) -> None:
-        """Record all steps such as this one, and somewhat longer ones, for an empty cache that
-        comes to hold up to `most` tokens.
+        """Capture steps of these shapes and slightly longer ones, for a cache of up to `most` tokens.
+
+        The cache must be empty.
         """
         block = _only_block(segments)
         assert block is not None and not cache.length
-        least = _round_up(count_tokens(segments), PADDED_TO)
-        cache.reserve(_round_up(most + least + LONGER, BUCKET))
-        for padded in range(least, least + LONGER + 1, PADDED_TO):
-            for bucket in range(_round_up(padded + 1, BUCKET), cache.room + 1, BUCKET):
-                step = self._step(cache, _shape(segments, block, padded, bucket))
-                step.fill(segments, block, bucket - padded)
+        least = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
+        cache.reserve(_round_up(most + least + EXTRA_TOKENS, CACHE_MULTIPLE))
+        for padded in range(least, least + EXTRA_TOKENS + 1, TOKEN_MULTIPLE):
+            first = _round_up(padded + 1, CACHE_MULTIPLE)
+            for cache_read in range(first, cache.capacity + 1, CACHE_MULTIPLE):
+                step = self._step(cache, _shape(segments, block, padded, cache_read))
+                step.fill(segments, block, cache_read - padded)
                 if self._run(step) is None:
                     return
 
-    def _step(self, cache: KeyValueCache, shape: Shape) -> _Step:
-        if shape.bucket > cache.room:
-            self._recorded.pop(cache, None)  # its memory will be another
-            cache.reserve(shape.bucket)
+    def _step(self, cache: KeyValueCache, shape: StepShape) -> _Step:
+        if shape.cache_read > cache.capacity:
+            self._recorded.pop(cache, None)  # its memory is about to be replaced
+            cache.reserve(shape.cache_read)
         steps = self._recorded.setdefault(cache, {})
-        if any(step.room != cache.room for step in steps.values()):
+        if any(step.capacity != cache.capacity for step in steps.values()):
             steps.clear()
         if shape not in steps:
             steps[shape] = _Step(self._engine, cache, shape, self._record)
@@ -106,22 +107,24 @@ class RecordedSteps:
             return step()
         try:
             return step()
-        except RuntimeError as error:  # what cannot be captured, and no memory for it
+        except RuntimeError as error:  # not capturable, or out of memory
             self.problem = f'a step could not be recorded: {str(error).splitlines()[0]}'
             self._recorded.clear()
             return None
 
 
 class _Step:
-    """One shape: the buffers that it reads, and the recorded call.
+    """The input buffers of one shape, and the captured call that reads them.
 
-    It refers to the cache's memory, not to the cache: it goes when the cache goes.
+    It refers to the cache's memory, not to the cache, so it is dropped together with the cache.
     """
 
-    def __init__(self, engine: Engine, cache: KeyValueCache, shape: Shape, record: Record) -> None:
-        self.room = cache.room
+    def __init__(
+        self, engine: Engine, cache: KeyValueCache, shape: StepShape, record: Record
+    ) -> None:
+        self.capacity = cache.capacity
         self._shape = shape
-        # ids, places in the cache, three axes of positions; then video tokens, and the row
+        # ids, cache slots and three axes of positions; then indices of video tokens, and the row
         count = 5 * shape.tokens + shape.video + 1
         pinned = engine.device.type == 'cuda'
         self._numbers = torch.zeros(count, dtype=torch.long, pin_memory=pinned)
@@ -130,9 +133,9 @@ class _Step:
             torch.empty_like(buffer, device=engine.device, pin_memory=False)
             for buffer in (self._numbers, self._frames)
         )
-        self._sent = torch.cuda.Event() if pinned else None
+        self._copied = torch.cuda.Event() if pinned else None
         self._engine = engine
-        self._layers = [cache.layer(k, shape.bucket) for k in range(engine.language.layers)]
+        self._layers = [cache.layer(k, shape.cache_read) for k in range(engine.language.layers)]
         self._record = record
         self._recorded: Run | None = None
 
@@ -141,19 +144,19 @@ class _Step:
         return self._recorded is not None
 
     def fill(self, segments: Sequence[Segment], block: Block, past: int) -> None:
-        """Write what is to be run into the buffers."""
-        if self._sent is not None:
-            self._sent.synchronize()  # what was sent before has left them
+        """Write the inputs of a step after `past` cached tokens into the host buffers."""
+        if self._copied is not None:
+            self._copied.synchronize()  # the previous copy to the device has finished
         self._frames[0] = block.frames
         count, size = count_tokens(segments), self._shape.tokens
-        ids, where, *axes = self._numbers[: 5 * size].view(5, size)
+        ids, slots, *axes = self._numbers[: 5 * size].view(5, size)
         ids.zero_()
         ids[:count] = torch.tensor([token for segment in segments for token in segment.ids])
-        torch.arange(past, past + size, out=where)
+        torch.arange(past, past + size, out=slots)
         positions = torch.cat([segment.positions for segment in segments], dim=1)
-        for axis, known in zip(axes, positions, strict=True):
-            axis[:count] = known
-            axis[count:] = known[-1]
+        for axis, values in zip(axes, positions, strict=True):
+            axis[:count] = values
+            axis[count:] = values[-1]
         start = 0
         for segment in segments:
             if segment.block is not None:
@@ -163,58 +166,58 @@ class _Step:
         self._numbers[-1] = count - 1
 
     def __call__(self) -> torch.Tensor:
-        """Run it; what comes out is valid until the next step of any shape."""
-        for there, here in zip(self._on_device, (self._numbers, self._frames), strict=True):
-            there.copy_(here, non_blocking=True)
-        if self._sent is not None:
-            self._sent.record()
-        if self._recorded is None:  # only now: places of zero would overwrite the cache
+        """Run the step; the output is valid until the next step of any shape."""
+        for on_device, on_host in zip(self._on_device, (self._numbers, self._frames), strict=True):
+            on_device.copy_(on_host, non_blocking=True)
+        if self._copied is not None:
+            self._copied.record()
+        if self._recorded is None:  # after the copy: slots of zero would overwrite the prefix
             self._recorded = self._record(self._run)
         return self._recorded()
 
     def _run(self) -> torch.Tensor:
         numbers, frames = self._on_device
         size = self._shape.tokens
-        ids, where = numbers[: 2 * size].view(2, size)
+        ids, slots = numbers[: 2 * size].view(2, size)
         tokens = Tokens(
             ids=ids,
             positions=numbers[2 * size : 5 * size].view(3, size),
             visual=numbers[5 * size : -1],
             rows=numbers[-1:],
-            mask=torch.arange(self._shape.bucket, device=numbers.device) <= where[:, None],
+            mask=torch.arange(self._shape.cache_read, device=numbers.device) <= slots[:, None],
         )
-        return self._engine.run(tokens, frames, _InPlace(self._layers, where))
+        return self._engine.run(tokens, frames, _SlotWriter(self._layers, slots))
 
 
-class _InPlace:
-    """Writes where it is told, and reads a whole bucket; the mask hides what is not there."""
+class _SlotWriter:
+    """Writes to given cache slots and returns a fixed length, whose unused end the mask hides."""
 
     def __init__(
-        self, layers: Sequence[tuple[torch.Tensor, torch.Tensor]], where: torch.Tensor
+        self, layers: Sequence[tuple[torch.Tensor, torch.Tensor]], slots: torch.Tensor
     ) -> None:
         self._layers = layers
-        self._where = where
+        self._slots = slots
 
-    def put(
+    def write(
         self, layer: int, keys: torch.Tensor, values: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `cache.Writer`."""
+        """See `CacheWriter`."""
         all_keys, all_values = self._layers[layer]
-        all_keys.index_copy_(1, self._where, keys)
-        all_values.index_copy_(1, self._where, values)
+        all_keys.index_copy_(1, self._slots, keys)
+        all_values.index_copy_(1, self._slots, values)
         return all_keys, all_values
 
 
 def _only_block(segments: Sequence[Segment]) -> Block | None:
-    """The block of segments that hold one, and no more."""
+    """Return the block of the segments if there is exactly one."""
     blocks = [segment.block for segment in segments if segment.block is not None]
     return blocks[0] if len(blocks) == 1 else None
 
 
-def _shape(segments: Sequence[Segment], block: Block, padded: int, bucket: int) -> Shape:
+def _shape(segments: Sequence[Segment], block: Block, padded: int, cache_read: int) -> StepShape:
     video = sum(segment.visual[1] - segment.visual[0] for segment in segments)
     height, width = block.frames.shape[-2:]
-    return Shape(padded, video, bucket, (height, width))
+    return StepShape(padded, video, cache_read, (height, width))
 
 
 def _round_up(count: int, step: int) -> int:

@@ -1,17 +1,17 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotary positions: a query or key is turned by angles that tell where its token stands."""
+"""Rotary position embedding of queries and keys."""
 
 from __future__ import annotations
 
 import torch
 
-Rotation = tuple[torch.Tensor, torch.Tensor]  # cosine and sine, broadcast to what is turned
+RotaryEmbedding = tuple[torch.Tensor, torch.Tensor]  # cosine and sine, broadcast to queries, keys
 
 
-def rotate(values: torch.Tensor, rotation: Rotation) -> torch.Tensor:
-    """Turn (..., size) in float32; the second half of the size pairs with the first."""
-    cosine, sine = rotation
-    first, second = values.float().chunk(2, dim=-1)
-    turned = values.float() * cosine + torch.cat([-second, first], dim=-1) * sine
-    return turned.to(values.dtype)
+def apply_rotary(states: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
+    """Rotate queries or keys (..., head_dim) in float32; the two halves of head_dim are paired."""
+    cosine, sine = rotary
+    first, second = states.float().chunk(2, dim=-1)
+    rotated = states.float() * cosine + torch.cat([-second, first], dim=-1) * sine
+    return rotated.to(states.dtype)

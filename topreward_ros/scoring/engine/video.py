@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From camera frames to the blocks of two that a Qwen3-VL vision tower reads."""
+"""Blocks of two frames, as a Qwen3-VL vision tower reads them, from camera frames."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Block:
 
     @property
     def time(self) -> float:
-        """The time [s] the prompt gives the block: the mean of the two."""
+        """The time [s] of the block in the prompt: the mean of the two."""
         return sum(self.times) / 2
 
 
 def doubled(frame: torch.Tensor, time: float) -> Block:
-    """A frame (3, H, W) that has no partner, taken twice."""
+    """Return a block of an unpaired frame (3, H, W), taken twice."""
     return Block(torch.stack([frame, frame]), (time, time))
 
 
 @dataclass
 class Video:
-    """The frames of an episode so far, all of the first one's size, cut into blocks of two."""
+    """The frames of an episode so far, in blocks of two, all fitted to the first frame's size."""
 
     geometry: Geometry
     size: tuple[int, int] | None = None
@@ -58,33 +58,33 @@ class Video:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of tokens in a block; ValueError before the first frame."""
+        """Rows and columns of video tokens in a block; ValueError before the first frame."""
         if self.size is None:
             raise ValueError('a video without frames has no size')
         return self.geometry.grid(self.size)
 
     @property
     def branch(self) -> Block | None:
-        """The last frame doubled, as long as it has no partner: part of a score, not of the cache.
+        """The unpaired last frame, doubled, at its own time; None where all frames are paired.
 
-        It takes its own time.
+        It is part of a score, not of the prefix cache.
         """
         if self._lone is None:
             return None
         return doubled(*self._lone)
 
     def images(self) -> list[torch.Tensor]:
-        """Every frame, uint8 (3, H, W)."""
+        """Return every frame, uint8 (3, H, W)."""
         lone = [] if self._lone is None else [self._lone[0]]
         return [image for block in self.blocks for image in block.frames] + lone
 
     def fps(self) -> float:
-        """Frames per second over the whole video; 1 where there are too few to tell."""
+        """Return the mean frame rate [1/s]; 1 where it is unknown, as for a single frame."""
         span = self._last_time - (self.blocks[0].times[0] if self.blocks else self._last_time)
         return (self.frames - 1) / span if span > 0 else 1.0
 
     def append(self, frame: np.ndarray, time: float) -> None:
-        """Add a frame; raises FrameError as `check_frame`, or for a time that falls."""
+        """Add a frame at a time [s]; raises FrameError as `check_frame` and `check_time`."""
         check_frame(frame)
         check_time(time, self._last_time)
         if self.size is None:
@@ -99,10 +99,10 @@ class Video:
         self._last_time = time
 
     def take_blocks(self) -> tuple[list[Block], Block | None]:
-        """Hand over the blocks so far, and the branch; the blocks are not kept nor counted."""
+        """Remove and return the blocks so far, and the branch; the blocks no longer count."""
         blocks, self.blocks = self.blocks, []
         return blocks, self.branch
 
     def thin(self) -> None:
-        """Drop every second block; the first one stays."""
+        """Drop every second block, keeping the first."""
         self.blocks = self.blocks[::2]

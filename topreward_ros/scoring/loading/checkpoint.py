@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loading a vision-language model: from a folder or the hub, safetensors only, no remote code."""
+"""Loads vision-language models from a folder or the hub: safetensors only, no remote code."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import torch
 
 from topreward_ros.errors import ModelError
 
-from .adapter import find_adapter, merged
+from .adapter import find_adapter, merge_adapter
 from .hub import folder_of
 from .options import LoadOptions
 
-DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+TORCH_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model with the folder its files are in, and how it was asked for."""
+    """A loaded model, with its folder, its options and the time [s] that loading took."""
 
     options: LoadOptions
     folder: Path
@@ -33,28 +33,28 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """The model's name as it was asked for, with its adapter."""
+        """The model's name as given, with its adapter."""
         adapter = self.options.adapter
         return self.options.model + (f' with adapter {adapter}' if adapter else '')
 
     @property
     def family(self) -> str:
-        """What its config calls `model_type`."""
+        """The `model_type` of its configuration."""
         return str(self.model.config.model_type)
 
     @property
     def is_plain(self) -> bool:
-        """Whether the weights are as they are computed with, none quantised."""
+        """Whether the weights are not quantised."""
         return getattr(self.model.config, 'quantization_config', None) is None
 
     @property
     def bytes(self) -> int:
-        """Memory of the weights."""
+        """Memory of parameters and buffers."""
         tensors = (*self.model.parameters(), *self.model.buffers())
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def summary(self) -> str:
-        """Name, size, device and dtype of the weights, and how long loading took."""
+        """Describe the weights: name, size, device, dtype and loading time."""
         weights = next(self.model.parameters())
         return (
             f'{self.name}: {self.bytes / 2**30:.2f} GiB of weights on {weights.device} as '
@@ -63,29 +63,27 @@ class Checkpoint:
 
 
 def load_checkpoint(options: LoadOptions | str) -> Checkpoint:
-    """Load a model from a folder, or from the hub by its id; a text is its name.
+    """Load a model, by name or with options, from a folder or from the hub by its id.
 
-    Raises ModelError, with what to do, where it does not exist, lacks files or weights, is of an
-    unknown kind, or the device, the quantization, the attention or the adapter cannot be had.
+    Raises ModelError, with what to do, where the model does not exist, lacks files or weights or
+    is of an unknown kind, or the device, quantization, attention or adapter is not available.
     """
     if isinstance(options, str):
         options = LoadOptions(options)
-    began = time.monotonic()
+    start = time.monotonic()
     device = torch_device(options.device)
     adapter = None if options.adapter is None else find_adapter(options.adapter)
     folder = folder_of(options.model)
     _check_files(folder)
     model = _load(folder, options, device)
     if adapter is not None:
-        model = merged(model, adapter)
+        model = merge_adapter(model, adapter)
     model = model.eval().requires_grad_(False)
-    return Checkpoint(options, folder, model, time.monotonic() - began)
+    return Checkpoint(options, folder, model, time.monotonic() - start)
 
 
 def torch_device(name: str) -> torch.device:
-    """Return the device of this name ("auto": a GPU if there is one); ModelError where it cannot
-    be used.
-    """
+    """Return the device of this name ("auto": a GPU if available); ModelError if unusable."""
     if name == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
@@ -95,15 +93,15 @@ def torch_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ModelError(
             f'device {name!r} cannot be used here ({reason}); use "auto" or "cpu", or '
-            'install a build of torch for this device'
+            'install a build of torch that supports it'
         ) from error
     return device
 
 
 def torch_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Return the number format of this name; "auto" is bfloat16 on a GPU that has it."""
+    """Return the dtype of this name; "auto" is bfloat16 on a GPU that supports it, else float32."""
     if name != 'auto':
-        return DTYPES[name]
+        return TORCH_DTYPES[name]
     if device.type == 'cuda' and torch.cuda.is_bf16_supported():
         return torch.bfloat16
     return torch.float32
@@ -124,7 +122,7 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
     from transformers import AutoModelForImageTextToText
     from transformers.utils import logging
 
-    if not sys.stderr.isatty():  # a node's log is no place for a progress bar
+    if not sys.stderr.isatty():  # no progress bar in the log of a node
         logging.disable_progress_bar()
     placement = _placement(device) | _quantization(options.quantization, device)
     try:
@@ -148,7 +146,7 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
         ) from error
     except Exception as error:  # transformers and safetensors raise nearly everything
         raise ModelError(f'{folder} could not be loaded: {_reason(error)}') from error
-    if info['missing_keys']:  # transformers would go on with random numbers in their place
+    if info['missing_keys']:  # transformers initialises these at random
         missing = sorted(info['missing_keys'])
         raise ModelError(
             f'{folder} lacks {len(missing)} of the weights, {missing[0]} among them: the copy is '
@@ -158,7 +156,7 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
 
 
 def _placement(device: torch.device) -> dict[str, Any]:
-    """Load straight to the device where accelerate is there: else through the host's memory."""
+    """Load directly to the device if accelerate is installed, else through the host's memory."""
     if device.type != 'cpu' and importlib.util.find_spec('accelerate'):
         return {'device_map': {'': device}}
     return {}
@@ -176,7 +174,7 @@ def _quantization(kind: str, device: torch.device) -> dict[str, Any]:
         raise ModelError(f'quantization {kind} needs a CUDA device, not {device}')
     from transformers import BitsAndBytesConfig
 
-    # The vision tower is small and sensitive, and the output matrix is what a score is read from.
+    # The vision tower is small and sensitive, and scores are read from the output matrix.
     config = BitsAndBytesConfig(
         load_in_8bit=kind == '8bit',
         load_in_4bit=kind == '4bit',

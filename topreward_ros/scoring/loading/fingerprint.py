@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The identity of a checkpoint, wherever its copy lies."""
+"""The identity of a checkpoint, independent of where its files are."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CONFIGURATIONS = (
     'video_preprocessor_config.json',
     'adapter_config.json',
 )
-END = 512  # of a tensor [bytes]
+END_SIZE = 512  # hashed at either end of a tensor [bytes]
 
 
 def identity_of(checkpoint: Checkpoint, layout: str) -> Identity:
-    """The identity of a loaded model whose prompt, and budget of pixels, are called `layout`."""
+    """Return the identity of a loaded model; `layout` names its prompt and pixel budget."""
     folders = [checkpoint.folder]
     if checkpoint.options.adapter is not None:
         folders.append(folder_of(checkpoint.options.adapter))
@@ -35,9 +35,7 @@ def identity_of(checkpoint: Checkpoint, layout: str) -> Identity:
 
 
 def _fingerprint(folders: Sequence[Path]) -> str:
-    """Of configurations, the tokenizer and the weights; of each tensor its two ends, so that it
-    takes no time.
-    """
+    """Hash configurations, tokenizer and weights; of each tensor only both ends, to be fast."""
     digest = hashlib.sha256()
     for folder in folders:
         for name in CONFIGURATIONS:
@@ -50,7 +48,7 @@ def _fingerprint(folders: Sequence[Path]) -> str:
 
 
 def _ends(file: Path) -> Iterator[bytes]:
-    """The header of a safetensors file, and both ends of each of its tensors."""
+    """Yield the header of a safetensors file, and both ends of each of its tensors."""
     with file.open('rb') as stream:
         size = int.from_bytes(stream.read(8), 'little')
         header = stream.read(size)
@@ -60,6 +58,6 @@ def _ends(file: Path) -> Iterator[bytes]:
             if name == '__metadata__':
                 continue
             start, stop = (8 + size + offset for offset in tensors[name]['data_offsets'])
-            for begin in (start, max(start, stop - END)):
+            for begin in (start, max(start, stop - END_SIZE)):
                 stream.seek(begin)
-                yield stream.read(min(END, stop - begin))
+                yield stream.read(min(END_SIZE, stop - begin))

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where files are: in a folder, or on the Hugging Face hub."""
+"""Folders of models and datasets, local or downloaded from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ HUB_FILES = ('*.json', '*.safetensors', '*.txt', '*.jinja')
 
 
 def folder_of(name: str) -> Path:
-    """The folder of this name, or of a copy of what the hub has by this id.
+    """Return the folder of this name, or download the repository of this id from the hub.
 
-    Raises ModelError where there is neither, or the hub cannot be reached.
+    Raises ModelError where neither exists, or the hub cannot be reached.
     """
     if not name.strip():
-        raise ModelError(f'no model is named: give a folder, or an id {EXAMPLE}')
+        raise ModelError(f'no model is named: give a folder, or a hub id {EXAMPLE}')
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists() or name.startswith(('/', '.', '~')) or name.count('/') != 1:
-        raise ModelError(f'{name!r} is not a folder, nor an id on the hub {EXAMPLE}')
+        raise ModelError(f'{name!r} is not a folder, nor a hub id {EXAMPLE}')
     return download(name, HUB_FILES, ModelError)
 
 
 def download(
-    name: str, patterns: Sequence[str], error_type: type[TopRewardError], **of: Any
+    name: str, patterns: Sequence[str], error_type: type[TopRewardError], **options: Any
 ) -> Path:
-    """Fetch the files that match from the hub into its cache; the folder they are in.
+    """Download matching files from the hub into its local cache; return their folder.
 
-    of goes to snapshot_download: repo_type, revision. Raises error_type with what to do.
+    options are passed to snapshot_download: repo_type, revision. Raises error_type with what to do.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(str(snapshot_download(name, allow_patterns=list(patterns), **of)))
+        return Path(str(snapshot_download(name, allow_patterns=list(patterns), **options)))
     except HFValidationError as error:
-        raise error_type(f'{name!r} is not an id on the hub: {error}') from error
+        raise error_type(f'{name!r} is not an id of the hub: {error}') from error
     except LocalEntryNotFoundError as error:
         raise error_type(
-            f'{name!r} is no folder, not in the local cache, and the hub cannot be reached: '
+            f'{name!r} is not a folder, not in the local cache, and the hub cannot be reached: '
             'connect once to download it, or give the folder of a copy'
         ) from error
     except (OSError, RuntimeError) as error:  # the hub's own errors are OSErrors
@@ -54,5 +54,5 @@ def download(
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, or its kind where it says nothing."""
+    """Return the first line of an error's message, or its type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of the device, for logs and diagnostics."""
+"""Memory in use, for logs and diagnostics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def memory_in_use() -> tuple[int, str]:
-    """Bytes in use and what they are: the GPU's where torch runs on one, else the process's."""
+    """Return bytes in use and where: on the GPU if torch uses one, else of the process."""
     torch = _torch()
     if torch is not None and torch.cuda.is_initialized():
         devices = range(torch.cuda.device_count())
@@ -19,13 +19,13 @@ def memory_in_use() -> tuple[int, str]:
     try:
         with open('/proc/self/statm', encoding='ascii') as file:
             return int(file.read().split()[1]) * resource.getpagesize(), 'resident'
-    except OSError:  # no /proc: the most there ever was
+    except OSError:  # no /proc: the peak is the only figure available
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == 'darwin' else peak * 1024, 'resident at most'
 
 
 def release_memory() -> None:
-    """Give back what nothing refers to any more."""
+    """Release memory that is no longer referenced."""
     gc.collect()
     torch = _torch()
     if torch is not None and torch.cuda.is_initialized():
@@ -33,9 +33,9 @@ def release_memory() -> None:
 
 
 def _torch() -> Any:
-    """torch, once it is imported: before that there is no memory of a device.
+    """Return torch if it is imported; before that no device memory is in use.
 
-    Another thread may be importing it at this moment; such a module is of no use yet.
+    A module that another thread is still importing is not used.
     """
     module = sys.modules.get('torch')
     is_importing = getattr(getattr(module, '__spec__', None), '_initializing', False)

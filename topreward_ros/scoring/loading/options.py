@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How to load a model; imports no torch."""
+"""Options of loading a model; imports no torch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ SCORERS = ('auto', 'streaming', 'recompute')
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How to load a model and score with it; ValueError for a value that is none of the choices.
+    """How to load a model and score with it; raises ValueError for an invalid choice.
 
-    model: folder or hub id; device: "auto" or what torch calls it; dtype: "auto" (bfloat16 on a
-    GPU that has it, else float32) or one of DTYPES; attention: the implementation's name in
-    transformers; quantization: one of QUANTIZATIONS, through bitsandbytes; adapter: folder or hub
-    id of a LoRA adapter that is merged into the weights, which are then not quantised; scorer:
-    "streaming", "recompute", or "auto" by the family; max_pixels: frames are shrunk to at most
-    this many [px].
+    model: folder or hub id; device: "auto" or a torch device; dtype: "auto" (bfloat16 on a GPU that
+    supports it, else float32) or one of DTYPES; attention: implementation by its name in
+    transformers; quantization: one of QUANTIZATIONS, with bitsandbytes; adapter: folder or hub id
+    of a LoRA adapter to merge into the weights, which must not be quantised; scorer: "streaming",
+    "recompute", or "auto" by the family; max_pixels [px]: larger frames are shrunk to this.
     """
 
     model: str
@@ -47,5 +46,5 @@ class LoadOptions:
         if self.adapter is not None and self.quantization != 'none':
             raise ValueError(
                 f'the adapter {self.adapter!r} cannot be merged into weights in '
-                f'{self.quantization}: use quantization none, or a model it is merged into already'
+                f'{self.quantization}: use quantization none, or a model with the adapter merged'
             )

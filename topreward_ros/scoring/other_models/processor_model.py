@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Models without a streaming path, read through their own processor as the paper's code does.
+"""Models without a streaming path, run with their own processor as in the paper's code.
 
 Written for the Qwen2-VL and Qwen2.5-VL families; needs qwen_vl_utils and torchvision.
 """
@@ -24,7 +24,7 @@ from ..score import Scorer
 
 
 def make_scorer(options: LoadOptions) -> Scorer:
-    """Load the model, to score each prefix from scratch; ModelError where streaming is asked."""
+    """Load a model that scores each prefix from scratch; ModelError if streaming is requested."""
     checkpoint = load_checkpoint(options)
     if options.scorer == 'streaming':
         raise ModelError(
@@ -36,7 +36,7 @@ def make_scorer(options: LoadOptions) -> Scorer:
 
 
 class ProcessorModel:
-    """A chat template cut before the end of the turn, the question, and the next token's odds."""
+    """Scores videos with a prompt from the chat template, cut before the end of the turn."""
 
     def __init__(self, checkpoint: Checkpoint, question: Question = TOPREWARD) -> None:
         """Raises ModelError where a library is missing or the processor cannot be loaded."""
@@ -45,7 +45,7 @@ class ProcessorModel:
         except (
             ImportError,
             RuntimeError,
-        ) as error:  # a torchvision for another torch: RuntimeError
+        ) as error:  # RuntimeError: torchvision built for another torch
             raise ModelError(
                 f'{checkpoint.name} is a {checkpoint.family} and needs a processor ({error}): '
                 "pip install 'topreward_ros[processor]'"
@@ -58,11 +58,13 @@ class ProcessorModel:
         tokenizer = self._processor.tokenizer
         answers = [tokenizer(word)['input_ids'] for word in (question.true, question.false)]
         if any(len(ids) != 1 for ids in answers):
-            raise ModelError(f'{checkpoint.name} splits an answer into several tokens')
+            raise ModelError(
+                f'{checkpoint.name} splits an answer into several tokens; expected one each'
+            )
         self._answers = [ids[0] for ids in answers]
 
     def log_probs(self, video: Video, task: str) -> tuple[float, float]:
-        self._refuse_special_tokens(task)
+        self._check_no_special_tokens(task)
         inputs = self._inputs(video, task).to(self._model.device)
         logits = self._model(**inputs, use_cache=False, logits_to_keep=1).logits[0, -1].float()
         true, false = torch.log_softmax(logits, dim=-1)[self._answers].tolist()
@@ -72,7 +74,7 @@ class ProcessorModel:
         from PIL import Image
 
         images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in video.images()]
-        # The library asks for two frames at least; its families double a lone last one.
+        # The library requires two frames; its families double an unpaired last frame.
         images += images[-1:] * (len(images) % 2)
         clip = {'type': 'video', 'video': images, 'sample_fps': video.fps()}
         messages = [{'role': 'user', 'content': [clip]}]
@@ -85,11 +87,14 @@ class ProcessorModel:
             text=[text], videos=videos, fps=video.fps(), do_sample_frames=False, return_tensors='pt'
         )
 
-    def _refuse_special_tokens(self, task: str) -> None:
-        """Here the whole prompt is one text, so a special token in the task would be one."""
+    def _check_no_special_tokens(self, task: str) -> None:
+        """Raise TaskError for special tokens, as the whole prompt is tokenized as one text."""
         for token in self._processor.tokenizer.get_added_vocab():
             if token in task:
-                raise TaskError(f'the task holds {token!r}, which this model reads as a command')
+                raise TaskError(
+                    f'the task contains {token!r}, which this model reads as a special token: '
+                    'remove it'
+                )
 
 
 def _load_processor(checkpoint: Checkpoint) -> Any:

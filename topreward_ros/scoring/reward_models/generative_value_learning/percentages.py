@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads percentages of numbered frames out of what a model wrote.
+"""Parses the percentages of numbered frames in a model's answer.
 
-Spellings vary and are taken as they come; a value is not: what is missing, out of range, said
-twice in different ways or a range of numbers is NaN, never a guess.
+The format may vary, the value may not: a value that is missing, out of range, contradicted or a
+range of numbers is NaN, never a guess.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 
 import numpy as np
 
-# "Frame 3:", "**Frame 3**:", "- frame #3 -", "(Frame 3)": where a line begins or another frame's
-# text ends, as a frame that another one is likened to is no heading.
+# "Frame 3:", "**Frame 3**:", "- frame #3 -", "(Frame 3)": at the start of a line or the end of
+# another frame's text, as a frame that is mentioned in a description is not a heading.
 HEADING = re.compile(
     r'(?:^|[%％.;|])[\s,;.>*\-#"_`(\[{]{0,8}\bframe[ \t]{0,3}[#№]?[ \t]{0,3}(?P<frame>\d{1,4})'
     r'(?!\d)["*_`)\]]{0,4}[ \t]{0,3}(?:[:：=]|[-–—](?=[ \t])|(?<=[)\]]))',
     re.IGNORECASE | re.MULTILINE,
 )
-# A number that is no piece of a longer one, of a word or of a range
+# A number that is not part of a longer one, of a word or of a range
 _NUMBER = r'(?<![\w.,+\-−–])(?P<value>[+\-−]?\d{1,4}(?:\.\d{1,9}|,\d{1,2})?)(?![\d.,]*\d)'
 _PERCENT = r'(?:[%％]|per ?cent\b)'
 _RANGE = r'(?![\s\])}>*]{0,4}(?:-|−|–|—|to\b|or\b|\.\.)\s{0,3}\d)'
@@ -29,7 +29,7 @@ KEYED = re.compile(
     rf'{_NUMBER}[\s\])}}>*_`"]{{0,4}}(?:(?P<sign>{_PERCENT})|(?!\s{{0,4}}{_PERCENT})){_RANGE}',
     re.IGNORECASE,
 )
-UNMISTAKABLE = re.compile(r'\d+|\d{2,}[.,]\d+')  # without a sign, 0.5 could be a half
+UNAMBIGUOUS = re.compile(r'\d+|\d{2,}[.,]\d+')  # without a percent sign, 0.5 could be a half
 SIGNED = re.compile(rf'{_NUMBER}[\s\])}}>*_`"]{{0,4}}{_PERCENT}', re.IGNORECASE)
 RANGE = re.compile(
     rf'\d\s{{0,3}}{_PERCENT}?\s{{0,3}}(?:[-−–—]|to\b|or\b|and\b|\.\.)\s{{0,3}}'
@@ -39,28 +39,28 @@ RANGE = re.compile(
 
 
 def parse_percentages(text: str, count: int) -> np.ndarray:
-    """Percentages of the frames 1 to `count`, float64 (count,) in [0, 100] or NaN.
+    """Return the percentages of frames 1 to `count`, float64 (count,) in [0, 100] or NaN.
 
-    A frame's value is the one behind its first "percentage", else the only number with a percent
-    sign that is said of it. Frames of other numbers are passed over.
+    A frame's value is the one after its first "percentage", else the only number with a percent
+    sign in its text. Frames with other numbers are ignored.
     """
-    found: dict[int, list[float]] = {}
+    parsed: dict[int, list[float]] = {}
     headings = list(HEADING.finditer(text))
     ends = [*(heading.start('frame') for heading in headings[1:]), len(text)]
     for heading, end in zip(headings, ends, strict=False):
-        said = _value(text[heading.end() : end])
-        found.setdefault(int(heading['frame']), []).append(said)
+        value = _value(text[heading.end() : end])
+        parsed.setdefault(int(heading['frame']), []).append(value)
     values = np.full(count, np.nan)
-    for frame, said_of_it in found.items():
-        if 1 <= frame <= count and len(set(said_of_it)) == 1:
-            values[frame - 1] = said_of_it[0]
+    for frame, candidates in parsed.items():
+        if 1 <= frame <= count and len(set(candidates)) == 1:
+            values[frame - 1] = candidates[0]
     return values
 
 
 def _value(text: str) -> float:
-    """The one percentage in this text, in [0, 100]; NaN where there is none or more than one."""
+    """Return the only percentage in a text, in [0, 100]; NaN where there is none or several."""
     keyed = KEYED.search(text)
-    if keyed and (keyed['sign'] or UNMISTAKABLE.fullmatch(keyed['value'])):
+    if keyed and (keyed['sign'] or UNAMBIGUOUS.fullmatch(keyed['value'])):
         return _in_range(keyed['value'])
     if RANGE.search(text):
         return np.nan

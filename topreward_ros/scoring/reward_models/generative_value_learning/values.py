@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generative Value Learning (arXiv 2411.04549), the baseline that TOPReward is compared with.
 
-Frames of a clip are shown in random order behind its first one, which is told to be at 0 %, and
-the model writes a percentage for each. Without the shuffle a model would just count upwards. The
-parts of the prompt and the form of an answer are those of the paper's appendix A, without its
-examples of other episodes; the words are this package's own.
+The first frame of a clip is given as 0 %, the others follow in random order, and the model writes a
+percentage for each. Without the shuffle a model would simply count upwards. The parts of the prompt
+and the format of an answer are those of the paper's appendix A, without its in-context examples;
+the wording is this package's own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ...questions import check_task
 from .percentages import parse_percentages
 
 FRAMES = 20
-# Enough for a description of a sentence or two
+# Enough for a description of one or two sentences
 TOKENS_PER_FRAME = 100
 
 
 class Generator(Protocol):
-    """What writes the answers: a `ChatModel`, or one that stands in for it."""
+    """Generates the answers: a `ChatModel`, or a substitute."""
 
     @property
     def geometry(self) -> Geometry: ...
@@ -40,11 +40,11 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class GenerativeValues:
-    """What the model wrote of a clip's frames, in the order of time.
+    """The model's values of a clip's frames, in time order.
 
-    values (n,) float64 in [0, 1]; NaN where the answer could not be read; the first is 0, as the
-    model was told. indices (n,) are the frames' places in the clip. unparsable counts the NaNs;
-    text is the answer.
+    values (n,): float64 in [0, 1], NaN where the answer could not be parsed; the first is 0, as
+    given in the prompt. indices (n,): the frames' indices in the clip. unparsable: number of NaNs.
+    text: the answer.
     """
 
     values: np.ndarray
@@ -62,10 +62,10 @@ def generative_values(
     seed: int = 0,
     tokens_per_frame: int = TOKENS_PER_FRAME,
 ) -> GenerativeValues:
-    """Values of `count` frames, evenly spaced from the first to the last of a clip.
+    """Return values of `count` frames, evenly spaced from the first to the last of a clip.
 
-    frames are uint8 RGB (H, W, 3); a clip of fewer than `count` is taken whole. The order is
-    shuffled by the seed. Raises FrameError and TaskError for what cannot be shown or asked, and
+    frames are uint8 RGB (H, W, 3); of a clip with fewer than `count`, all are used. The seed
+    determines the order. Raises FrameError and TaskError for invalid frames and tasks, and
     ValueError for fewer than two frames.
     """
     if min(len(frames), count) < 2:
@@ -74,7 +74,7 @@ def generative_values(
     indices = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     size = model.geometry.fit_size(*check_frame(frames[0]).shape[:2])
     images = [fit(check_frame(frames[k]), size) for k in indices]
-    # order[k] is which of the images, the first one aside, is shown as frame k + 1
+    # order[k] is the index, not counting the first image, of the one shown as frame k + 1
     order = np.random.default_rng(seed).permutation(len(images) - 1)
     shown = [images[1 + k] for k in order]
     text = model.generate(prompt(task, images[0], shown), tokens_per_frame * len(shown))
@@ -84,7 +84,7 @@ def generative_values(
 
 
 def prompt(task: str, first: torch.Tensor, shown: Sequence[torch.Tensor]) -> list[Part]:
-    """The turn: what is asked, the first frame, and the others in the order in which they come."""
+    """Return the turn: instruction, first frame, and the others in the order given."""
     parts: list[Part] = [
         'You are an expert in robotics and judge how far a robot has come with a task, frame by '
         f'frame. The task: {task}\n'

@@ -1,12 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Questions about single frames of a robot's camera, and the answers they may have.
+"""The three questions of Large Reward Models (arXiv 2603.16065) about single camera frames.
 
-They are the three of Large Reward Models (arXiv 2603.16065). What is asked and the form of an
-answer, a JSON object of one key, follow what its authors have published with their code and
-adapters; the words are this package's own. The beginning of the object is put into the model's
-mouth, so that its next words are the answer. Where the authors let the model reason before it
-compares two images, it is asked for the answer at once: a probability is read, not a text.
+Questions and the format of an answer, a JSON object with one key, follow the code and adapters
+published by the authors; the wording is this package's own. The prompt ends with the beginning of
+that object, so the next tokens are the answer. The authors let the model reason before it compares
+two images; here the answer follows at once, as its probability is read instead of a text.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ from ...questions import check_task
 
 @dataclass(frozen=True)
 class FrameQuestion:
-    """template holds "{task}" once and "{image}" once for each image; prefix is how the answer
-    begins and answers are the ways in which it may go on.
+    """A question about images, with a closed set of answers.
 
-    ValueError for a template without them, or answers that are not two or more different ones.
+    template contains "{task}" once and "{image}" once per image; prefix is the beginning of the
+    answer, and answers are its possible continuations. Raises ValueError for a template without
+    these fields, or fewer than two different answers.
     """
 
     template: str
@@ -49,12 +49,12 @@ class FrameQuestion:
         return self.template.count('{image}')
 
     def ask(self, task: str, images: Sequence[torch.Tensor]) -> list[Part]:
-        """Text and images, uint8 (3, H, W), in their order; the task is data, whatever it spells.
+        """Return the text and images, uint8 (3, H, W), of a turn; fields in the task stay text.
 
         Raises TaskError as `check_task`, ValueError for another number of images.
         """
         if len(images) != self.images:
-            raise ValueError(f'{len(images)} images for a question about {self.images}')
+            raise ValueError(f'{len(images)} images; expected {self.images} for this question')
         task, following = check_task(task), iter(images)
         parts: list[Part] = []
         for piece in re.split(r'(\{task\}|\{image\})', self.template):

@@ -1,11 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every prefix of a clip from one pass over its video, for files.
+"""Scores of every prefix of a clip from one pass over its video, for files.
 
-The full blocks are run once, causally, chunk by chunk. What a prefix has of its own is short: the
-question, and before it the last frame doubled where the length is odd. These branches are run
-many at a time against the prefix and cut off again. The numbers are those of scoring each prefix
-by itself.
+The full blocks are prefilled once, in chunks. Each prefix adds a short branch: the question, after
+the doubled last frame where the length is odd. Branches run in batches on top of the prefix cache
+and are truncated afterwards. The scores equal those of each prefix scored separately.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ...engine.video import Video, doubled
 from ...score import Score
 from .layout import PromptLayout, VideoPrompt
 
-# Of the video and of the branches that are run at once: bounds the memory of a pass.
+# Blocks and branch tokens per forward: bounds its memory.
 BLOCKS_PER_PASS = 8
 TOKENS_PER_PASS = 1024
 
@@ -39,7 +38,7 @@ def one_pass(
 
 
 class _Curve:
-    """One clip on its way through the model."""
+    """The state of one clip's pass through the model."""
 
     def __init__(
         self,
@@ -56,7 +55,7 @@ class _Curve:
         self._prefix = prefix
         self._prompt = VideoPrompt(layout, tasks)
         self._video = Video(engine.geometry)
-        self._frames = 0  # in the prefixes seen so far
+        self._frames = 0  # length of the newest prefix
 
     @torch.inference_mode()
     def scores(self, clip: Iterable[tuple[np.ndarray, float]]) -> Iterator[tuple[Score, ...]]:
@@ -70,7 +69,7 @@ class _Curve:
         yield from self._run()
 
     def _run(self) -> Iterator[tuple[Score, ...]]:
-        """Run the blocks that wait, and score the prefixes that end in them."""
+        """Prefill the pending blocks, and score the prefixes that end in them."""
         blocks, lone = self._video.take_blocks()
         if not blocks and lone is None:
             return
@@ -92,17 +91,17 @@ class _Curve:
         if segments:
             self._prefix.extend(segments)
         for group in _groups(ending):
-            yield from self._ask(group)
+            yield from self._score(group)
 
-    def _ask(self, ending: Sequence[tuple[int, Branch]]) -> Iterator[tuple[Score, ...]]:
-        hidden = self._prefix.ask([], [branch for _, branch in ending])
+    def _score(self, ending: Sequence[tuple[int, Branch]]) -> Iterator[tuple[Score, ...]]:
+        hidden = self._prefix.forward([], [branch for _, branch in ending])
         log_probs = self._engine.log_probs(hidden, self._answers).view(-1, len(self._tasks), 2)
         for (frames, _), row in zip(ending, log_probs.tolist(), strict=True):
             yield tuple(Score(frames, true, false) for true, false in row)
 
 
 def _groups(ending: Iterable[tuple[int, Branch]]) -> Iterator[list[tuple[int, Branch]]]:
-    """The branches in order, as many at a time as a pass may hold."""
+    """Group branches, in order, so that a group has at most TOKENS_PER_PASS tokens."""
     group: list[tuple[int, Branch]] = []
     for frames, branch in ending:
         tokens = sum(other.tokens for _, other in group)

@@ -4,7 +4,7 @@ r"""The paper's question and the prompt around it (arXiv 2602.19313).
 
     <|im_start|>user\n
     per block: <T seconds><|vision_start|> N x <|video_pad|> <|vision_end|>
-    the question, after which the model says " True" or " False"
+    the question; the next token is " True" or " False"
 
 No end of turn and no generation prompt follow: with the chat template around the question
 the value-order correlation falls from 0.945 to 0.500 (arXiv 2602.19313).
@@ -20,10 +20,10 @@ from ...engine.prompt import PromptTokens, Segment, text_segment, visual_segment
 from ...engine.video import Block
 from ...questions import Question
 
-# To be changed with whatever changes the ids or positions of a prompt: scores do not compare then.
+# Must change with the ids or positions of the prompt, as scores are then not comparable.
 LAYOUT = 'topreward-1'
 
-# arXiv 2602.19313, to the letter
+# Verbatim from arXiv 2602.19313
 TOPREWARD = Question(
     'The above video shows a robot manipulation trajectory that completes the following task: '
     '{task} Decide whether the above statement is True or not. The answer is:'
@@ -31,15 +31,15 @@ TOPREWARD = Question(
 
 
 def layout_name(geometry: Geometry) -> str:
-    """What scores of this layout and this budget of pixels have in common, for an `Identity`."""
+    """Return the name of the prompt layout and pixel budget, for an `Identity`."""
     return f'{LAYOUT}, {geometry.max_pixels} pixels'
 
 
 class PromptLayout:
-    """Segments of the prompt, each from the position where the one before it ends."""
+    """Makes the segments of the prompt, each at the position where the previous one ends."""
 
     def __init__(self, tokens: PromptTokens, question: Question = TOPREWARD) -> None:
-        """Raises ModelError where an answer of the question is not a single token."""
+        """Raises ModelError where an answer to the question is not a single token."""
         self.tokens = tokens
         self.question = question
         self.answers = tokens.answers(question)
@@ -56,9 +56,9 @@ class PromptLayout:
 
 
 class VideoPrompt:
-    """The prompt of a growing video: what is new in its prefix, and what each score adds to that.
+    """The prompt of a growing video: new segments of its prefix, and the branch of each score.
 
-    The prefix has `tokens` tokens, and what follows it begins at `position`.
+    The prefix has `tokens` tokens; the next position after it is `position`.
     """
 
     def __init__(self, layout: PromptLayout, tasks: Sequence[str]) -> None:
@@ -67,27 +67,25 @@ class VideoPrompt:
         self.start()
 
     def start(self) -> None:
-        """Begin anew, with an empty prefix."""
+        """Reset to an empty prefix."""
         self.tokens = self.position = 0
 
     def extend(self, blocks: Sequence[Block], grid: tuple[int, int]) -> list[Segment]:
-        """Add full blocks to the prefix, after a header where it is empty; the new segments."""
+        """Add full blocks to the prefix, after a header if it is empty; return the new segments."""
         segments: list[Segment] = []
         if not self.position:
-            segments.append(self._put(self._layout.header()))
+            segments.append(self._append(self._layout.header()))
         for block in blocks:
-            segments.append(self._put(self._layout.block(block, grid, self.position)))
+            segments.append(self._append(self._layout.block(block, grid, self.position)))
         return segments
 
     def branch(self, lone: Block | None, grid: tuple[int, int]) -> Branch:
-        """What a score adds to the prefix: the last frame doubled, where it has no partner, and a
-        question per task.
-        """
+        """Return the branch of a score: the unpaired last frame, if any, and a question per task."""
         stem = [] if lone is None else [self._layout.block(lone, grid, self.position)]
         start = stem[-1].next_position if stem else self.position
         return Branch(self.tokens, [self._layout.ask(task, start) for task in self._tasks], stem)
 
-    def _put(self, segment: Segment) -> Segment:
+    def _append(self, segment: Segment) -> Segment:
         self.tokens += len(segment.ids)
         self.position = segment.next_position
         return segment

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The published recipe: the whole prefix anew for each score.
+"""The published recipe: a full forward over the whole prefix for each score.
 
-The reference that streaming is held against: only the prompt's tokens and the patches are shared
-with it, positions, masks and the order of things are the model's own.
+This is the reference for streaming. It shares only the prompt's token ids and the patches with it;
+positions, masks and the forward are those of transformers.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from .layout import TOPREWARD, PromptLayout, layout_name
 
 
 class PrefixModel(Protocol):
-    """Scores a whole prefix at once."""
+    """Scores a whole prefix in one forward."""
 
     geometry: Geometry
 
     def log_probs(self, video: Video, task: str) -> tuple[float, float]:
-        """log P(true) and log P(false) [nat] of the question about this video."""
+        """Return log P(true) and log P(false) [nat] of the question about this video."""
         ...
 
 
@@ -42,7 +42,7 @@ class PrefixScorer(Scorer):
     """Scores each prefix from scratch, at a cost that grows with the video."""
 
     def __init__(self, checkpoint: Checkpoint, model: PrefixModel, layout: str) -> None:
-        """layout is what its prompts are called in its identity."""
+        """Name the prompt `layout` in the scorer's identity."""
         self._checkpoint = checkpoint
         self._model = model
         self._layout_name = layout
@@ -81,7 +81,7 @@ class RecomputeScorer(PrefixScorer):
 
 
 class PrefixEpisode(Episode):
-    """One attempt: nothing but its video."""
+    """One attempt; it stores the video only."""
 
     def __init__(self, model: PrefixModel, tasks: tuple[str, ...]) -> None:
         self.tasks = tasks
@@ -110,7 +110,7 @@ class PrefixEpisode(Episode):
 
 
 class _Qwen3VL:
-    """The paper's prompt in one forward of the model, which finds the positions itself."""
+    """The paper's prompt in one forward of the model, which computes the positions itself."""
 
     def __init__(self, engine: Engine, layout: PromptLayout) -> None:
         self.geometry = engine.geometry
@@ -140,8 +140,9 @@ class _Qwen3VL:
         return true, false
 
     def _patches(self, blocks: Sequence[Block]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Patches on the device and the grid (1, 3) of time, rows and columns: one video of many
-        blocks, as the processor hands it over.
+        """Return patches on the device and the grid (1, 3) of time, rows and columns, of one video.
+
+        The format is that of the Hugging Face processor.
         """
         frames = torch.stack([block.frames for block in blocks]).to(self._engine.device)
         rows, columns = (side // self.geometry.patch for side in frames.shape[-2:])

@@ -12,7 +12,7 @@ from .streaming import StreamingScorer
 
 
 def make_scorer(options: LoadOptions) -> Scorer:
-    """Load the model; streaming unless recompute is asked for. Raises ModelError."""
+    """Load a model for streaming, or recompute if requested; raises ModelError."""
     checkpoint = load_checkpoint(options)
     if options.scorer == 'recompute':
         return RecomputeScorer(checkpoint)

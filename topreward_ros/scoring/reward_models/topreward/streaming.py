@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exact scores at a constant cost per frame.
 
-The video comes before the question and attention is causal, so a full block's share of the work
-is done once and kept as keys and values. A score runs what is new, the last frame doubled if it
-has no partner yet, and the question; then the last two are cut off again.
+The video comes before the question and attention is causal, so each full block is run once and
+its keys and values are cached. A score runs the new blocks, the doubled last frame if it is
+unpaired, and the question; the last two are then truncated from the cache.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from topreward_ros.errors import ModelError
 
 from ...engine.chat_model import ChatModel
-from ...engine.cuda_graphs import GraphRecorder, why_not_recorded
+from ...engine.cuda_graphs import GraphRecorder, capture_problem
 from ...engine.prefix_cache import PrefixCache
 from ...engine.prompt import PromptTokens, count_tokens
 from ...engine.qwen3_vl import engine_of
@@ -36,11 +36,11 @@ class StreamingScorer(Scorer):
     """A Qwen3-VL that scores a growing video with a key-value cache."""
 
     def __init__(self, checkpoint: Checkpoint, question: Question = TOPREWARD) -> None:
-        """Raises ModelError for a model of another family: `PrefixScorer`s take those."""
+        """Raises ModelError for a model of another family, which needs a `PrefixScorer`."""
         self._checkpoint = checkpoint
         self.engine = engine_of(checkpoint)
         self.layout = PromptLayout(PromptTokens.of(checkpoint.folder), question)
-        self._problem = why_not_recorded(checkpoint)
+        self._problem = capture_problem(checkpoint)
         self.recorded: RecordedSteps | None = None
         if not self._problem:
             with self.engine.on_device():
@@ -74,9 +74,9 @@ class StreamingScorer(Scorer):
         return one_pass(self.engine, self.layout, clip, check_tasks(tasks), lengths)
 
     def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        """As `Scorer`; where steps can be recorded, those of one episode at a time are.
+        """Warm up as `Scorer`, and capture the steps of one episode where that is possible.
 
-        A second episode beside it records its own when it comes to them.
+        A second episode at the same time captures its own steps when it reaches them.
         """
         super().warm_up(height, width)
         if self.recorded is not None:
@@ -96,11 +96,11 @@ class StreamingScorer(Scorer):
         most = count_tokens([header, question]) + count_tokens([block]) * (max_frames // 2 + 1)
         cache = self.engine.borrow_cache()
         recorded.prepare([block, question], cache, most)
-        self.engine.give_back(cache)
+        self.engine.return_cache(cache)
 
 
 class StreamingEpisode(Episode):
-    """One attempt: its video, and a prefix of the full blocks that have been run."""
+    """One attempt: its video, and a prefix cache of the full blocks that have been run."""
 
     def __init__(self, scorer: StreamingScorer, tasks: tuple[str, ...]) -> None:
         self.tasks = tasks
@@ -109,7 +109,7 @@ class StreamingEpisode(Episode):
         self._prompt = VideoPrompt(scorer.layout, tasks)
         self._prefix = PrefixCache(scorer.engine, scorer.recorded)
         self._video = Video(scorer.engine.geometry)
-        self._run_blocks = 0
+        self._cached_blocks = 0
 
     @property
     def frames(self) -> int:
@@ -117,20 +117,20 @@ class StreamingEpisode(Episode):
 
     @property
     def cached_tokens(self) -> int:
-        """How many tokens the prefix holds: those of full blocks, and of no question."""
+        """Number of tokens in the prefix cache: header and full blocks, without the question."""
         return self._prefix.length
 
     def append(self, frame: np.ndarray, time: float) -> None:
         self._video.append(frame, time)
 
     def thin(self) -> None:
-        """Drop every second block; the next score runs the others anew, once."""
+        """Drop every second block; the next score prefills the others once."""
         self._video.thin()
-        self._start_over()
+        self._reset()
 
     def close(self) -> None:
         self._video = Video(self._engine.geometry)
-        self._start_over()
+        self._reset()
         self._prefix.close()
 
     @torch.inference_mode()
@@ -139,26 +139,26 @@ class StreamingEpisode(Episode):
             raise ValueError('an episode without frames cannot be scored: append one first')
         try:
             rows = self._log_probs()
-        except BaseException:  # a forward that stopped half-way leaves a prefix that fits nothing
-            self._start_over()
+        except BaseException:  # an incomplete forward leaves prompt and cache inconsistent
+            self._reset()
             raise
         try:
             return tuple(Score(self.frames, true, false) for true, false in rows)
-        except ModelError:  # no numbers: nobody shall read what is in the cache
+        except ModelError:  # not a number: the content of the cache is invalid
             self._prefix.discard()
-            self._start_over()
+            self._reset()
             raise
 
     def _log_probs(self) -> list[list[float]]:
         video = self._video
-        new = self._prompt.extend(video.blocks[self._run_blocks :], video.grid)
+        new = self._prompt.extend(video.blocks[self._cached_blocks :], video.grid)
         branch = self._prompt.branch(video.branch, video.grid)
-        hidden = self._prefix.ask(self._prefix.prefill(new), [branch])
-        self._run_blocks = len(video.blocks)
+        hidden = self._prefix.forward(self._prefix.prefill(new), [branch])
+        self._cached_blocks = len(video.blocks)
         with self._engine.on_device():
             return self._engine.log_probs(hidden, self._answers).tolist()
 
-    def _start_over(self) -> None:
+    def _reset(self) -> None:
         self._prefix.clear()
         self._prompt.start()
-        self._run_blocks = 0
+        self._cached_blocks = 0
