@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What several tests share: a small random checkpoint in the published layout."""
+"""What several tests share: processes to run in, and a small random checkpoint."""
 
 from __future__ import annotations
 
@@ -25,6 +25,26 @@ from . import torchvision_anywhere
 torchvision_anywhere.install()
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
+
+
+MOST_WORKERS = 4  # each holds torch and nodes of its own, about 1 GB
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite on several cores, a file at a time, unless told otherwise.
+
+    A part of it that was named runs in this process, where a debugger reaches it. Not in addopts:
+    pytest would refuse those where xdist is not installed, or switched off with -p no:xdist.
+    """
+    options = config.option
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    is_worker = hasattr(config, 'workerinput')
+    if not is_whole or is_worker or getattr(options, 'numprocesses', 0) is not None:
+        return
+    workers = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    if workers > 1 and not options.usepdb:
+        options.numprocesses, options.dist = workers, 'loadfile'
 
 
 @pytest.fixture(scope='session')
