@@ -38,9 +38,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     pytest would refuse those where xdist is not installed, or switched off with -p no:xdist.
     """
     options = config.option
-    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    is_worker = hasattr(config, 'workerinput')
-    if not is_whole or is_worker or getattr(options, 'numprocesses', 0) is not None:
+    if getattr(options, 'numprocesses', 0) is not None or hasattr(config, 'workerinput'):
+        return
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return
     workers = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
     if workers > 1 and not options.usepdb:
