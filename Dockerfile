@@ -20,6 +20,7 @@ WORKDIR /ws
 # First what changes rarely: a new line of code does not download torch again.
 COPY package.xml setup.cfg src/topreward_ros/
 COPY .ci/ros_environment src/topreward_ros/.ci/
+COPY tools/requirements.py src/topreward_ros/tools/
 RUN src/topreward_ros/.ci/ros_environment /opt/venv && rm -rf /var/lib/apt/lists/*
 
 # colcon runs on apt's Python; what it builds gets the environment's as interpreter.
