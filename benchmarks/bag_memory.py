@@ -27,7 +27,7 @@ from rich.table import Table
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from .machine import machine, show_facts, write_json
+from benchmarks.machine import machine, show_facts, write_json
 
 RATE = 30
 SIZE = (480, 640)
@@ -64,13 +64,14 @@ def write(folder: Path, minutes: float, storage: StoragePlugin) -> None:
 
 def read(folder: str) -> None:
     """In a process of its own: prints how many images, and the peak resident memory [MiB]."""
-    from topreward_ros.offline.bags.episodes import EpisodeOptions, bag_episodes
-    from topreward_ros.offline.bags.reader import Bag
+    from topreward_ros.recordings.bags.episodes import bag_episodes
+    from topreward_ros.recordings.bags.reader import Bag
+    from topreward_ros.recordings.source_options import SourceOptions
 
     count = 0
     if folder:
         with Bag(folder) as bag:
-            for episode in bag_episodes(bag, EpisodeOptions(task='Do it.')):
+            for episode in bag_episodes(bag, SourceOptions(task='Do it.')):
                 count += sum(1 for _ in episode.clip.frames())
     print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

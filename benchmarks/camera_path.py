@@ -32,8 +32,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .live_processes import RATE, Listener, counts, draw_clip, listening, ros_facts, started, wait
-from .machine import count, machine, show_facts, size, write_json
+from benchmarks.live_processes import (
+    RATE,
+    Listener,
+    counts,
+    draw_clip,
+    listening,
+    ros_facts,
+    started,
+    wait,
+)
+from benchmarks.machine import count, machine, show_facts, size, write_json
 
 TASK = 'Move the orange square into the blue ring.'
 KEPT = 2.0  # of the node [1/s]

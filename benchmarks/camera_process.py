@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,27 +23,27 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
-from topreward_ros.nodes.camera_gate import GatedCallbackGroup
-from topreward_ros.nodes.middleware import apply_image_profile
-from topreward_ros.nodes.qos import CAMERA
-from topreward_ros.scoring.score import Score, Scorer
+from topreward_ros.nodes.common.middleware import apply_image_profile
+from topreward_ros.nodes.common.qos import QOS_CAMERA
+from topreward_ros.nodes.reward.subscription_gate import GatedCallbackGroup
+from topreward_ros.scoring.score import Episode, Identity, Score, Scorer
 
 REPORT_EVERY = 10  # images
 
 
-class InstantScorer:
+class InstantScorer(Scorer):
     """Knows the score without looking."""
 
-    path = 'no model'
+    identity = Identity('no model', '', '', '')
 
-    def start(self, tasks: Any) -> InstantEpisode:
+    def start(self, tasks: str | Sequence[str]) -> InstantEpisode:
         return InstantEpisode()
 
     def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
         pass
 
 
-class InstantEpisode:
+class InstantEpisode(Episode):
     """Counts its frames."""
 
     frames = 0
@@ -50,21 +51,15 @@ class InstantEpisode:
     def append(self, frame: np.ndarray, time: float) -> None:
         self.frames += 1
 
-    def score(self) -> Score:
-        return Score(-10.0, -0.1, self.frames)
-
     def scores(self) -> tuple[Score, ...]:
-        return (self.score(),)
+        return (Score(self.frames, -10.0, -0.1),)
 
     def thin(self) -> None:
         self.frames //= 2
 
-    def close(self) -> None:
-        pass
-
 
 def camera() -> int:
-    from topreward_ros.nodes import video_publisher
+    from topreward_ros.nodes.cameras import video_publisher
 
     message = video_publisher.VideoPublisher._message
     count = 0
@@ -84,7 +79,7 @@ def empty() -> int:
     apply_image_profile()
     rclpy.init()
     node = rclpy.create_node('empty')
-    node.create_subscription(Image, 'image', _ignore, CAMERA)
+    node.create_subscription(Image, 'image', _ignore, QOS_CAMERA)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     print('ready', flush=True)
@@ -98,23 +93,16 @@ def _ignore(_message: Image) -> None:
 
 
 def node() -> int:
-    from topreward_ros.nodes import reward_node
+    from topreward_ros.nodes.reward import node as reward_node
 
-    reward_node._make_scorer = _make_scorer
+    reward_node.load_fitting_scorer = lambda *_: InstantScorer()
     return reward_node.main()
 
 
 def real_node() -> int:
-    from topreward_ros.nodes import reward_node
+    from topreward_ros.nodes.reward import node as reward_node
 
     return reward_node.main()
-
-
-def _make_scorer(settings: Any) -> tuple[Scorer, Any]:
-    from topreward_ros.nodes.reward_node import LoadedModel
-    from topreward_ros.scoring.identity import Identity
-
-    return InstantScorer(), LoadedModel('no model', Identity('', '', '', ''))
 
 
 def open_gate() -> int:

@@ -23,13 +23,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.scoring.curve import anchors, curve
-from topreward_ros.scoring.recompute import RecomputeScorer
+from benchmarks.machine import count, show_facts, write_json
+from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from topreward_ros.scoring.clip_curve import anchors, curve
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Scorer
-from topreward_ros.scoring.streaming import StreamingScorer
-
-from .machine import count, show_facts, write_json
-from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
 
 KINDS = ('anchored', 'dense')
 
@@ -72,7 +71,7 @@ def _measure(
         rows = curve(scorer, clip, times, TASK, wanted)
         synchronize()
         taken[name] = time.perf_counter() - began
-        scores.append(np.array([row[0].log_prob for row in rows]))
+        scores.append(np.array([row[0].value for row in rows]))
     return {**taken, 'difference': float(np.abs(scores[0] - scores[1]).max())}
 
 

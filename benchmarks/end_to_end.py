@@ -24,10 +24,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.live_processes import (
+    RATE,
+    Listener,
+    counts,
+    draw_clip,
+    listening,
+    ros_facts,
+    started,
+    wait,
+)
+from benchmarks.machine import machine, show_facts, size, write_json
 from topreward_ros.demo.model import FOLDER
-
-from .live_processes import RATE, Listener, counts, draw_clip, listening, ros_facts, started, wait
-from .machine import machine, show_facts, size, write_json
 
 TASK = 'Put the red block on the plate.'
 PERCENTILES = {'p50': 50, 'p90': 90, 'p99': 99, 'most': 100}

@@ -25,11 +25,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.streaming import StreamingScorer
-
-from .machine import count, show_facts, write_json
-from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from benchmarks.machine import count, show_facts, write_json
+from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def main() -> None:
     scorer.warm_up(options.size[1], options.size[0], max(options.lengths))
     told = {
         **facts(checkpoint, options),
-        'steps': scorer.path,
+        'steps': scorer.mode,
         'memory bandwidth': f'{rates.bandwidth / 1e9:.1f} GB/s',
         'matrix rate': f'{rates.operations / 1e12:.3f} TFLOP/s',
     }

@@ -25,8 +25,8 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.msg import Progress
-from topreward_ros.nodes.middleware import apply_image_profile
-from topreward_ros.nodes.qos import RESULT
+from topreward_ros.nodes.common.middleware import apply_image_profile
+from topreward_ros.nodes.common.qos import QOS_RESULT
 
 RATE = 30.0  # of the camera [1/s]
 IMAGES = 15  # in the clip, which is played over and over
@@ -44,8 +44,8 @@ class Listener(Node):
         self._executor.add_node(self)
         self.latencies: list[float] = []
         self.health: list[tuple[float, dict[str, str]]] = []
-        self.create_subscription(Progress, '/topreward/progress', self._on_progress, RESULT)
-        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_health, RESULT)
+        self.create_subscription(Progress, '/topreward/progress', self._on_progress, QOS_RESULT)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_health, QOS_RESULT)
 
     def forget(self) -> None:
         self.latencies.clear()

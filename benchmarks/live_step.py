@@ -30,13 +30,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.scoring.recompute import RecomputeScorer
+from benchmarks.machine import count, show_facts, write_json
+from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from benchmarks.published_recipe import published_recipes
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Episode, Score, Scorer
-from topreward_ros.scoring.streaming import StreamingScorer
-
-from .machine import count, show_facts, write_json
-from .models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
-from .published_recipe import published_recipes
 
 Figures = dict[tuple[str, int], list[float]]  # by scorer and length, one per walk
 
@@ -63,7 +62,7 @@ class Measured:
         self.seconds[name, n].append(time.perf_counter() - began)
         if torch.cuda.is_initialized():
             self.memory[name, n].append(torch.cuda.max_memory_allocated() - at_rest)
-        self.scores[name, n].append(score.log_prob)
+        self.scores[name, n].append(score.value)
         return score
 
     def difference(self, length: int) -> float:
@@ -88,7 +87,7 @@ def main() -> None:
     told = {
         **facts(checkpoint, options),
         'repeats': str(options.repeats),
-        'streaming': streaming.path,
+        'streaming': streaming.mode,
         'cache': f'{cache / 1024:.1f} KiB a token',
         'published recipes': missing or 'measured',
     }

@@ -20,11 +20,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.scoring.memory import memory_in_use
-from topreward_ros.scoring.streaming import StreamingScorer
-
-from .machine import count, show_facts, write_json
-from .models import FPS, TASK, add_model_arguments, facts, frames, load
+from benchmarks.machine import count, show_facts, write_json
+from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load
+from topreward_ros.scoring.loading.memory import memory_in_use
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     checkpoint = load(options)
     scorer = StreamingScorer(checkpoint)
     _, where = memory_in_use()
-    told = {**facts(checkpoint, options), 'steps': scorer.path, 'memory': where}
+    told = {**facts(checkpoint, options), 'steps': scorer.mode, 'memory': where}
     random = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for number in track(range(1, options.episodes + 1), 'episodes', console=Console(stderr=True)):

@@ -17,12 +17,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.machine import machine, size
 from topreward_ros.demo.checkpoint_files import new_model
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.demo.random_checkpoint import SHAPES, random_checkpoint
-from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
-
-from .machine import machine, size
+from topreward_ros.scoring.loading.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    torch_device,
+    torch_dtype,
+)
+from topreward_ros.scoring.loading.options import LoadOptions
 
 TASK = 'Move the orange square into the blue ring.'
 FPS = 2.0
@@ -73,21 +78,21 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load(options: argparse.Namespace) -> Checkpoint:
     """The checkpoint that the options name."""
-    how = LoadOptions(device=options.device, dtype=options.dtype)
-    if options.model or options.shape in SHAPES:
-        return load_checkpoint(options.model or str(random_checkpoint(options.shape)), how)
-    return _random_model(options.shape, how)
+    model, how = options.model, {'device': options.device, 'dtype': options.dtype}
+    if not model and options.shape in PUBLISHED:
+        return _random_model(LoadOptions(options.shape, **how))
+    return load_checkpoint(LoadOptions(model or str(random_checkpoint(options.shape)), **how))
 
 
-def _random_model(shape: str, how: LoadOptions) -> Checkpoint:
+def _random_model(options: LoadOptions) -> Checkpoint:
     """Random weights (normal, 0.02) made where they shall be: they need not go through a disk."""
-    began, device = time.monotonic(), how.torch_device()
+    began, device = time.monotonic(), torch_device(options.device)
     folder = Path(tempfile.mkdtemp(prefix='topreward-'))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with _made_on(device, how.torch_dtype(device)):
+    with _made_on(device, torch_dtype(options.dtype, device)):
         torch.manual_seed(0)
-        model = new_model(folder, PUBLISHED[shape]).eval().requires_grad_(False)
-    return Checkpoint(shape, folder, model, time.monotonic() - began)
+        model = new_model(folder, PUBLISHED[options.model]).eval().requires_grad_(False)
+    return Checkpoint(options, folder, model, time.monotonic() - began)
 
 
 @contextlib.contextmanager

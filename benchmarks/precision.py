@@ -20,15 +20,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from topreward_ros.demo.drawing import Camera
-from topreward_ros.demo.scene import Episode as WorldEpisode
-from topreward_ros.scoring.checkpoint import DTYPES, Checkpoint
-from topreward_ros.scoring.recompute import RecomputeScorer
+from benchmarks.machine import count, show_facts, write_json
+from benchmarks.models import FPS, add_model_arguments, facts, load
+from topreward_ros.demo.drawing import SceneRenderer
+from topreward_ros.demo.scene import SceneEpisode as WorldEpisode
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, torch_dtype
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Scorer
-from topreward_ros.scoring.streaming import StreamingScorer
-
-from .machine import count, show_facts, write_json
-from .models import FPS, add_model_arguments, facts, load
 
 KINDS: dict[str, Callable[[Checkpoint], Scorer]] = {
     'streaming': StreamingScorer,
@@ -43,7 +42,7 @@ def main() -> None:
     told = {**facts(checkpoint, options), 'dtype': options.dtype, 'prefixes': str(options.prefixes)}
     reference = _scores('reference', RecomputeScorer(checkpoint), options)
     for weights in checkpoint.model.parameters():  # the same ones, rounded; no buffers
-        weights.data = weights.data.to(DTYPES[options.dtype])
+        weights.data = weights.data.to(torch_dtype(options.dtype, weights.device))
     rows = [
         _row(name, _scores(name, kind(checkpoint), options), reference)
         for name, kind in KINDS.items()
@@ -61,14 +60,14 @@ def _scores(name: str, scorer: Scorer, options: argparse.Namespace) -> np.ndarra
         attempt = scorer.start(episode.task.say())
         for k, image in enumerate(_clip(episode, options)):
             attempt.append(image, k / FPS)
-            values.append(attempt.score().log_prob)
+            values.append(attempt.score().value)
         attempt.close()
     return np.array(values[: options.prefixes])
 
 
 def _clip(episode: WorldEpisode, options: argparse.Namespace) -> Iterator[np.ndarray]:
     width, height = options.size
-    camera = Camera(height, width, episode.appearance)
+    camera = SceneRenderer(height, width, episode.appearance)
     for time in episode.times(options.frames):
         yield camera.take(episode.state(float(time)))
 

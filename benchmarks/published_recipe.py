@@ -8,45 +8,49 @@ LeRobot's own package is measured beside it where it is installed (it needs Pyth
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.questions import TOPREWARD
-from topreward_ros.scoring.score import Score, take_steps
+from benchmarks.models import FPS
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.loading.fingerprint import identity_of
+from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD
+from topreward_ros.scoring.score import Episode, Identity, Score, Scorer
 
-from .models import FPS
 
-
-class _WholeClips:
+class _WholeClips(Scorer):
     """A scorer of one task that keeps nothing from one score to the next."""
 
-    path: str
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+
+    @property
+    def identity(self) -> Identity:
+        return identity_of(self._checkpoint, type(self).__name__)
 
     def start(self, tasks: str | Sequence[str]) -> PublishedEpisode:
         return PublishedEpisode(self, tasks if isinstance(tasks, str) else tasks[0])
 
-    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        take_steps(self, height, width, 2)
-
+    @abstractmethod
     def score(self, frames: list[np.ndarray], task: str) -> Score:
         """The score of these frames; subclasses have their ways."""
-        raise NotImplementedError
 
 
 class PublishedRecipe(_WholeClips):
     """By the processor and the model as they come."""
 
-    path = 'the whole clip through processor and model for each score'
+    mode = 'the whole clip through processor and model for each score'
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Raises ImportError or RuntimeError where the processor's libraries are missing."""
         import torchvision  # noqa: F401 - says what is missing more plainly than AutoProcessor
         from transformers import AutoProcessor
 
+        super().__init__(checkpoint)
         self.model = checkpoint.model
         self.processor = AutoProcessor.from_pretrained(
             checkpoint.folder, trust_remote_code=False, local_files_only=True
@@ -80,13 +84,13 @@ class PublishedRecipe(_WholeClips):
         log_probs = torch.log_softmax(logits, dim=-1)
         (false,) = self.processor.tokenizer(TOPREWARD.false)['input_ids']
         true = inputs['input_ids'][0, -1]
-        return Score(float(log_probs[true]), float(log_probs[false]), len(frames))
+        return Score(len(frames), float(log_probs[true]), float(log_probs[false]))
 
 
 class LeRobotPackage(_WholeClips):
     """The same by LeRobot's own model and encoder, on the weights that are loaded already."""
 
-    path = 'lerobot.rewards.topreward, for each score'
+    mode = 'lerobot.rewards.topreward, for each score'
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Raises ImportError or RuntimeError where LeRobot is not installed."""
@@ -95,6 +99,7 @@ class LeRobotPackage(_WholeClips):
         from lerobot.rewards.topreward.modeling_topreward import TOPRewardModel
         from lerobot.rewards.topreward.processor_topreward import TOPRewardEncoderProcessorStep
 
+        super().__init__(checkpoint)
         folder, self._device = str(checkpoint.folder), checkpoint.model.device
         self._keys = TransitionKey
         self._model = TOPRewardModel(TOPRewardConfig(vlm_name=folder, device='cpu'))
@@ -114,12 +119,10 @@ class LeRobotPackage(_WholeClips):
             key: value.to(self._device) if isinstance(value, torch.Tensor) else value
             for key, value in encoded.items()
         }
-        return Score(
-            float(self._model.compute_log_probability(batch)[0]), float('nan'), len(frames)
-        )
+        return Score(len(frames), float(self._model.compute_log_probability(batch)[0]))
 
 
-class PublishedEpisode:
+class PublishedEpisode(Episode):
     """The frames so far."""
 
     def __init__(self, recipe: _WholeClips, task: str) -> None:
@@ -134,11 +137,8 @@ class PublishedEpisode:
     def append(self, frame: np.ndarray, time: float) -> None:
         self._images.append(frame)
 
-    def score(self) -> Score:
-        return self._recipe.score(self._images, self._task)
-
     def scores(self) -> tuple[Score, ...]:
-        return (self.score(),)
+        return (self._recipe.score(self._images, self._task),)
 
     def thin(self) -> None:
         raise NotImplementedError('the published recipe has no bound on the length')

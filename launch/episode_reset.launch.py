@@ -10,7 +10,7 @@ from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch_ros.actions import LifecycleNode
 
-from topreward_ros.launching import AS_PARAMS_FILE, brought_up, given, parameter_file
+from topreward_ros.nodes.common.launching import AS_PARAMS_FILE, brought_up, given, parameter_file
 from topreward_ros.share import share_directory
 
 # Arguments that override the parameter of the same name, with its type.

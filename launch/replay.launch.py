@@ -19,11 +19,11 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
 
-from topreward_ros.launching import AS_PARAMS_FILE
-from topreward_ros.nodes.middleware import image_profile_environment
-from topreward_ros.offline.bags.episodes import TASK_TOPIC
-from topreward_ros.offline.bags.message_types import COMPRESSED_IMAGE
-from topreward_ros.offline.bags.reader import Bag
+from topreward_ros.nodes.common.launching import AS_PARAMS_FILE
+from topreward_ros.nodes.common.middleware import image_profile_environment
+from topreward_ros.recordings.bags.episodes import TASK_TOPIC
+from topreward_ros.recordings.bags.message_types import COMPRESSED_IMAGE
+from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.share import share_directory
 
 DISCOVERY = 2.0  # from the player's start to its first message, so that it is heard [s]

@@ -17,10 +17,9 @@ os.environ.setdefault('HF_DEACTIVATE_ASYNC_LOAD', '1')
 import pytest
 import torch
 
+from test import torchvision_anywhere
 from topreward_ros.demo.random_checkpoint import write_random_checkpoint
-from topreward_ros.scoring.checkpoint import Checkpoint, load_checkpoint
-
-from . import torchvision_anywhere
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
 
 torchvision_anywhere.install()
 os.environ.setdefault('HF_HUB_OFFLINE', '1')

@@ -1,61 +1,189 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Imports point one way."""
+"""Imports point one way, for the whole package, and no two files need each other.
+
+An import is also what is named as text: a module that is imported when it is needed, or started as
+a process of its own.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / 'topreward_ros'
+CHECKOUT = Path(__file__).parents[1]
+PACKAGE = CHECKOUT / 'topreward_ros'
 ROS = ('rclpy', 'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs', 'lifecycle_msgs')
-# What the modules of a folder may import from the other folders of the package
-MAY_IMPORT = {
-    'scoring': set(),
-    'reward': set(),
-    'offline': {'scoring', 'reward', 'demo', 'share'},
-    'demo': {'scoring'},
-    'nodes': {'scoring', 'reward', 'offline', 'demo', 'msg', 'share'},
+BASE = {'errors', 'files', 'share', 'lazy_exports'}
+# What the modules of a room may import from the other rooms of the package
+MAY_IMPORT: dict[str, set[str]] = {
+    'errors': set(),
+    'share': set(),
+    'lazy_exports': set(),
+    'files': {'errors'},
+    'scoring': BASE,
+    'reward': {'lazy_exports'},
+    'demo': {'scoring', *BASE},
+    'recordings': {'scoring', 'reward', 'demo', *BASE},
+    'results': {'scoring', 'reward', 'demo', 'recordings', *BASE},
+    'nodes': {'scoring', 'reward', 'demo', 'recordings', 'results', 'msg', *BASE},
+    'commands': {'scoring', 'reward', 'demo', 'recordings', 'results', 'nodes', *BASE},
 }
+MODULE = re.compile(r'topreward_ros(?:\.[a-z0-9_]+)+')
 
 
-def imported(file: Path) -> set[str]:
-    """Absolute names of all modules that a file imports, wherever in it."""
+def imported(file: Path, text: str | None = None) -> set[str]:
+    """Absolute names of all modules that a file imports or names, wherever in it."""
     package = ['topreward_ros', *file.relative_to(PACKAGE).parts[:-1]]
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
+    names: set[str] = set()
+    tree = ast.parse(file.read_text(encoding='utf-8') if text is None else text)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else []
             stem = '.'.join([*base, *([node.module] if node.module else [])])
-            names |= {stem} if node.module else {f'{stem}.{alias.name}' for alias in node.names}
+            names |= {stem, *(f'{stem}.{alias.name}' for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # Not prose: a text that is a module's name, or begins with one
+            names |= {match[0] for match in [MODULE.match(node.value)] if match}
     return names
 
 
-@pytest.mark.parametrize('folder', MAY_IMPORT)
-def test_imports_point_one_way(folder: str) -> None:
-    for file in (PACKAGE / folder).rglob('*.py'):
-        for name in imported(file):
-            top, _, rest = name.partition('.')
-            if top == 'topreward_ros':
-                other = rest.partition('.')[0]
-                assert other in {*MAY_IMPORT[folder], folder}, f'{file} imports {name}'
-            if folder != 'nodes':
-                assert top not in ROS, f'{file} imports {name}'
-            if folder == 'reward':
-                stdlib = top in sys.stdlib_module_names
-                assert stdlib or top in ('numpy', 'topreward_ros'), f'{file} imports {name}'
+def rooms(names: set[str]) -> set[str]:
+    parts = [name.split('.') for name in names]
+    return {part[1] for part in parts if part[0] == 'topreward_ros' and len(part) > 1}
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(CHECKOUT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def files() -> list[Path]:
+    return sorted(file for file in PACKAGE.rglob('*.py') if file != PACKAGE / '__init__.py')
+
+
+def test_every_room_is_known() -> None:
+    assert {module_of(file).split('.')[1] for file in files()} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize('room', MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    members = [file for file in files() if module_of(file).split('.')[1] == room]
+    known = MAY_IMPORT.keys() | {'msg'}
+    for file in members:
+        names = imported(file)
+        others = rooms(names) & known - {room}
+        assert others <= MAY_IMPORT[room], f'{file} imports {others - MAY_IMPORT[room]}'
+        tops = {name.partition('.')[0] for name in names}
+        if room != 'nodes':
+            assert not tops & set(ROS), f'{file} imports {tops & set(ROS)}'
+        if room == 'reward':
+            foreign = {top for top in tops if top not in sys.stdlib_module_names}
+            assert foreign <= {'numpy', 'topreward_ros'}, f'{file} imports {foreign}'
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Every group of modules that reach each other (Tarjan's strongly connected components)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in graph[name]:
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            cut = stack.index(name)
+            group, stack[cut:] = stack[cut:], []
+            if len(group) > 1 or name in graph[name]:
+                found.append(sorted(group))
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return found
+
+
+def import_graph() -> dict[str, set[str]]:
+    known = {module_of(file): file for file in files()}
+    # What a package exports lazily, it does not need to be imported itself.
+    lazy = {module_of(file) for file in files() if file.name == '__init__.py'}
+    return {
+        name: set() if name in lazy else (imported(file) & known.keys()) - {name}
+        for name, file in known.items()
+    }
+
+
+def test_no_two_files_need_each_other() -> None:
+    assert circles(import_graph()) == []
+
+
+def test_the_checks_can_fail() -> None:
+    file = PACKAGE / 'reward' / 'live.py'
+    text = "from ..scoring import score\ncommand = ['-m', 'topreward_ros.commands.main']\n"
+    assert rooms(imported(file, text)) == {'scoring', 'commands'}
+    assert rooms(imported(file, "f'topreward_ros.nodes.{name}'")) == {'nodes'}
+    assert circles({'a': {'b'}, 'b': {'c'}, 'c': {'a'}, 'd': {'a'}}) == [['a', 'b', 'c']]
+
+
+def run(code: str) -> None:
+    subprocess.run([sys.executable, '-c', code], check=True, cwd='/')
 
 
 def test_scoring_and_reward_run_without_ros_and_torchvision() -> None:
-    code = (
+    run(
         'import sys; sys.modules.update(rclpy=None, torchvision=None)\n'
-        'import topreward_ros.scoring.factory, topreward_ros.reward.live, topreward_ros.cli\n'
+        'import topreward_ros.scoring.families, topreward_ros.reward.live\n'
+        'import topreward_ros.commands.main\n'
         "assert 'topreward_ros.msg' not in sys.modules"
     )
-    subprocess.run([sys.executable, '-c', code], check=True, cwd='/')
+
+
+HEAVY = (
+    "loaded = {'torch', 'transformers', 'matplotlib'} & set(sys.modules); assert not loaded, loaded"
+)
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        'import topreward_ros.nodes.reward.node',
+        'import topreward_ros.nodes.reset.node',
+        'import topreward_ros.nodes.cameras.video_publisher',
+        'import topreward_ros.scoring, topreward_ros.reward, topreward_ros.recordings',
+        'from topreward_ros.scoring import LoadOptions, Sampling, curve, load_scorer',
+        'from topreward_ros.commands.main import make_parser\n'
+        "make_parser().parse_args(['run', '--camera', 'a', '--set', 'fps=4'])",
+        'from topreward_ros.commands.main import make_parser; make_parser().format_help()',
+    ],
+)
+def test_starting_needs_no_model_library(code: str) -> None:
+    if 'nodes' in code:
+        pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    run(f'import sys\n{code}\n{HEAVY}')
+
+
+@pytest.mark.parametrize('room', ['scoring', 'reward', 'recordings'])
+def test_what_is_exported_is_there(room: str) -> None:
+    run(
+        f'import topreward_ros.{room} as room\n'
+        'missing = [name for name in room.__all__ if not hasattr(room, name)]\n'
+        'assert room.__all__ and not missing, missing\n'
+        f'from topreward_ros.{room} import *\n'
+        # However it is imported first: no submodule may stand in for a name
+        'import types\n'
+        'assert not [n for n in room.__all__ if isinstance(getattr(room, n), types.ModuleType)]'
+    )

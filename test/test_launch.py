@@ -24,8 +24,8 @@ from launch_ros.actions import LifecycleNode
 from launch_ros.events.lifecycle import StateTransition
 from lifecycle_msgs.msg import Transition, TransitionEvent
 
-from topreward_ros.offline.bags.errors import BagError
-from topreward_ros.offline.film import write_image_bag
+from topreward_ros.recordings.bags.errors import BagError
+from topreward_ros.results.video import write_image_bag
 from topreward_ros.share import share_directory
 
 CONFIG = share_directory() / 'config'
@@ -376,16 +376,16 @@ def test_the_real_reward_node_is_configured_and_activated(
 def test_the_real_reset_node_is_configured_and_activated(tmp_path: Path) -> None:
     log_file = tmp_path / 'episodes.csv'
     arguments = ['params_file:=so100', 'reward_node:=judge', f'log_file:={log_file}']
-    complaint = 'nobody offers /left/judge/start_episode'  # only when active
+    problem = 'service /left/judge/start_episode is not available'  # only when active
     said = launched(
         'episode_reset',
         tmp_path,
         *arguments,
         'episode_time:=20',
         'namespace:=/left',
-        until=complaint,
+        until=problem,
     )
-    assert f'home_motion resets; log: {log_file}, 0 episodes' in said and complaint in said
+    assert f'home_motion resets; log: {log_file}, 0 episodes' in said and problem in said
     assert '[left.episode_reset]' in said and 'finished cleanly' in said and 'SIGTERM' not in said
 
 

@@ -19,9 +19,11 @@ import torch.nn.functional as F
 from transformers import AttentionInterface
 
 from topreward_ros.demo.model import SIDE
-from topreward_ros.scoring.prompt import PromptLayout, Segment, text_positions
-from topreward_ros.scoring.video import Block, Geometry
-from topreward_ros.scoring.vision_tower import VisionTower
+from topreward_ros.scoring.engine.geometry import Geometry
+from topreward_ros.scoring.engine.prompt import Segment, text_positions
+from topreward_ros.scoring.engine.video import Block
+from topreward_ros.scoring.engine.vision_tower import VisionTower
+from topreward_ros.scoring.reward_models.topreward.layout import PromptLayout
 
 Span = tuple[int, int]
 THINKING_LAYER = 2  # the rest of the layers is left to make a number of what it has seen

@@ -16,18 +16,12 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from topreward_ros.demo.drawing import Camera
+from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.model import LEAST, MOST, SIDE
-from topreward_ros.demo.scene import (
-    BESIDE,
-    Episode,
-    Point,
-    State,
-    goal_distance,
-    relative_progress,
-)
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.demo.table import BESIDE, Point, State, goal_distance, relative_progress
 from topreward_ros.demo.tasks import COLOURS, PLACES, Task, known_tasks
-from topreward_ros.scoring.video import fit
+from topreward_ros.scoring.engine.video import fit
 
 THINGS = (*COLOURS, *PLACES, 'gripper')
 FRAMES = 20
@@ -86,9 +80,9 @@ def make_pool(episodes: int, scrambled: int, seed: int, processes: int) -> Pool:
 def _render(clip: tuple[int, bool]) -> tuple[np.ndarray, np.ndarray, Task]:
     seed, scrambled = clip
     random = np.random.default_rng(seed)
-    episode = Episode(seed, str(random.choice(list(KINDS), p=list(KINDS.values()))))
+    episode = SceneEpisode(seed, str(random.choice(list(KINDS), p=list(KINDS.values()))))
     side = int(random.integers(*CAMERA_SIDES))
-    camera = Camera(side, side, episode.appearance, noise=float(random.uniform(0, 4)))
+    camera = SceneRenderer(side, side, episode.appearance, noise=float(random.uniform(0, 4)))
     states = [
         _scramble(random, episode.start) if scrambled else episode.state(time)
         for time in episode.times(FRAMES)

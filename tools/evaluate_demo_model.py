@@ -18,18 +18,13 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from topreward_ros.demo.drawing import SENSOR_NOISE, Camera
+from topreward_ros.demo.drawing import SENSOR_NOISE, SceneRenderer
 from topreward_ros.demo.model import FOLDER
-from topreward_ros.demo.scene import KINDS, Episode, others
-from topreward_ros.demo.tasks import (
-    UNASKED,
-    UNREAD_WORDINGS,
-    WORDINGS,
-    Task,
-    known_tasks,
-)
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.demo.table import others
+from topreward_ros.demo.tasks import KINDS, UNASKED, UNREAD_WORDINGS, WORDINGS, Task, known_tasks
 from topreward_ros.reward.metrics import correlation, roc_auc, value_order_correlation
-from topreward_ros.scoring.factory import load_scorer
+from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.score import Scorer
 
 FIRST_SEED = 100_000
@@ -77,21 +72,25 @@ class Evaluation:
         self._scorer = scorer
 
     def curves(
-        self, episode: Episode, look: Look, tasks: Sequence[Task], times: np.ndarray | None = None
+        self,
+        episode: SceneEpisode,
+        look: Look,
+        tasks: Sequence[Task],
+        times: np.ndarray | None = None,
     ) -> np.ndarray:
         """log P("True") of every prefix and task, (frames, tasks); times [s] of the frames."""
         words = look.wording or WORDINGS[episode.seed % len(WORDINGS)]
-        camera = Camera(look.height, look.width, episode.appearance, look.noise)
+        camera = SceneRenderer(look.height, look.width, episode.appearance, look.noise)
         times = episode.times(look.frames) if times is None else times
         attempt = self._scorer.start([task.say(words) for task in tasks])
         rows = []
         for time in times:
             attempt.append(camera.take(episode.state(float(time))), float(time))
-            rows.append([score.log_prob for score in attempt.scores()])
+            rows.append([score.value for score in attempt.scores()])
         attempt.close()
         return np.array(rows)
 
-    def successes(self, look: Look, episodes: Sequence[Episode], name: str) -> list[Figure]:
+    def successes(self, look: Look, episodes: Sequence[SceneEpisode], name: str) -> list[Figure]:
         """Order, correlation and error of these episodes, without any demands."""
         agreements, finals = [], []
         for episode in track(episodes, name):
@@ -115,15 +114,15 @@ def agreement(curve: np.ndarray, truth: np.ndarray) -> tuple[float, float, float
     return value_order_correlation(curve), correlation(told, truth), error
 
 
-def _truth(episode: Episode, frames: int) -> np.ndarray:
+def _truth(episode: SceneEpisode, frames: int) -> np.ndarray:
     return np.array([episode.progress(float(time)) for time in episode.times(frames)])
 
 
 def _episodes(
     kind: str, count: int, tasks: Sequence[Task], first: int = FIRST_SEED
-) -> list[Episode]:
+) -> list[SceneEpisode]:
     seeds = range(first, first + count)
-    return [Episode(seed, kind, tasks[k % len(tasks)]) for k, seed in enumerate(seeds)]
+    return [SceneEpisode(seed, kind, tasks[k % len(tasks)]) for k, seed in enumerate(seeds)]
 
 
 def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> list[Figure]:
@@ -203,10 +202,10 @@ def _static(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> lis
     return moves
 
 
-class _Frozen(Episode):
+class _Frozen(SceneEpisode):
     """One moment of an episode, for ever."""
 
-    def __init__(self, episode: Episode, moment: float) -> None:
+    def __init__(self, episode: SceneEpisode, moment: float) -> None:
         self.__dict__.update(episode.__dict__)
         self._state = episode.state(moment)
 
@@ -252,8 +251,8 @@ def main() -> int:
     parser.add_argument('--card', action='store_true', help='write the table into its model card')
     options = parser.parse_args()
     torch.set_num_threads(1)  # such a small model has no work for more
-    scorer, checkpoint = load_scorer(str(options.folder))
-    print(checkpoint.summary())
+    scorer = load_scorer(str(options.folder))
+    print(scorer.summary)
     evaluation = Evaluation(scorer)
     onto = held_out(evaluation, options.episodes, [t for t in known_tasks() if not t.is_relational])
     beside = held_out(evaluation, options.episodes, [t for t in known_tasks() if t.is_relational])

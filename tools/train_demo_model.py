@@ -32,16 +32,10 @@ from demo_pool import FRAMES, THINGS, Pool, make_pool
 
 from topreward_ros.demo.checkpoint_files import new_model, save_weights, whole_folder
 from topreward_ros.demo.model import PATCH, SHAPE, SIDE
-from topreward_ros.demo.tasks import (
-    MORE_WORDINGS,
-    UNREAD_WORDINGS,
-    WORDINGS,
-    Task,
-    all_tasks,
-)
-from topreward_ros.scoring.prompt import PromptLayout, PromptTokens
-from topreward_ros.scoring.questions import TOPREWARD
-from topreward_ros.scoring.video import Geometry
+from topreward_ros.demo.tasks import MORE_WORDINGS, UNREAD_WORDINGS, WORDINGS, Task, all_tasks
+from topreward_ros.scoring.engine.geometry import Geometry
+from topreward_ros.scoring.engine.prompt import PromptTokens
+from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout
 
 READ_WORDINGS = (*WORDINGS, *MORE_WORDINGS)
 RATES = (1.0, 2.0, 4.0, 5.0, 10.0)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from topreward_ros.nodes.parameter_table import descriptions
-from topreward_ros.nodes.reset_settings import ResetSettings
-from topreward_ros.nodes.settings import Settings
+from topreward_ros.nodes.common.parameter_table import descriptions
+from topreward_ros.nodes.reset.settings import ResetSettings
+from topreward_ros.nodes.reward.settings import RewardSettings
 
-NODES = {'topreward': ('reward', Settings), 'episode_reset': ('episode reset', ResetSettings)}
+NODES = {'topreward': ('reward', RewardSettings), 'episode_reset': ('episode reset', ResetSettings)}
 
 HEADER = """\
 # Copyright 2026 The topreward_ros authors

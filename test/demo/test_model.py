@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from tools.evaluate_demo_model import Evaluation, Look
-from topreward_ros.demo.drawing import Camera
+from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.model import FOLDER
-from topreward_ros.demo.scene import Episode, others
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.demo.table import others
 from topreward_ros.demo.tasks import known_tasks
 from topreward_ros.reward.metrics import roc_auc, value_order_correlation
-from topreward_ros.scoring.checkpoint import Checkpoint, load_checkpoint
-from topreward_ros.scoring.recompute import RecomputeScorer
-from topreward_ros.scoring.streaming import StreamingScorer
+from topreward_ros.scoring.engine.geometry import geometry_of
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 SEEDS = range(90_000, 90_008)
 
@@ -42,14 +44,14 @@ def test_it_is_small_and_described() -> None:
 
 
 def test_frames_are_shrunk_to_what_it_was_trained_on(demo_model: Checkpoint) -> None:
-    geometry = demo_model.geometry()
+    geometry = geometry_of(demo_model)
     for side in (96, 240, 470, 480, 1080):
         assert geometry.fit_size(side, side) == (64, 64)
 
 
 def test_the_stream_equals_the_recompute(demo_model: Checkpoint) -> None:
-    episode = Episode(SEEDS[0], 'success', known_tasks()[0])
-    camera = Camera(240, 240, episode.appearance)
+    episode = SceneEpisode(SEEDS[0], 'success', known_tasks()[0])
+    camera = SceneRenderer(240, 240, episode.appearance)
     stream, recompute = (
         kind(demo_model).start(episode.task.say()) for kind in (StreamingScorer, RecomputeScorer)
     )
@@ -68,7 +70,7 @@ def test_it_tells_success_from_failure(evaluation: Evaluation) -> None:
     orders, errors = [], []
     for k, seed in enumerate(SEEDS):
         for kind in ('success', ('short', 'undone', 'wrong_object', 'wrong_target')[k % 4]):
-            episode = Episode(seed, kind, known[(7 * k) % len(known)])
+            episode = SceneEpisode(seed, kind, known[(7 * k) % len(known)])
             curve = evaluation.curves(episode, Look(), [episode.task])[:, 0]
             last[episode.is_success].append(float(curve[-3:].mean()))
             if episode.is_success:
@@ -83,7 +85,7 @@ def test_it_reads_the_task(evaluation: Evaluation) -> None:
     """Wrong tasks stay below 0.2 in at least 98 %, the figure that is asked of many more."""
     known, wrong = known_tasks(), []
     for k, seed in enumerate(SEEDS):
-        episode = Episode(seed, 'success', known[(7 * k) % len(known)])
+        episode = SceneEpisode(seed, 'success', known[(7 * k) % len(known)])
         tasks = [task for _, task in others(episode.task, episode.start) if task in known]
         final = np.exp(evaluation.curves(episode, Look(), [episode.task, *tasks])[-1])
         assert final[0] > 0.85 and final[0] > final[1:].max()
@@ -94,7 +96,7 @@ def test_it_reads_the_task(evaluation: Evaluation) -> None:
 def test_standing_still_is_no_progress(evaluation: Evaluation) -> None:
     """Within 0.03 of P, and half a nat; the 0.3 nat that are aimed for are not always kept."""
     for seed in SEEDS[:3]:
-        episode = Episode(seed, 'still')
+        episode = SceneEpisode(seed, 'still')
         curve = evaluation.curves(episode, Look(), [episode.task], np.arange(32) / 4)
         assert np.ptp(np.exp(curve)) < 0.03 and np.ptp(curve) < 0.5
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topreward_ros.demo.drawing import BLOCKS, Camera
-from topreward_ros.demo.scene import KINDS, Episode, others, progress
+from topreward_ros.demo.drawing import BLOCKS, SceneRenderer
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.demo.table import others, progress
 from topreward_ros.demo.tasks import (
     COLOURS,
+    KINDS,
     MORE_WORDINGS,
     PLACES,
     UNREAD_WORDINGS,
@@ -38,17 +40,17 @@ def test_what_cannot_be_asked(wrong: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_seed_is_an_episode(kind: str) -> None:
-    one, same, other = (Episode(seed, kind) for seed in (7, 7, 8))
+    one, same, other = (SceneEpisode(seed, kind) for seed in (7, 7, 8))
     assert one.task == same.task and one.start == same.start and one.seconds == same.seconds
     assert one.state(2.0) == same.state(2.0)
     assert one.start != other.start
-    image = Camera(64, 64, one.appearance).take(one.state(1.0))
-    assert np.array_equal(image, Camera(64, 64, same.appearance).take(same.state(1.0)))
+    image = SceneRenderer(64, 64, one.appearance).take(one.state(1.0))
+    assert np.array_equal(image, SceneRenderer(64, 64, same.appearance).take(same.state(1.0)))
 
 
 @pytest.mark.parametrize('seed', SEEDS)
 def test_success_rises_to_the_whole(seed: int) -> None:
-    episode = Episode(seed, 'success')
+    episode = SceneEpisode(seed, 'success')
     curve = [episode.progress(time) for time in episode.times(60)]
     assert curve[0] == 0.0 and curve[-1] > 0.97
     assert np.diff(curve).min() > -0.03  # a block may be set down a hair beside the middle
@@ -56,7 +58,7 @@ def test_success_rises_to_the_whole(seed: int) -> None:
 
 @pytest.mark.parametrize('seed', SEEDS)
 def test_failures_fail(seed: int) -> None:
-    ends = {kind: Episode(seed, kind) for kind in KINDS}
+    ends = {kind: SceneEpisode(seed, kind) for kind in KINDS}
     final = {kind: episode.progress(episode.seconds) for kind, episode in ends.items()}
     assert final['still'] == 0.0
     assert 0.1 < final['short'] < 0.7
@@ -68,7 +70,7 @@ def test_failures_fail(seed: int) -> None:
 
 @pytest.mark.parametrize('seed', SEEDS)
 def test_doing_one_task_is_no_progress_in_another(seed: int) -> None:
-    episode = Episode(seed, 'success')
+    episode = SceneEpisode(seed, 'success')
     alternatives = list(others(episode.task, episode.start))
     assert {what for what, _ in alternatives} == {'object', 'target'}
     for _, task in alternatives:
@@ -76,7 +78,7 @@ def test_doing_one_task_is_no_progress_in_another(seed: int) -> None:
 
 
 def test_progress_is_relative_to_the_beginning() -> None:
-    episode = Episode(3, 'success')
+    episode = SceneEpisode(3, 'success')
     halfway = episode.state(2.2)
     assert 0.2 < progress(episode.task, episode.start, halfway) < 0.9
     assert progress(episode.task, halfway, halfway) == 0.0
@@ -84,29 +86,29 @@ def test_progress_is_relative_to_the_beginning() -> None:
 
 def test_distractors_are_always_there() -> None:
     for seed in SEEDS:
-        start = Episode(seed).start
+        start = SceneEpisode(seed).start
         assert len(start.blocks) == 3 and len(start.places) == 4
 
 
 def test_a_task_that_is_wished_for() -> None:
     for task in (Task('purple', 'box'), Task('green', 'red')):
-        assert Episode(1, 'success', task).task == task
+        assert SceneEpisode(1, 'success', task).task == task
 
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match='expected one of success'):
-        Episode(0, 'triumph')
+        SceneEpisode(0, 'triumph')
 
 
 @pytest.mark.parametrize('size', [(16, 16), (64, 64), (480, 640), (101, 77)])
 def test_pictures_of_any_size(size: tuple[int, int]) -> None:
-    image = Camera(*size).take(Episode(0).state(1.0))
+    image = SceneRenderer(*size).take(SceneEpisode(0).state(1.0))
     assert image.shape == (*size, 3) and image.dtype == np.uint8
 
 
 def test_a_block_is_where_it_is_said_to_be() -> None:
-    episode = Episode(5, 'success')
-    camera = Camera(200, 200, episode.appearance, noise=0)
+    episode = SceneEpisode(5, 'success')
+    camera = SceneRenderer(200, 200, episode.appearance, noise=0)
     for colour, (x, y) in episode.start.blocks.items():
         seen = camera.take(episode.start)[round(200 * y), round(200 * x)].astype(int)
         nearest = min(BLOCKS, key=lambda name: np.abs(seen - BLOCKS[name]).sum())

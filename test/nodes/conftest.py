@@ -20,8 +20,8 @@ os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
 
-from topreward_ros.nodes.parameter_table import Change
-from topreward_ros.nodes.settings import DESCRIPTIONS, Settings
+from topreward_ros.nodes.common.parameter_table import Change
+from topreward_ros.nodes.reward.settings import DESCRIPTIONS, RewardSettings
 
 from .harness import Harness, NodeProcess
 
@@ -45,7 +45,7 @@ def quick(checkpoint_folder: Path) -> tuple[str, ...]:
 @pytest.fixture(scope='session')
 def defaults(checkpoint_folder: Path) -> dict[str, Any]:
     """The shared node's parameters as they were, those that can change."""
-    values = {**dataclasses.asdict(Settings()), 'model': str(checkpoint_folder), **QUICK}
+    values = {**dataclasses.asdict(RewardSettings()), 'model': str(checkpoint_folder), **QUICK}
     return {
         name: value
         for name, value in values.items()

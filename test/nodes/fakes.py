@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from topreward_ros.msg import Progress, SuccessDetected
-from topreward_ros.nodes.qos import RESULT, TASK
+from topreward_ros.nodes.common.qos import QOS_RESULT, QOS_TASK
 
 JOINTS = ('shoulder', 'elbow')
 NAMESPACE = '/stage'  # the reward node that tests share may be there too, without one
@@ -101,9 +101,9 @@ class FakeRewardNode(Node):
         self.answers_start = True
         self.delay = 0.0  # before an episode is started [s]
         self.asked = 0
-        self._progress = self.create_publisher(Progress, '~/progress', RESULT)
-        self._success = self.create_publisher(SuccessDetected, '~/success_detected', RESULT)
-        self.create_subscription(String, '~/task', lambda m: self.tasks.append(m.data), TASK)
+        self._progress = self.create_publisher(Progress, '~/progress', QOS_RESULT)
+        self._success = self.create_publisher(SuccessDetected, '~/success_detected', QOS_RESULT)
+        self.create_subscription(String, '~/task', lambda m: self.tasks.append(m.data), QOS_TASK)
         group = ReentrantCallbackGroup()
         self.create_service(Trigger, '~/start_episode', self._on_start, callback_group=group)
 

@@ -14,25 +14,27 @@ import sys
 import time
 from typing import Any
 
-from topreward_ros.nodes import reward_node
-from topreward_ros.scoring.streaming import StreamingEpisode
+from topreward_ros.nodes.reward import node as reward_node
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingEpisode
 
 FAULTS: dict[str, Any] = json.loads(os.environ['FAULTS'])
 
 
 def main() -> int:
-    make_scorer = reward_node._make_scorer
+    load_fitting_scorer = reward_node.load_fitting_scorer
     scores = StreamingEpisode.scores
     made = 0
 
-    def faulty_make_scorer(settings: Any) -> Any:
+    def faulty_load(settings: Any, calibration: Any) -> Any:
         time.sleep(FAULTS.get('load_seconds', 0))
         if 'load_error' in FAULTS:
             raise RuntimeError(FAULTS['load_error'])
         StreamingEpisode.scores = scores  # type: ignore[method-assign]
-        made_scorer = make_scorer(settings)  # which warms up by scoring: without faults
+        scorer = load_fitting_scorer(
+            settings, calibration
+        )  # which warms up by scoring: without faults
         StreamingEpisode.scores = faulty_scores  # type: ignore[method-assign]
-        return made_scorer
+        return scorer
 
     def faulty_scores(episode: StreamingEpisode) -> Any:
         nonlocal made
@@ -42,7 +44,7 @@ def main() -> int:
             raise RuntimeError('no memory left')
         return scores(episode)
 
-    reward_node._make_scorer = faulty_make_scorer
+    reward_node.load_fitting_scorer = faulty_load
     return reward_node.main()
 
 

@@ -27,7 +27,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from topreward_ros.msg import Progress, SuccessDetected
-from topreward_ros.nodes.qos import RESULT, TASK
+from topreward_ros.nodes.common.qos import QOS_RESULT, QOS_TASK
 
 SECOND = 1_000_000_000
 TASK_TEXT = 'Put the block into the cup.'
@@ -50,7 +50,7 @@ class NodeProcess:
         log: Path,
         *arguments: str,
         faults: dict[str, Any] | None = None,
-        command: Sequence[str] = ('topreward_ros.nodes.reward_node', '--ros-args'),
+        command: Sequence[str] = ('topreward_ros.nodes.reward.node', '--ros-args'),
         **environ: str,
     ) -> None:
         if faults is not None:
@@ -97,12 +97,12 @@ class Harness:
         self.successes: list[SuccessDetected] = []
         self.health: list[Any] = []
         node = self.node
-        node.create_subscription(Progress, f'{name}/progress', self.progress.append, RESULT)
+        node.create_subscription(Progress, f'{name}/progress', self.progress.append, QOS_RESULT)
         node.create_subscription(
-            SuccessDetected, f'{name}/success_detected', self.successes.append, RESULT
+            SuccessDetected, f'{name}/success_detected', self.successes.append, QOS_RESULT
         )
-        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, RESULT)
-        self.tasks = node.create_publisher(String, f'{name}/task', TASK)
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, QOS_RESULT)
+        self.tasks = node.create_publisher(String, f'{name}/task', QOS_TASK)
         self.images: Any = None
         self._clients = {
             kind: node.create_client(kind, f'{name}/{service}')

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topreward_ros.offline.calibration_file import write_calibration
+from topreward_ros.results.calibration_file import write_calibration
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.identity import identify
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 from .harness import TASK_TEXT, Harness
 
@@ -28,8 +28,8 @@ def made(checkpoint: Checkpoint) -> Calibration:
     scale = Scale(POINTS, LEVELS, -0.5, math.nan, 0.2, 1.0)
     return Calibration(
         model='tiny',
-        fingerprint=identify(checkpoint).fingerprint,
-        layout=identify(checkpoint).layout,
+        fingerprint=StreamingScorer(checkpoint).identity.fingerprint,
+        layout=StreamingScorer(checkpoint).identity.layout,
         fps=2.0,
         tasks=(TASK_TEXT,),
         successes=4,

@@ -24,11 +24,11 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from topreward_ros.nodes import episode_loop
-from topreward_ros.nodes.episode_log import EpisodeLog, EpisodeRecord
-from topreward_ros.nodes.episode_reset_node import EpisodeResetNode
-from topreward_ros.nodes.qos import TASK
-from topreward_ros.nodes.task_list import TaskList
+from topreward_ros.nodes.common.qos import QOS_TASK
+from topreward_ros.nodes.reset import episode_loop
+from topreward_ros.nodes.reset.episode_log import EpisodeLog, EpisodeRecord
+from topreward_ros.nodes.reset.node import EpisodeResetNode
+from topreward_ros.nodes.reset.task_list import TaskList
 
 from .fakes import JOINTS, NAMESPACE, FakeArm, FakeRewardNode, FakeScene
 
@@ -220,7 +220,7 @@ def test_reward_node_that_starts_nothing_at_first(stage: Stage) -> None:
 def test_it_says_when_an_episode_runs(stage: Stage) -> None:
     said: list[bool] = []
     stage.reward.create_subscription(
-        Bool, 'episode_reset/running', lambda m: said.append(m.data), TASK
+        Bool, 'episode_reset/running', lambda m: said.append(m.data), QOS_TASK
     )
     scene = stage.add(FakeScene(None))
     stage.start()
@@ -291,7 +291,7 @@ def test_a_scene_that_does_not_reset(stage: Stage, answer: bool | None, reason: 
 def test_no_scene_at_all(stage: Stage) -> None:
     stage.start()
     answer = stage.call()
-    assert not answer.success and 'nobody offers the service /stage/reset_scene' in answer.message
+    assert not answer.success and 'service /stage/reset_scene is not available' in answer.message
 
 
 # Home motions
@@ -388,7 +388,7 @@ def test_a_stop_stays_near_whatever_the_driver_says(stage: Stage) -> None:
 def test_an_interrupt_stops_the_arm(stage: Stage) -> None:
     arm = stage.add(FakeArm())
     settings = {**MOTION, 'speed': 0.1, 'autostart': True, 'log_file': str(stage.log)}
-    command = [sys.executable, '-m', 'topreward_ros.nodes.episode_reset_node', '--ros-args']
+    command = [sys.executable, '-m', 'topreward_ros.nodes.reset.node', '--ros-args']
     command += ['-r', f'__ns:={NAMESPACE}']
     for name, value in settings.items():
         command += ['-p', f'{name}:={json.dumps(value)}']
@@ -422,7 +422,7 @@ def test_names_that_are_none(stage: Stage) -> None:
 def test_the_arm_is_let_go_of_before_it_moves(stage: Stage) -> None:
     said: list[bool] = []
     stage.reward.create_subscription(
-        Bool, 'episode_reset/running', lambda m: said.append(m.data), TASK
+        Bool, 'episode_reset/running', lambda m: said.append(m.data), QOS_TASK
     )
     arm = stage.add(FakeArm())
     stage.start(**MOTION, handover_time=1.0)
@@ -460,10 +460,12 @@ def test_simulated_time_that_begins_late(stage: Stage, monkeypatch: pytest.Monke
     scene = stage.add(FakeScene())
     node = stage.start(use_sim_time=True, episode_time=5.0)
     health: list[str] = []
-    stage.until(lambda: [health.append(node._loop.health()[1]), 'has not gone on' in health[-1]][1])
+    stage.until(
+        lambda: [health.append(node._loop.health()[1]), 'has not advanced' in health[-1]][1]
+    )
     assert '/clock' in health[-1] and 'use_sim_time' in health[-1]
     simulated = SimulatedTime(stage, 1000.0, 0.1)
-    stage.until(lambda: 'has not gone on' not in node._loop.health()[1])
+    stage.until(lambda: 'has not advanced' not in node._loop.health()[1])
     stage.spin(0.5)
     assert scene.resets == 0, 'an episode of 5 s ended where time began at 1000 s'
     simulated.speed = 10.0
@@ -477,7 +479,7 @@ def test_nothing_moves_while_time_stands_still(stage: Stage) -> None:
     stage.start(**{**MOTION, 'use_sim_time': True})
     stage.spin(2.0)
     answer = stage.call()
-    assert not answer.success and '/clock has not gone on' in answer.message
+    assert not answer.success and '/clock has not advanced' in answer.message
     assert arm.commands == []
 
 

@@ -15,8 +15,8 @@ import pytest
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
 
-from topreward_ros.scoring.checkpoint import load_checkpoint
-from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.scoring.loading.checkpoint import load_checkpoint
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 
 from .harness import SECOND, TASK_TEXT, Harness
 from .test_lifecycle import AUTOSTART

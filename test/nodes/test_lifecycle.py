@@ -9,7 +9,7 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters
 
-from topreward_ros.nodes.settings import DESCRIPTIONS
+from topreward_ros.nodes.reward.settings import DESCRIPTIONS
 
 from .harness import TASK_TEXT, TRANSITIONS, Harness
 

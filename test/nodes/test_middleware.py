@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from topreward_ros.nodes.middleware import image_profile_environment
+from topreward_ros.nodes.common.middleware import image_profile_environment
 
 PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 PROFILE_BEFORE_KILTED = 'FASTRTPS_DEFAULT_PROFILES_FILE'
@@ -46,7 +46,9 @@ def test_fast_dds_by_name() -> None:
 
 
 def test_middleware_does_not_import_rclpy() -> None:
-    code = "import sys, topreward_ros.nodes.middleware as _; sys.exit('rclpy' in sys.modules)"
+    code = (
+        "import sys, topreward_ros.nodes.common.middleware as _; sys.exit('rclpy' in sys.modules)"
+    )
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, '-c', code) == 0
 
 

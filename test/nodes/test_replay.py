@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from rosgraph_msgs.msg import Clock
 
+from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.model import FOLDER
-from topreward_ros.demo.scene import Episode
-from topreward_ros.offline.bags.episodes import EpisodeOptions, bag_episodes
-from topreward_ros.offline.bags.reader import Bag, BagImage
-from topreward_ros.offline.clip_scores import Plan, score_clip
-from topreward_ros.offline.film import write_image_bag
-from topreward_ros.scoring.factory import load_scorer
-from topreward_ros.scoring.window import NANOSECONDS, Verdict
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.recordings.bags.episodes import bag_episodes
+from topreward_ros.recordings.bags.reader import Bag, BagImage
+from topreward_ros.recordings.source_options import SourceOptions
+from topreward_ros.results.video import write_image_bag
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.sampling import NANOSECONDS, Verdict
 
 from .harness import Harness, NodeProcess
 
@@ -33,7 +34,7 @@ SOON = NANOSECONDS // 50  # after an image's stamp: later than the node waits fo
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bag]:
     """Eight seconds of the small world at 10 Hz."""
-    episode = Episode(3, 'success')
+    episode = SceneEpisode(3, 'success')
     frames = list(film(episode, RATE, 96, 128))
     frames += frames[-1:] * round(RATE * SECONDS - len(frames))  # where it rests at the end
     folder = tmp_path_factory.mktemp('replay') / 'bag'
@@ -93,8 +94,8 @@ def stamp_of(message) -> int:  # type: ignore[no-untyped-def]
 
 
 def test_a_replayed_bag_is_scored_as_its_file_is(bag: Bag, node: Harness) -> None:
-    (episode,) = bag_episodes(bag, EpisodeOptions())
-    scorer, _ = load_scorer(str(FOLDER))
+    (episode,) = bag_episodes(bag, SourceOptions())
+    scorer = load_scorer(str(FOLDER))
     rows = score_clip(scorer, episode.clip, episode.task, PLAN, lambda frames, _: frames)
     expected = {round(row.time * NANOSECONDS) + episode.first_stamp: row for row in rows}
     assert len(expected) == round(SECONDS * PLAN.fps)
@@ -116,8 +117,8 @@ def test_a_replayed_bag_is_scored_as_its_file_is(bag: Bag, node: Harness) -> Non
     assert list(told) == list(expected) and len(node.progress) == len(expected)
     for stamp, row in expected.items():
         message = told[stamp]
-        assert message.log_prob == pytest.approx(row.log_prob, abs=1e-3)
-        assert message.log_prob_false == pytest.approx(row.log_prob_false, abs=1e-3)
-        assert (message.frames, message.episode) == (row.frames, 1)
+        assert message.log_prob == pytest.approx(row.score.log_prob, abs=1e-3)
+        assert message.log_prob_false == pytest.approx(row.score.log_prob_false, abs=1e-3)
+        assert (message.frames, message.episode) == (row.score.frames, 1)
         assert message.task == episode.task and message.header.frame_id == 'camera'
-    assert rows[-1].log_prob - rows[0].log_prob > 1, 'the model saw nothing'
+    assert rows[-1].score.log_prob - rows[0].score.log_prob > 1, 'the model saw nothing'

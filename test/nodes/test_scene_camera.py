@@ -17,11 +17,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
-from topreward_ros.demo.scene import Episode
-from topreward_ros.nodes.qos import RECORDED_CAMERA, TASK
-from topreward_ros.nodes.scene_camera import SceneCamera, main
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.nodes.cameras.scene_camera import SceneCamera, run_node
+from topreward_ros.nodes.common.qos import QOS_CAMERA_RECORDED, QOS_TASK
 
-EPISODES = [Episode(1, 'success'), Episode(2, 'short')]
+EPISODES = [SceneEpisode(1, 'success'), SceneEpisode(2, 'short')]
 
 
 class Watcher:
@@ -33,13 +33,13 @@ class Watcher:
         self.executor.add_node(self.node)
         self.images: list[Image] = []
         self.tasks: list[str] = []
-        self.node.create_subscription(Image, 'image_raw', self.images.append, RECORDED_CAMERA)
-        self.node.create_subscription(String, 'task', lambda m: self.tasks.append(m.data), TASK)
-        self.running = self.node.create_publisher(Bool, 'running', TASK)
+        self.node.create_subscription(Image, 'image_raw', self.images.append, QOS_CAMERA_RECORDED)
+        self.node.create_subscription(String, 'task', lambda m: self.tasks.append(m.data), QOS_TASK)
+        self.running = self.node.create_publisher(Bool, 'running', QOS_TASK)
         self.reset = self.node.create_client(Trigger, 'scene/reset')
         self.scene: Any = None
 
-    def start(self, programme: list[Episode] | None = None, **values: Any) -> SceneCamera:
+    def start(self, programme: list[SceneEpisode] | None = None, **values: Any) -> SceneCamera:
         values = {'width': 48, 'height': 32, 'fps': 20.0, 'rest': 0.0, **values}
         overrides = [Parameter(name, value=value) for name, value in values.items()]
         self.scene = SceneCamera(programme, parameter_overrides=overrides)
@@ -122,9 +122,8 @@ def test_without_a_programme_it_goes_on_for_ever(watcher: Watcher) -> None:
 
 
 def test_an_unknown_kind_ends_it(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    monkeypatch.setattr('topreward_ros.nodes.camera_main.apply_image_profile', lambda: None)
+    monkeypatch.setattr('topreward_ros.nodes.cameras.process.apply_image_profile', lambda: None)
     monkeypatch.setattr('rclpy.init', lambda **_: None)
     monkeypatch.setattr('rclpy.try_shutdown', lambda: None)
-    overrides = [Parameter('kinds', value=['triumph'])]
-    assert main(args=[], parameter_overrides=overrides) == 1
+    assert run_node([], {'kinds': ['triumph']}) == 1
     assert "no episode is of kind 'triumph'" in capsys.readouterr().err

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from tools.write_parameter_file import NODES, parameter_file
-from topreward_ros.nodes.parameter_table import descriptions
-from topreward_ros.nodes.reset_settings import ResetSettings
-from topreward_ros.nodes.settings import Settings
+from topreward_ros.nodes.common.parameter_table import descriptions
+from topreward_ros.nodes.reset.settings import ResetSettings
+from topreward_ros.nodes.reward.settings import RewardSettings
 
 CONFIG = Path(__file__).parents[2] / 'config'
-TABLES = pytest.mark.parametrize('table', [Settings, ResetSettings])
+TABLES = pytest.mark.parametrize('table', [RewardSettings, ResetSettings])
 
 
 def read(file: str) -> dict:
@@ -45,7 +45,7 @@ def test_a_robot_s_file_is_of_known_parameters_with_a_home_within_limits(robot: 
 def test_defaults_are_within_their_ranges(table: type) -> None:
     for name, described in descriptions(table).items():
         value = getattr(table(), name)
-        assert described.refusal(name, value) is None
+        assert described.problem(name, value) is None
         if isinstance(value, float | int) and not isinstance(value, bool):
             assert described.range, f'{name} has no range'
 
@@ -66,7 +66,7 @@ def test_defaults_are_within_their_ranges(table: type) -> None:
 )
 def test_settings_that_do_not_go_together(wrong: dict) -> None:
     with pytest.raises(ValueError, match=r'expected|calibration'):
-        Settings(**wrong)
+        RewardSettings(**wrong)
 
 
 HOME = {

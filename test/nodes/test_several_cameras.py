@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from topreward_ros.nodes.reward_node import _make_scorer
-from topreward_ros.nodes.settings import Settings
+from topreward_ros.nodes.reward.node import load_fitting_scorer
+from topreward_ros.nodes.reward.settings import RewardSettings
 
 from .harness import Harness, NodeProcess
 
@@ -26,7 +26,7 @@ def nodes(checkpoint_folder: Path, tmp_path: Path) -> Iterator[list[Harness]]:
         tmp_path / 'nodes.log',
         *('run', '--namespace', '/two', *arguments, '--model', str(checkpoint_folder)),
         *('--set', 'diagnostics_period=0.1'),
-        command=['topreward_ros.cli'],
+        command=['topreward_ros.commands.main'],
     )
     found = [
         Harness(process, f'/two/topreward_{number}', camera)
@@ -47,12 +47,12 @@ def test_each_is_scored(nodes: list[Harness]) -> None:
         for node, task in zip(nodes, TASKS, strict=True):
             progress = node.score(step / 2)
             assert progress.task == task and progress.frames == step + 1
-    assert nodes[0].process.interrupt() == 0
+    assert nodes[0].process.interrupt() == 130
 
 
 def test_nodes_of_a_process_get_the_same_model(checkpoint_folder: Path) -> None:
-    settings = Settings(model=str(checkpoint_folder))
-    (one, said), (same, also_said) = (_make_scorer(settings) for _ in range(2))
-    assert one is same and said == also_said
-    other, _ = _make_scorer(dataclasses.replace(settings, max_pixels=4096))
+    settings = RewardSettings(model=str(checkpoint_folder))
+    one, same = (load_fitting_scorer(settings, None) for _ in range(2))
+    assert one is same
+    other = load_fitting_scorer(dataclasses.replace(settings, max_pixels=4096), None)
     assert other is not one

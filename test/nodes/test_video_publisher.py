@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from topreward_ros.nodes.qos import RECORDED_CAMERA
+from topreward_ros.nodes.common.qos import QOS_CAMERA_RECORDED
 from topreward_ros.scoring.image_decoding import decode_compressed_image, decode_image
 
 COUNT = 6
@@ -45,7 +45,7 @@ class Watcher:
         self.executor.add_node(self.node)
         self.images: list[Any] = []
         self.ticks: list[float] = []
-        self.node.create_subscription(kind, topic, self.images.append, RECORDED_CAMERA)
+        self.node.create_subscription(kind, topic, self.images.append, QOS_CAMERA_RECORDED)
         self.node.create_subscription(Clock, '/test_clock', self._on_clock, 10)
 
     def _on_clock(self, message: Clock) -> None:
@@ -62,7 +62,15 @@ def publish(clip: Path) -> Iterator[Any]:
 
     def start(*arguments: str, kind: Any = Image, topic: str = '/clip') -> Watcher:
         watcher = Watcher(kind, topic + ('/compressed' if kind is CompressedImage else ''))
-        command = [sys.executable, '-m', 'topreward_ros.cli', 'publish', str(clip), '--wait', '1']
+        command = [
+            sys.executable,
+            '-m',
+            'topreward_ros.commands.main',
+            'publish',
+            str(clip),
+            '--wait',
+            '1',
+        ]
         process = subprocess.Popen([*command, '--topic', topic, *arguments])
         started.append((process, watcher))
         end = time.monotonic() + 30

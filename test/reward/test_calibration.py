@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.reward.fit_scale import Attempt, length_bias, make_scale
 from topreward_ros.reward.live import LiveReward
 from topreward_ros.reward.progress import CalibratedNormalization
-from topreward_ros.reward.scale_fitting import Attempt, length_bias, make_scale
 from topreward_ros.reward.success import SuccessDetector
+from topreward_ros.scoring.score import Score
 
 NO_BIAS = LengthBias()
 
@@ -117,7 +118,9 @@ def test_the_static_curve_is_taken_off() -> None:
     assert scale.levels == pytest.approx(np.linspace(-10, -6, 11), abs=1e-6)
     normalization = CalibratedNormalization(scale.points, scale.levels)
     live = LiveReward(normalization, SuccessDetector(-1.0), bias)
-    told = [live.update(float(-10 + step), n).progress for n, step in enumerate(creep, start=1)]
+    told = [
+        live.update(Score(n, float(-10 + step))).progress for n, step in enumerate(creep, start=1)
+    ]
     assert told == pytest.approx([0.0] * 20, abs=1e-6)
 
 
@@ -164,10 +167,10 @@ def test_a_calibration_holds_for_what_it_was_made_with() -> None:
     static = Scale((0.0, 1.0), (-8.0, -3.0), -4.0, math.nan, 0.2, 1.0)
     bias = LengthBias((0.0, 0.5))
     made = Calibration('m', 'abc', 'one', 2.0, ('a',), 4, 0, 3, 2, plain, static, bias)
-    assert made.obstacle('abc', 'one', 2.0) == ''
-    assert 'another model, m (abc)' in made.obstacle('xyz', 'one', 2.0)
-    assert "layout 'one'" in made.obstacle('abc', 'two', 2.0)
-    assert 'here fps is 4' in made.obstacle('abc', 'one', 4.0)
+    assert made.mismatch('abc', 'one', 2.0) == ''
+    assert 'another model, m (abc)' in made.mismatch('xyz', 'one', 2.0)
+    assert "layout 'one'" in made.mismatch('abc', 'two', 2.0)
+    assert 'here fps is 4' in made.mismatch('abc', 'one', 4.0)
     assert made.reading('none') == (plain, LengthBias())
     assert made.reading('static') == (static, bias)
     with pytest.raises(ValueError, match='expected one of none, static'):

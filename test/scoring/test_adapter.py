@@ -13,10 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
-from topreward_ros.scoring.errors import ModelError
-from topreward_ros.scoring.recompute import RecomputeScorer
-from topreward_ros.scoring.streaming import StreamingScorer
+from topreward_ros.errors import ModelError
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 from .test_streaming import TASKS, TOLERANCE, worst_difference
 
@@ -47,7 +48,7 @@ def trained(
             weights.data += 0.05 * torch.randn_like(weights)
     folder = tmp_path_factory.mktemp('adapters') / 'random'
     model.save_pretrained(str(folder))
-    return folder, Checkpoint('peft', checkpoint_folder, model.get_base_model(), 0.0)
+    return folder, Checkpoint(LoadOptions('peft'), checkpoint_folder, model.get_base_model(), 0.0)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def adapter(trained: tuple[Path, Checkpoint], tmp_path: Path) -> Path:
 
 
 def load(folder: Path, adapter: Path) -> Checkpoint:
-    return load_checkpoint(str(folder), LoadOptions(adapter=str(adapter)))
+    return load_checkpoint(LoadOptions(str(folder), adapter=str(adapter)))
 
 
 def test_scores_are_those_of_peft(
@@ -64,7 +65,7 @@ def test_scores_are_those_of_peft(
 ) -> None:
     merged = load(checkpoint_folder, trained[0])
     assert f'{checkpoint_folder} with adapter {trained[0]}: ' in merged.summary()
-    assert not merged.model.training and merged.streams and merged.is_plain
+    assert not merged.model.training and merged.is_plain
     assert not any(parameter.requires_grad for parameter in merged.model.parameters())
     assert not any('lora' in name for name, _ in merged.model.named_modules())
     stream = StreamingScorer(merged).start(TASKS[0])
@@ -152,4 +153,4 @@ def test_without_peft(
 
 def test_quantised_weights_take_no_adapter() -> None:
     with pytest.raises(ValueError, match='cannot be merged into weights in 4bit'):
-        LoadOptions(quantization='4bit', adapter='somebody/adapter')
+        LoadOptions('model', quantization='4bit', adapter='somebody/adapter')

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from topreward_ros.scoring.chat import ChatLayout, Part
-from topreward_ros.scoring.chat_model import ChatModel
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.engine import Engine, count_tokens
-from topreward_ros.scoring.errors import ModelError
-from topreward_ros.scoring.generation import generate
-from topreward_ros.scoring.prompt import Segment
-from topreward_ros.scoring.streaming import StreamingScorer
+from topreward_ros.errors import ModelError
+from topreward_ros.scoring.engine.chat_model import ChatModel
+from topreward_ros.scoring.engine.chat_prompt import ChatLayout, Part
+from topreward_ros.scoring.engine.generation import generate
+from topreward_ros.scoring.engine.geometry import geometry_of
+from topreward_ros.scoring.engine.prompt import PromptTokens, Segment, count_tokens
+from topreward_ros.scoring.engine.qwen3_vl import Engine, engine_of
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 TOLERANCE = 1e-4  # [nat], float32
 
@@ -41,12 +42,12 @@ turns = pytest.mark.parametrize('parts', TURNS.values(), ids=list(TURNS))
 
 @pytest.fixture(scope='module')
 def engine(checkpoint: Checkpoint) -> Engine:
-    return Engine(checkpoint.qwen3_vl(), checkpoint.geometry())
+    return engine_of(checkpoint)
 
 
 @pytest.fixture(scope='module')
 def layout(checkpoint: Checkpoint) -> ChatLayout:
-    return ChatLayout(checkpoint.prompt_tokens(), checkpoint.geometry())
+    return ChatLayout(PromptTokens.of(checkpoint.folder), geometry_of(checkpoint))
 
 
 def ids_of(segments: list[Segment]) -> torch.Tensor:
@@ -59,7 +60,10 @@ def for_transformers(engine: Engine, layout: ChatLayout, segments: list[Segment]
     inputs: dict[str, Any] = {'input_ids': ids, 'attention_mask': torch.ones_like(ids)}
     blocks = [segment.block for segment in segments if segment.block is not None]
     if blocks:
-        inputs['pixel_values'], inputs['image_grid_thw'] = engine.pixels(blocks)
+        frames = torch.stack([block.frames for block in blocks])
+        rows, columns = (side // engine.geometry.patch for side in frames.shape[-2:])
+        inputs['pixel_values'] = engine.geometry.patches(frames)
+        inputs['image_grid_thw'] = torch.tensor([[1, rows, columns]] * len(blocks))
     if 'mm_token_type_ids' in inspect.signature(engine.model.model.forward).parameters:
         inputs['mm_token_type_ids'] = (ids == layout.image_pad).int()
     return inputs
@@ -72,7 +76,7 @@ def test_ids_are_those_of_the_chat_template(
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
-    factor = checkpoint.geometry().factor
+    factor = geometry_of(checkpoint).factor
     text = '<|im_start|>user\n'
     for part in parts:
         if isinstance(part, str):
@@ -143,7 +147,7 @@ def test_a_long_prompt_is_run_in_pieces(
 ) -> None:
     segments = layout.turn([part for k in range(6) for part in (f'Frame {k}: ', image(k))])
     at_once = generate(engine, segments, (), 8)
-    monkeypatch.setattr('topreward_ros.scoring.generation.SEGMENTS_PER_FORWARD', 2)
+    monkeypatch.setattr('topreward_ros.scoring.engine.prefix_cache.SEGMENTS_PER_FORWARD', 2)
     assert generate(engine, segments, (), 8) == at_once
 
 
@@ -173,9 +177,9 @@ def test_decoding_leaves_out_special_tokens(layout: ChatLayout) -> None:
 def test_a_tokenizer_without_images_scores_videos_all_the_same(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = checkpoint.prompt_tokens()
+    tokens = PromptTokens.of(checkpoint.folder)
     del tokens._added['<|image_pad|>']
-    monkeypatch.setattr(Checkpoint, 'prompt_tokens', lambda self: tokens)
+    monkeypatch.setattr(PromptTokens, 'of', lambda _folder: tokens)
     StreamingScorer(checkpoint)
     with pytest.raises(ModelError, match='image_pad'):
         ChatModel(checkpoint)
@@ -205,7 +209,7 @@ def test_answers_of_several_tokens(
 def test_answers_that_grow_into_the_prefix(checkpoint: Checkpoint) -> None:
     """Where the prefix's last space belongs to the answer's token, it is asked for with it."""
     model = ChatModel(checkpoint)
-    tokens = checkpoint.prompt_tokens()
+    tokens = PromptTokens.of(checkpoint.folder)
     begun, ids = model.answer_ids(['True', 'False'], 'The answer is: ')
     assert begun == tokens.text('The answer is:')
     assert ids == [tokens.text(' True'), tokens.text(' False')]

@@ -10,10 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
-from topreward_ros.scoring.errors import ModelError
-from topreward_ros.scoring.recompute import RecomputeScorer
-from topreward_ros.scoring.streaming import StreamingScorer
+from topreward_ros.errors import ModelError
+from topreward_ros.scoring.engine.geometry import geometry_of
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 from .test_streaming import TASKS, TOLERANCE, worst_difference
 
@@ -24,7 +27,8 @@ def copy(checkpoint_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_what_was_loaded_is_told(checkpoint: Checkpoint) -> None:
-    assert checkpoint.streams and checkpoint.family == 'qwen3_vl'
+    assert checkpoint.family == 'qwen3_vl'
+    assert isinstance(load_scorer(str(checkpoint.folder)), StreamingScorer)
     assert checkpoint.bytes > 1e6
     assert 'on cpu as float32, loaded in' in checkpoint.summary()
     assert not checkpoint.model.training
@@ -47,13 +51,14 @@ def test_models_that_are_not_there(name: str, reason: str) -> None:
 
 
 def test_a_model_of_small_frames_is_not_given_large_ones(copy: Path) -> None:
-    assert load_checkpoint(str(copy)).geometry().max_pixels == 393_216
-    assert load_checkpoint(str(copy)).geometry(10**6).max_pixels == 10**6
+    assert geometry_of(load_checkpoint(str(copy))).max_pixels == 393_216
+    large = LoadOptions(str(copy), max_pixels=10**6)
+    assert geometry_of(load_checkpoint(large)).max_pixels == 10**6
     file = copy / 'video_preprocessor_config.json'
     config = json.loads(file.read_text())
     config['size']['longest_edge'] = 64 * 9216
     file.write_text(json.dumps(config))
-    geometry = load_checkpoint(str(copy)).geometry(10**6)
+    geometry = geometry_of(load_checkpoint(large))
     assert geometry.max_pixels == 9216 and geometry.fit_size(480, 480) == (96, 96)
 
 
@@ -113,27 +118,27 @@ def test_tokenizer_of_another_family(copy: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU here')
 def test_no_gpu_where_one_was_asked_for(checkpoint_folder: Path) -> None:
     with pytest.raises(ModelError, match=r'device .*cuda.* cannot be used here'):
-        load_checkpoint(str(checkpoint_folder), LoadOptions(device='cuda'))
+        load_checkpoint(LoadOptions(str(checkpoint_folder), device='cuda'))
 
 
 def test_quantization_without_its_libraries(checkpoint_folder: Path) -> None:
     with pytest.raises(ModelError, match='quantization 4bit needs'):
-        load_checkpoint(str(checkpoint_folder), LoadOptions(device='cpu', quantization='4bit'))
+        load_checkpoint(LoadOptions(str(checkpoint_folder), device='cpu', quantization='4bit'))
 
 
 @pytest.mark.parametrize('bad', [{'dtype': 'int3'}, {'quantization': '2bit'}])
 def test_options_that_do_not_exist(bad: dict) -> None:
     with pytest.raises(ValueError, match='expected'):
-        LoadOptions(**bad)
+        LoadOptions('model', **bad)
 
 
 def test_attention_that_does_not_exist(checkpoint_folder: Path) -> None:
     with pytest.raises(ModelError, match='could not be loaded'):
-        load_checkpoint(str(checkpoint_folder), LoadOptions(attention='telepathy'))
+        load_checkpoint(LoadOptions(str(checkpoint_folder), attention='telepathy'))
 
 
 def test_bfloat16_scores_are_near_and_not_in_steps(checkpoint_folder: Path) -> None:
-    half = load_checkpoint(str(checkpoint_folder), LoadOptions(dtype='bfloat16'))
+    half = load_checkpoint(LoadOptions(str(checkpoint_folder), dtype='bfloat16'))
     assert 'bfloat16' in half.summary()
     stream = StreamingScorer(half).start(TASKS[0])
     full = StreamingScorer(load_checkpoint(str(checkpoint_folder))).start(TASKS[0])
@@ -163,7 +168,8 @@ def test_mixture_of_experts(checkpoint_folder: Path, tmp_path: Path) -> None:
     model.save_pretrained(folder)
     (folder / 'config.json').write_text(json.dumps(config))
     experts = load_checkpoint(str(folder))
-    assert experts.streams and experts.family == 'qwen3_vl_moe'
+    assert experts.family == 'qwen3_vl_moe'
+    assert isinstance(load_scorer(str(folder)), StreamingScorer)
     stream = StreamingScorer(experts).start(TASKS[0])
     recompute = RecomputeScorer(experts).start(TASKS[0])
     assert worst_difference(stream, recompute, (64, 64), 9) <= TOLERANCE

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from topreward_ros.scoring import curve as curves
-from topreward_ros.scoring.cache import KeyValueCache
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.curve import anchors, curve
-from topreward_ros.scoring.engine import Engine
-from topreward_ros.scoring.errors import FrameError, ModelError, TaskError
-from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.errors import FrameError, ModelError, TaskError
+from topreward_ros.scoring.clip_curve import anchors, curve
+from topreward_ros.scoring.engine import prefix_cache
+from topreward_ros.scoring.engine.key_value_cache import KeyValueCache
+from topreward_ros.scoring.engine.qwen3_vl import Engine
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.topreward import curve as curves
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Score
-from topreward_ros.scoring.streaming import StreamingScorer
 
 TOLERANCE = 1e-4  # [nat], float32
 TASKS = ('Put the block into the cup.', 'Remove the cap from the bottle.')
@@ -157,14 +158,14 @@ def broken(checkpoint: Checkpoint) -> float:
 def test_negative_control_branches_that_see_too_much(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apart = curves._apart
+    branches_apart = prefix_cache.branch_mask
 
-    def rootless(trunk: int, branches: list) -> tuple[list[int], torch.Tensor]:
-        rows, mask = apart(trunk, branches)
-        mask[:, :trunk] = True
+    def rootless(past: int, new: int, branches: list) -> tuple[list[int], torch.Tensor]:
+        rows, mask = branches_apart(past, new, branches)
+        mask[:, :past] = True
         return rows, mask
 
-    monkeypatch.setattr(curves, '_apart', rootless)
+    monkeypatch.setattr(prefix_cache, 'branch_mask', rootless)
     assert broken(checkpoint) > TOLERANCE
 
 

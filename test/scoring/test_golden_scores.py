@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from topreward_ros.demo.pattern import pattern_frame
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.recompute import RecomputeScorer
-from topreward_ros.scoring.streaming import StreamingScorer
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / 'golden_scores.json').read_text(encoding='utf-8'))
 

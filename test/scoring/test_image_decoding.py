@@ -15,12 +15,8 @@ pytest.importorskip('sensor_msgs', reason='ROS 2 is not here: pip install .[kilt
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from topreward_ros.scoring.errors import FrameError
-from topreward_ros.scoring.image_decoding import (
-    _cv_bridge,
-    decode_compressed_image,
-    decode_image,
-)
+from topreward_ros.errors import FrameError
+from topreward_ros.scoring.image_decoding import _cv_bridge, decode_compressed_image, decode_image
 
 
 @pytest.fixture(autouse=True)

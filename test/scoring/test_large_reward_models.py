@@ -10,12 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from topreward_ros.scoring.chat_model import ChatModel
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.engine import Engine
-from topreward_ros.scoring.errors import FrameError, ModelError, TaskError
-from topreward_ros.scoring.frame_questions import COMPLETION, CONTRAST, PROCESS, FrameQuestion
-from topreward_ros.scoring.large_reward_models import LargeRewardModel, expectation, logistic
+from topreward_ros.errors import FrameError, ModelError, TaskError
+from topreward_ros.scoring.engine.chat_model import ChatModel
+from topreward_ros.scoring.engine.qwen3_vl import Engine
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.large_reward_models.questions import (
+    COMPLETION,
+    CONTRAST,
+    PROCESS,
+    FrameQuestion,
+)
+from topreward_ros.scoring.reward_models.large_reward_models.rewards import (
+    LargeRewardModel,
+    expectation,
+    logistic,
+)
 
 TASK = 'Put the block into the cup.'
 
@@ -26,7 +35,7 @@ def frame(seed: int) -> np.ndarray:
 
 @pytest.fixture(scope='module')
 def rewards(checkpoint: Checkpoint) -> LargeRewardModel:
-    return LargeRewardModel(checkpoint, every=1, steps_back=2)
+    return LargeRewardModel(ChatModel(checkpoint), every=1, steps_back=2)
 
 
 def images(rewards: LargeRewardModel, *seeds: int) -> Iterator[torch.Tensor]:
@@ -85,7 +94,7 @@ def test_asked_every_few_frames_and_held_between(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(monkeypatch)
-    episode = LargeRewardModel(checkpoint, every=3, steps_back=2).start(TASK)
+    episode = LargeRewardModel(ChatModel(checkpoint), every=3, steps_back=2).start(TASK)
     frames = []
     for k in range(8):
         episode.append(numbered(k), float(k))
@@ -102,7 +111,7 @@ def test_a_late_call_is_answered_for_the_newest_frame(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Recorder(monkeypatch)
-    episode = LargeRewardModel(checkpoint, every=4).start(TASK)
+    episode = LargeRewardModel(ChatModel(checkpoint), every=4).start(TASK)
     for k in range(6):
         episode.append(numbered(k), 0.0)
     assert episode.reward().frames == 6
@@ -128,7 +137,7 @@ def test_a_perfect_model_and_a_biased_one(
         return [math.log(logistic(odds)), math.log(logistic(-odds))]
 
     Recorder(monkeypatch, answers)
-    episode = LargeRewardModel(checkpoint, every=1, steps_back=1).start(TASK)
+    episode = LargeRewardModel(ChatModel(checkpoint), every=1, steps_back=1).start(TASK)
     scores = []
     for k in range(11):
         episode.append(numbered(k), 0.0)
@@ -142,7 +151,7 @@ def test_a_perfect_model_and_a_biased_one(
 
 def test_levels_of_other_names(checkpoint: Checkpoint) -> None:
     digits = FrameQuestion('{task} {image} From 0 to 9?', tuple('0123456789'))
-    rewards = LargeRewardModel(checkpoint, process=digits)
+    rewards = LargeRewardModel(ChatModel(checkpoint), process=digits)
     (now,) = images(rewards, 3)
     log_probs = rewards.model.log_probs(digits.ask(TASK, [now]), digits.answers)
     weights = np.exp(log_probs)
@@ -165,7 +174,7 @@ def test_levels_of_other_names(checkpoint: Checkpoint) -> None:
 )
 def test_questions_that_are_not_these(checkpoint: Checkpoint, wrong: dict, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        LargeRewardModel(checkpoint, **wrong)
+        LargeRewardModel(ChatModel(checkpoint), **wrong)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from topreward_ros.scoring.errors import ModelError, TaskError
-from topreward_ros.scoring.factory import load_scorer
-from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.errors import ModelError, TaskError
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.topreward.recompute import PrefixScorer, RecomputeScorer
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +67,7 @@ def other_family(checkpoint_folder: Path, tmp_path_factory: pytest.TempPathFacto
 
 def test_it_does_not_stream(other_family: Path) -> None:
     with pytest.raises(ModelError, match='Set scorer to "recompute"'):
-        load_scorer(str(other_family), kind='streaming')
+        load_scorer(LoadOptions(str(other_family), scorer='streaming'))
 
 
 def test_without_its_libraries(other_family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,19 +77,19 @@ def test_without_its_libraries(other_family: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(scope='module')
-def through_processor(other_family: Path) -> RecomputeScorer:
+def through_processor(other_family: Path) -> PrefixScorer:
     try:
         import qwen_vl_utils  # noqa: F401
     except ImportError as error:
         if os.environ.get('NEEDS_PROCESSOR'):
             raise
         pytest.skip(f'the extra "processor" is not installed ({error}); nox -s processor runs this')
-    scorer, checkpoint = load_scorer(str(other_family))
-    assert isinstance(scorer, RecomputeScorer) and not checkpoint.streams
+    scorer = load_scorer(str(other_family))
+    assert isinstance(scorer, PrefixScorer) and not isinstance(scorer, RecomputeScorer)
     return scorer
 
 
-def test_scores_follow_frames_and_task(through_processor: RecomputeScorer) -> None:
+def test_scores_follow_frames_and_task(through_processor: PrefixScorer) -> None:
     episode = through_processor.start(['Close the drawer.', 'Öffne die Tür.'])
     seen = []
     for k in range(4):
@@ -100,7 +101,7 @@ def test_scores_follow_frames_and_task(through_processor: RecomputeScorer) -> No
     assert len(set(seen)) == 8
 
 
-def test_special_tokens_are_refused(through_processor: RecomputeScorer) -> None:
+def test_special_tokens_are_refused(through_processor: PrefixScorer) -> None:
     episode = through_processor.start('put <|im_end|> away')
     episode.append(np.zeros((56, 56, 3), np.uint8), 0.0)
     with pytest.raises(TaskError, match='reads as a command'):

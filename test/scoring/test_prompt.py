@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.errors import TaskError
-from topreward_ros.scoring.prompt import PromptLayout
-from topreward_ros.scoring.questions import MAX_TASK_CHARACTERS, TOPREWARD, check_tasks
-from topreward_ros.scoring.video import Block
+from topreward_ros.errors import TaskError
+from topreward_ros.scoring.engine.prompt import PromptTokens
+from topreward_ros.scoring.engine.video import Block
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.questions import MAX_TASK_CHARACTERS, check_tasks
+from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout
 
 
 @pytest.fixture(scope='module')
 def layout(checkpoint: Checkpoint) -> PromptLayout:
-    return PromptLayout(checkpoint.prompt_tokens(), TOPREWARD)
+    return PromptLayout(PromptTokens.of(checkpoint.folder), TOPREWARD)
 
 
 @pytest.mark.parametrize('token', ['<|im_end|>', '<|video_pad|>', '<|vision_start|>'])

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from topreward_ros.scoring import streaming
-from topreward_ros.scoring.cache import CacheShape, KeyValueCache
-from topreward_ros.scoring.checkpoint import Checkpoint, LoadOptions, load_checkpoint
-from topreward_ros.scoring.engine import Engine, causal_mask
-from topreward_ros.scoring.errors import ModelError
-from topreward_ros.scoring.prompt import Segment
-from topreward_ros.scoring.recompute import RecomputeScorer
+from topreward_ros.errors import ModelError
+from topreward_ros.scoring.engine import prefix_cache
+from topreward_ros.scoring.engine.key_value_cache import CacheShape, KeyValueCache
+from topreward_ros.scoring.engine.prefix_cache import Branch
+from topreward_ros.scoring.engine.qwen3_vl import Engine, causal_mask
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Episode
-from topreward_ros.scoring.streaming import StreamingScorer
 
 TOLERANCE = 1e-4  # [nat], float32
 SIZES = ((64, 64), (100, 131), (240, 320))
@@ -82,7 +83,7 @@ def test_several_tasks_share_one_cache(checkpoint: Checkpoint) -> None:
 
 
 def test_any_attention_implementation(checkpoint_folder) -> None:
-    eager = load_checkpoint(str(checkpoint_folder), LoadOptions(attention='eager'))
+    eager = load_checkpoint(LoadOptions(str(checkpoint_folder), attention='eager'))
     stream, recompute = StreamingScorer(eager), RecomputeScorer(eager)
     assert worst_difference(stream.start(TASKS), recompute.start(TASKS), (64, 64), 5) <= TOLERANCE
 
@@ -260,13 +261,15 @@ def test_negative_control_uncut_branch(
 def test_negative_control_siblings_that_see_each_other(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    siblings = streaming.sibling_mask
+    branches_apart = prefix_cache.branch_mask
 
-    def seen_by_each_other(past: int, *segments: list[Segment]) -> tuple[list[int], torch.Tensor]:
-        rows, mask = siblings(past, *segments)
+    def seen_by_each_other(
+        past: int, new: int, branches: list[Branch]
+    ) -> tuple[list[int], torch.Tensor]:
+        rows, mask = branches_apart(past, new, branches)
         return rows, causal_mask(past, len(mask))
 
-    monkeypatch.setattr(streaming, 'sibling_mask', seen_by_each_other)
+    monkeypatch.setattr(prefix_cache, 'branch_mask', seen_by_each_other)
     stream = StreamingScorer(checkpoint).start(TASKS)
     recompute = RecomputeScorer(checkpoint).start(TASKS)
     assert worst_difference(stream, recompute, (64, 64), 2) > TOLERANCE

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from topreward_ros.scoring.chat_model import ChatModel
-from topreward_ros.scoring.checkpoint import Checkpoint
-from topreward_ros.scoring.errors import FrameError, TaskError
-from topreward_ros.scoring.percentages import parse_percentages
-from topreward_ros.scoring.value_learning import generative_values
-from topreward_ros.scoring.video import Geometry
+from topreward_ros.errors import FrameError, TaskError
+from topreward_ros.scoring.engine.chat_model import ChatModel
+from topreward_ros.scoring.engine.geometry import Geometry
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.generative_value_learning.percentages import (
+    parse_percentages,
+)
+from topreward_ros.scoring.reward_models.generative_value_learning.values import generative_values
 
 TASK = 'Put the block into the cup.'
 NAN = float('nan')

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topreward_ros.scoring.errors import FrameError
-from topreward_ros.scoring.video import Geometry, Video
+from topreward_ros.errors import FrameError
+from topreward_ros.scoring.engine.geometry import Geometry
+from topreward_ros.scoring.engine.video import Video
 
 
 def frame(height: int = 64, width: int = 96, value: int = 0) -> np.ndarray:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from topreward_ros.scoring.window import FrameWindow, Verdict
+from topreward_ros.scoring.sampling import FrameWindow, Verdict
 
 SECOND = 1_000_000_000
 

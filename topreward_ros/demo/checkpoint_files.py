@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..scoring.questions import TOPREWARD
+from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD
 
 SPECIAL_TOKENS = (
     '<|endoftext|>',

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scene import ARM_BASE, BLOCK_SIDE, PLACE_RADIUS, Episode, Point, State
+from .scene import SceneEpisode
+from .table import ARM_BASE, BLOCK_SIDE, PLACE_RADIUS, Point, State
 from .tasks import COLOURS
 
 Colour = tuple[int, int, int]
@@ -37,7 +38,7 @@ SUPERSAMPLING = 2
 SENSOR_NOISE = 2.0  # standard deviation [levels of 255]
 
 
-class Camera:
+class SceneRenderer:
     """Pictures of one episode, uint8 RGB (height, width, 3).
 
     The table's unit square fills the shorter side; the table goes on beyond it. `appearance`
@@ -110,15 +111,19 @@ class Camera:
 
 
 def film(
-    episode: Episode, fps: float = 15.0, height: int = 480, width: int = 480, speed: float = 1.0
+    episode: SceneEpisode,
+    fps: float = 15.0,
+    height: int = 480,
+    width: int = 480,
+    speed: float = 1.0,
 ) -> Iterator[np.ndarray]:
     """Every frame of an episode, uint8 RGB (height, width, 3)."""
-    camera = Camera(height, width, episode.appearance)
+    camera = SceneRenderer(height, width, episode.appearance)
     for k in range(count_frames(episode, fps, speed)):
         yield camera.take(episode.state(k / fps * speed))
 
 
-def count_frames(episode: Episode, fps: float, speed: float = 1.0) -> int:
+def count_frames(episode: SceneEpisode, fps: float, speed: float = 1.0) -> int:
     return round(episode.seconds / speed * fps) + 1
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from .drawing import count_frames, film
-from .scene import Episode
+from .scene import SceneEpisode
 
-EPISODE = Episode(4, 'success')
+EPISODE = SceneEpisode(4, 'success')
 TASK = EPISODE.task.say()
 FPS = 15.0
 SPEED = 0.6

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..scoring.video import CLIP_FRAMES
+from topreward_ros.scoring.frames import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
 

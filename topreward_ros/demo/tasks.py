@@ -10,6 +10,17 @@ COLOURS = ('red', 'green', 'blue', 'yellow', 'purple')
 PLACES = ('plate', 'bowl', 'tray', 'mat', 'box')
 
 # The three ways in which the demo puts a task; where is "on the plate" or "next to the red block".
+# Of the attempts at a task
+KINDS = ('success', 'short', 'wrong_object', 'wrong_target', 'undone', 'still')
+KIND_NAMES = {
+    'success': 'success',
+    'short': 'stops short',
+    'wrong_object': 'wrong object',
+    'wrong_target': 'wrong target',
+    'undone': 'undone at the end',
+    'still': 'stands still',
+}
+
 WORDINGS = (
     'Put the {object} block {where}.',
     'Pick up the {object} block and place it {where}.',

@@ -112,8 +112,8 @@ class Calibration:
             )
         return self.static, self.bias
 
-    def obstacle(self, fingerprint: str, layout: str, fps: float) -> str:
-        """Why it does not hold for this model, prompt and rate; empty where it does."""
+    def mismatch(self, fingerprint: str, layout: str, fps: float) -> str:
+        """Say why it does not hold for this model, prompt and rate; empty where it does."""
         if fingerprint != self.fingerprint:
             return f'it was made with another model, {self.model} ({self.fingerprint})'
         if layout != self.layout:

@@ -6,13 +6,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 from .calibration import Calibration, LengthBias
-from .progress import Normalization, make_normalization
+from .progress import CalibratedNormalization, Normalization, make_normalization
 from .success import Success, SuccessDetector
 
 NO_BIAS = LengthBias()
+OF_THE_MODEL = 'model'  # the normalization of a progress that the model itself tells
+
+
+class ScoreReading(Protocol):
+    """What is read of a score of a prefix of `frames` frames.
+
+    value is what progress is read from: log P(" True") [nat], or the model's own progress, as
+    log_prob is a number or None. evidence [nat] is what success is judged by; None where the
+    model does not say.
+    """
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def log_prob(self) -> float | None: ...
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def evidence(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -22,12 +44,14 @@ class Step:
     progress: float
     reward: float
     success: Success | None
+    normalization: str
 
 
 class LiveReward:
     """Follows one episode at a time; uses nothing that has not happened yet.
 
-    Progress and success are told from log P without the length bias.
+    A log-probability becomes progress by the normalization; a model's own progress is taken as it
+    is, unless a calibration maps it. Progress and success are told without the length bias.
     """
 
     def __init__(
@@ -47,20 +71,24 @@ class LiveReward:
         self.detector.start()
         self._last = math.nan
 
-    def update(self, log_prob: float, frames: int) -> Step:
-        """Take the next log P(" True") [nat], of a prefix of so many frames; the reward is the
-        progress gained since the last.
-        """
-        told = self.bias.corrected(log_prob, frames)
-        progress = self.normalization.progress(told)
+    def update(self, score: ScoreReading) -> Step:
+        """Take the next score; the reward is the progress gained since the one before."""
+        value = self.bias.corrected(score.value, score.frames)
+        evidence: float | None = value
+        progress, name = value, OF_THE_MODEL
+        if score.log_prob is not None or isinstance(self.normalization, CalibratedNormalization):
+            progress, name = self.normalization.progress(value), self.normalization.name
+        else:
+            evidence = score.evidence
         gained = progress - self._last
         self._last = progress
-        return Step(progress, 0.0 if math.isnan(gained) else gained, self.detector.update(told))
+        success = None if evidence is None else self.detector.update(evidence)
+        return Step(progress, 0.0 if math.isnan(gained) else gained, success, name)
 
 
 @dataclass(frozen=True)
 class RewardOptions:
-    """How log-probabilities are read, by the names of the node's parameters.
+    """How scores are read, by the names of the node's parameters.
 
     With a calibration its scale serves `normalization` calibrated, and its success rule takes the
     place of the three values here.
@@ -75,17 +103,21 @@ class RewardOptions:
     success_hold: int = 2
 
     def start(self, calibration: Calibration | None = None) -> LiveReward:
-        """What follows one episode; ValueError where a calibration is needed and there is none."""
-        normalized = partial(
-            make_normalization, self.normalization, self.log_prob_low, self.log_prob_high
-        )
+        """Return what follows an episode; ValueError where a calibration is needed and missing."""
         if calibration is None:
             if self.length_bias != 'none':
                 raise ValueError(f'length_bias {self.length_bias} needs a calibration')
             detector = SuccessDetector(
                 self.success_threshold, self.success_window, self.success_hold
             )
-            return LiveReward(normalized(), detector)
+            return LiveReward(self._normalization(), detector)
         scale, bias = calibration.reading(self.length_bias)
         detector = SuccessDetector(scale.threshold, calibration.window, calibration.hold)
-        return LiveReward(normalized((scale.points, scale.levels)), detector, bias)
+        return LiveReward(self._normalization(scale.points, scale.levels), detector, bias)
+
+    def _normalization(
+        self, points: tuple[float, ...] = (), levels: tuple[float, ...] = ()
+    ) -> Normalization:
+        return make_normalization(
+            self.normalization, self.log_prob_low, self.log_prob_high, (points, levels)
+        )

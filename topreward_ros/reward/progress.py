@@ -9,13 +9,12 @@ curve and never a stream.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-NORMALIZATIONS = ('fixed', 'running', 'probability', 'calibrated')
 # Below this a range is noise: its ends would call a still scene started and finished.
 FLAT = 1e-3
 
@@ -115,25 +114,26 @@ class ProbabilityNormalization:
         return math.exp(min(log_prob, 0.0))
 
 
+Scale = tuple[Sequence[float], Sequence[float]]
+# By their names: makers from the fixed range [nat] and the calibrated scale, points and levels
+NORMALIZATIONS: dict[str, Callable[[float, float, Scale], Normalization]] = {
+    'fixed': lambda low, high, _: RangeNormalization(low, high),
+    'running': lambda *_: RunningNormalization(),
+    'probability': lambda *_: ProbabilityNormalization(),
+    'calibrated': lambda _low, _high, scale: CalibratedNormalization(*scale),
+}
+
+
 def make_normalization(
-    name: str,
-    low: float,
-    high: float,
-    scale: tuple[Sequence[float], Sequence[float]] = ((), ()),
+    name: str, low: float, high: float, scale: Scale = ((), ())
 ) -> Normalization:
     """One of NORMALIZATIONS; ValueError for another.
 
     low and high [nat] are the fixed range, scale the points and levels of the calibrated one.
     """
-    if name == 'fixed':
-        return RangeNormalization(low, high)
-    if name == 'calibrated':
-        return CalibratedNormalization(*scale)
-    if name == 'running':
-        return RunningNormalization()
-    if name == 'probability':
-        return ProbabilityNormalization()
-    raise ValueError(f'normalization is {name!r}; expected one of {", ".join(NORMALIZATIONS)}')
+    if name not in NORMALIZATIONS:
+        raise ValueError(f'normalization is {name!r}; expected one of {", ".join(NORMALIZATIONS)}')
+    return NORMALIZATIONS[name](low, high, scale)
 
 
 def min_max(log_probs: np.ndarray) -> np.ndarray:

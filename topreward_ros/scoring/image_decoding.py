@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from .errors import FrameError
+from topreward_ros.errors import FrameError
 
 MAX_PIXELS = 100_000_000
 COMPRESSED_FORMATS = ('JPEG', 'PNG', 'WEBP')

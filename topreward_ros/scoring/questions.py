@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import TaskError
+from topreward_ros.errors import TaskError
 
 MAX_TASK_CHARACTERS = 1000
 
@@ -27,13 +27,6 @@ class Question:
         """The question about this task; the task is data, so braces in it stay as they are."""
         before, after = self.template.split('{task}')
         return before + check_task(task) + after
-
-
-# arXiv 2602.19313, to the letter
-TOPREWARD = Question(
-    'The above video shows a robot manipulation trajectory that completes the following task: '
-    '{task} Decide whether the above statement is True or not. The answer is:'
-)
 
 
 def check_task(task: str) -> str:

@@ -1,0 +1,131 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings are sampled and scored as the node does it live, and `topreward score` goes on."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from topreward_ros.commands.score.clip_scores import Plan, score_clip
+from topreward_ros.demo.drawing import film
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.recordings.clip import Clip, ClipError
+from topreward_ros.results.video import write_video
+from topreward_ros.scoring.loading.checkpoint import Checkpoint
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
+
+from .run_command import topreward
+
+TASK = 'Put the block into the cup.'
+
+
+def clip(count: int, fps: float = 10.0) -> Clip:
+    random = np.random.default_rng(count)
+    frames = [(k / fps, random.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for k in range(count)]
+    return Clip('clip', fps, count / fps, lambda: iter(frames))
+
+
+def unwatched(frames: Iterable[np.ndarray], count: int) -> Iterable[np.ndarray]:
+    return frames
+
+
+def test_frames_are_kept_by_their_time(checkpoint: Checkpoint) -> None:
+    rows = score_clip(StreamingScorer(checkpoint), clip(41), TASK, Plan(fps=2.0), unwatched)
+    assert [row.time for row in rows] == pytest.approx([k / 2 for k in range(9)])
+    assert [row.score.frames for row in rows] == list(range(1, 10))
+    episode = RecomputeScorer(checkpoint).start(TASK)
+    images = [image for _, image in clip(41).frames()]
+    for k, row in enumerate(rows):
+        episode.append(images[5 * k], k / 2)
+        score = episode.score()
+        assert row.score.log_prob == pytest.approx(score.log_prob, abs=1e-4)
+        assert row.score.log_prob_false == pytest.approx(score.log_prob_false, abs=1e-4)
+
+
+def test_anchors_are_some_of_them(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    dense = score_clip(scorer, clip(100), TASK, Plan(fps=5.0), unwatched)
+    some = score_clip(scorer, clip(100), TASK, Plan(fps=5.0, anchors=4), unwatched)
+    assert [row.score.frames for row in some] == [1, 17, 34, 50]
+    for row in some:
+        assert row.score.log_prob == pytest.approx(
+            dense[row.score.frames - 1].score.log_prob, abs=1e-4
+        )
+    assert {min(row.progress for row in some), max(row.progress for row in some)} == {0.0, 1.0}
+    assert sum(row.reward for row in some) == pytest.approx(some[-1].progress - some[0].progress)
+
+
+def test_a_long_clip_is_thinned_as_the_node_thins_it(checkpoint: Checkpoint) -> None:
+    plan = Plan(fps=10.0, max_frames=8)
+    rows = score_clip(StreamingScorer(checkpoint), clip(20), TASK, plan, unwatched)
+    assert max(row.score.frames for row in rows) == 8 and len(rows) < 20
+    window, episode = plan.window(), StreamingScorer(checkpoint).start(TASK)
+    expected = []
+    for time, image in clip(20).frames():
+        stamp = round(time * 1e9)
+        if window.judge(stamp).value == 'keep':
+            sample = window.take(stamp)
+            if sample.thin:
+                episode.thin()
+            episode.append(image, sample.time)
+            expected.append(episode.score().log_prob)
+    assert [row.score.log_prob for row in rows] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_flat_curve_is_not_called_finished(checkpoint: Checkpoint) -> None:
+    (row,) = score_clip(StreamingScorer(checkpoint), clip(1), TASK, Plan(), unwatched)
+    assert math.isnan(row.progress) and math.isnan(row.reward) and row.score.log_prob < 0
+
+
+def test_a_clip_without_frames_or_with_falling_times(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    with pytest.raises(ClipError, match='no frames'):
+        score_clip(scorer, clip(0), TASK, Plan(), unwatched)
+    image = np.zeros((64, 64, 3), np.uint8)
+    falling = Clip('falling', 1.0, 2.0, lambda: iter([(1.0, image), (0.5, image)]))
+    with pytest.raises(ClipError, match='jumped back'):
+        score_clip(scorer, falling, TASK, Plan(), unwatched)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """Without ROS: one that cannot be read does not end the run, and a second run goes on."""
+    episode = SceneEpisode(3, 'success')
+    write_video(tmp_path / 'good.mp4', film(episode, 10.0, 96, 96), 10.0)
+    (tmp_path / 'bad.mp4').write_bytes(b'no video at all')
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for k in range(4):
+        Image.new('RGB', (64, 64), (60 * k, 0, 0)).save(folder / f'{k}.png')
+    sources = [tmp_path / name for name in ('bad.mp4', 'good.mp4', 'images')]
+    arguments = ('--task', episode.task.say(), '--fps', 4, '--dense', '--save', tmp_path / 'out')
+    first = topreward('score', *sources, *arguments)
+    assert first.returncode == 1 and '1 of 3 recordings could not be scored' in first.stderr
+    assert 'bad.mp4' in first.stdout
+    with (tmp_path / 'out' / 'good' / 'scores.csv').open(encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == round(4 * float(rows[-1]['time'])) + 1
+    assert float(rows[0]['progress']) < 0.1 and float(rows[-1]['progress']) > 0.9
+    assert (tmp_path / 'out' / 'images' / 'progress.png').read_bytes().startswith(b'\x89PNG')
+    second = topreward('score', *sources[1:], *arguments)
+    assert second.returncode == 0 and second.stdout.count('scored already') == 2, second.stderr
+    other = topreward(
+        'score', *sources[1:2], *arguments, '--anchors', 3, '--task', 'Close the door.'
+    )
+    assert other.returncode == 1 and 'give another folder to --save' in other.stdout
+
+
+def test_wrong_words_are_refused(tmp_path: Path) -> None:
+    result = topreward('score', tmp_path / 'a.mp4', '--task', 'x', '--max-frames', 30)
+    assert result.returncode == 1 and 'multiple of 4' in result.stderr
+    result = topreward('score', tmp_path / 'a.mp4', tmp_path / 'b' / 'a.mp4', '--task', 'x')
+    assert result.returncode == 1 and 'same name' in result.stderr
+    result = topreward('score', tmp_path / 'a.mp4', '--task', ' ')
+    assert result.returncode == 1 and 'the task is blank' in result.stderr

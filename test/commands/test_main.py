@@ -1,0 +1,315 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How every command ends: interrupted, its reader gone, or met with a bug; and what it imports."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from topreward_ros.commands.main import BUG, COMMANDS, main
+from topreward_ros.demo import tasks as demo_tasks
+from topreward_ros.demo.tasks import known_tasks
+from topreward_ros.errors import TopRewardError
+
+HAS_ROS = importlib.util.find_spec('rclpy') is not None
+needs_ros = pytest.mark.skipif(not HAS_ROS, reason='ROS 2 is not here: pip install .[kilted,test]')
+ENVIRON = {
+    **os.environ,
+    'ROS_DOMAIN_ID': str(1 + (os.getpid() + 25) % 100),
+    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+}
+# Says when Python itself has started: what is before is not the command's to answer.
+STARTED = (
+    'import sys; from topreward_ros.commands.main import main; print("started", flush=True); '
+    'sys.exit(main(sys.argv[1:]))'
+)
+MOMENTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # [s]
+
+
+def python(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, '-c', code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=ENVIRON,
+    )
+
+
+def ended(code: str, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    """The exit code, and what was said on the output and on the error stream."""
+    process = python(textwrap.dedent(code), *arguments, cwd=cwd)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def is_interrupted(code: int, err: str) -> bool:
+    return code == 130 and err.startswith('topreward: interrupted') and err.count('\n') == 1
+
+
+# Interrupts
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [('score', 'X'), ('evaluate', 'X'), pytest.param(('play',), marks=needs_ros)],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_interrupt_at_any_moment(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """While it imports, loads or works: one line, and the exit code that a shell has for it."""
+    answers = {}
+    for number, moment in enumerate(MOMENTS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        process = python(STARTED, *arguments, cwd=folder)
+        assert process.stdout is not None and process.stdout.readline() == 'started\n'
+        time.sleep(moment)
+        if process.poll() is None:  # else it was quicker, and said that there is no X
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+            answers[moment] = (process.returncode, err)
+        process.communicate()
+    assert len(answers) > len(MOMENTS) // 2
+    assert {at: said for at, said in answers.items() if not is_interrupted(*said)} == {}
+
+
+IMPORTS = """
+    import sys
+    from importlib.abc import MetaPathFinder
+
+    import topreward_ros.commands.main
+
+    class Interrupting(MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name == sys.argv[1]:
+                {raising}
+
+    sys.meta_path.insert(0, Interrupting())
+    sys.exit(topreward_ros.commands.main.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ('module', 'arguments'),
+    [
+        ('topreward_ros.errors', ('demo',)),
+        ('topreward_ros.commands.demo.command', ('demo',)),
+        ('yaml', ('demo',)),
+        ('numpy', ('score', 'X')),
+        ('topreward_ros.commands.score.run', ('score', 'X')),
+        ('rich', ('score', 'X')),
+        ('torch', ('score', 'X')),
+        pytest.param('rclpy', ('play',), marks=needs_ros),
+        pytest.param('rclpy.node', ('play',), marks=needs_ros),
+    ],
+)
+def test_an_interrupt_during_an_import(
+    tmp_path: Path, module: str, arguments: tuple[str, ...]
+) -> None:
+    code, _, err = ended(
+        IMPORTS.format(raising='raise KeyboardInterrupt'), module, *arguments, cwd=tmp_path
+    )
+    assert is_interrupted(code, err), err
+
+
+def test_an_interrupt_that_comes_out_as_an_import_error(tmp_path: Path) -> None:
+    """As pybind11 makes of one that came while it initialised a module."""
+    raising = 'raise ImportError("initialization failed") from KeyboardInterrupt()'
+    code, _, err = ended(
+        IMPORTS.format(raising=raising), 'numpy', 'demo', '--headless', cwd=tmp_path
+    )
+    assert is_interrupted(code, err), err
+
+
+@needs_ros
+@pytest.mark.parametrize('command', ['play', 'demo'])
+def test_an_interrupt_before_the_first_node(tmp_path: Path, command: str) -> None:
+    """rclpy answers an interrupt by shutting down, after which no node can be made."""
+    code, _, err = ended(
+        """
+        import os, signal, sys, time
+
+        import rclpy
+
+        from topreward_ros.commands.main import main
+
+        init = rclpy.init
+
+        def interrupted_init(*args, **options):
+            init(*args, **options)
+            os.kill(os.getpid(), signal.SIGINT)
+            while rclpy.ok():
+                time.sleep(0.01)
+
+        rclpy.init = interrupted_init
+        sys.exit(main(sys.argv[1:]))
+        """,
+        command,
+        '--save',
+        'out',
+        cwd=tmp_path,
+    )
+    assert is_interrupted(code, err), err
+
+
+# Whoever reads the output is gone
+
+
+def closed_pipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        return subprocess.run(
+            [sys.executable, '-m', 'topreward_ros.commands.main', *arguments],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=cwd,
+        )
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('demo', '--tasks'),
+        ('--help',),
+        ('score', '--help'),
+        ('--version',),
+        ('scene', '--save', 'a.mp4', '--size', '32x32'),
+    ],
+    ids=' '.join,
+)
+def test_a_closed_pipe_is_no_news(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = closed_pipe(*arguments, cwd=tmp_path)
+    assert result.stderr == ''
+    assert result.returncode in (0, 141)
+
+
+def test_a_closed_pipe_while_scoring(tmp_path: Path) -> None:
+    result = closed_pipe('score', 'none.mp4', '--task', 'x', '--save', 'out', cwd=tmp_path)
+    assert result.stderr == '' and result.returncode == 141
+
+
+def test_the_first_line_alone(tmp_path: Path) -> None:
+    command = f'{sys.executable} -m topreward_ros.commands.main demo --tasks | head -1'
+    for _ in range(3):
+        result = subprocess.run(
+            command,
+            shell=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            cwd=tmp_path,
+        )
+        assert result.stdout == f'{known_tasks()[0].say()}\n' and result.stderr == ''
+
+
+# Bugs, and what is none
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        RuntimeError('boom'),
+        ValueError('boom'),
+        KeyError('boom'),
+        ModuleNotFoundError("No module named 'boom'", name='boom'),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_unexpected_exception_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    assert main_raising(error, monkeypatch) == 70
+    out, err = capsys.readouterr()
+    assert err.startswith('Traceback (most recent call last)') and 'boom' in err
+    assert err.splitlines()[-1] == BUG and 'this is a bug' in BUG
+    assert out == ''
+
+
+@pytest.mark.parametrize(
+    ('error', 'code', 'said'),
+    [
+        (TopRewardError('no such thing'), 1, 'topreward: no such thing\n'),
+        (OSError(28, 'No space left on device'), 1, 'No space left on device'),
+        (ModuleNotFoundError('x', name='rclpy.node'), 1, 'ROS 2 is not available'),
+        (KeyboardInterrupt(), 130, 'topreward: interrupted\n'),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else '',
+)
+def test_what_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    assert main_raising(error, monkeypatch) == code
+    err = capsys.readouterr().err
+    assert said in err and err.startswith('topreward: ') and err.count('\n') == 1
+
+
+def main_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of a command that meets this error."""
+
+    def fail() -> Sequence[object]:
+        raise error
+
+    monkeypatch.setattr(demo_tasks, 'known_tasks', fail)
+    return main(['demo', '--tasks'])
+
+
+# Imports
+
+HEAVY = ('torch', 'transformers', 'rclpy', 'matplotlib', 'rich', 'av', 'PIL', 'rosbags')
+
+
+@pytest.mark.parametrize('command', ['', *COMMANDS])
+def test_help_is_there_at_once(command: str) -> None:
+    arguments = [command, '--help'] if command else ['--help']
+    assert imported_by(f'main({arguments})') == []
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['fps=4', 'normalization=probability', 'fsp=4', 'fps=a: [', 'fps'],
+)
+def test_a_setting_is_checked_at_once(text: str) -> None:
+    arguments = ['play', '--set', text]
+    assert imported_by(f'make_parser().parse_args({arguments})') == []
+
+
+def imported_by(call: str) -> list[str]:
+    """Which of the heavy libraries are there after this call."""
+    code, out, err = ended(
+        f"""
+        import json, sys
+        from topreward_ros.commands.main import main, make_parser
+
+        try:
+            {call}
+        except SystemExit as end:
+            assert end.code in (0, 2), end
+        print()
+        print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))
+        """
+    )
+    assert code == 0, err
+    return list(json.loads(out.splitlines()[-1]))

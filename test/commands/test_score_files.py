@@ -1,0 +1,226 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is written of sources, and that nothing stale is taken for finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rosbags.rosbag2 import Reader
+
+from topreward_ros.commands.score.clip_scores import Plan, score_clip
+from topreward_ros.commands.score.episode import ScoreError
+from topreward_ros.commands.score.run import ScoreOptions, score_files
+from topreward_ros.demo.drawing import film
+from topreward_ros.demo.model import FOLDER, SETTINGS
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.errors import TopRewardError
+from topreward_ros.recordings.clip import ClipError
+from topreward_ros.recordings.recording import clip_notes
+from topreward_ros.recordings.source_options import SourceOptions
+from topreward_ros.recordings.sources import open_source
+from topreward_ros.results.output import Reading
+from topreward_ros.results.score_table import read_rows
+from topreward_ros.results.video import write_image_bag, write_video
+from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.reward.live import RewardOptions
+from topreward_ros.scoring.loading.checkpoint import load_checkpoint
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
+from topreward_ros.scoring.score import Scorer
+
+from ..recordings.bag_builder import SECOND, pixels, raw, write_bag
+from ..recordings.lerobot_builder import draw, write_v21, write_v30
+from .demo_world import recording, unwatched
+
+PLAN = Plan(fps=4.0, anchors=None)
+READING = Reading(RewardOptions(**SETTINGS))
+
+
+@pytest.fixture(scope='module')
+def demo() -> Scorer:
+    return StreamingScorer(load_checkpoint(str(FOLDER)))
+
+
+def video(file: Path, seed: int) -> str:
+    """A film of an episode; its task."""
+    episode = SceneEpisode(seed, 'success')
+    write_video(file, film(episode, 8.0, 64, 64), 8.0)
+    return episode.task.say()
+
+
+def bag(folder: Path, seed: int = 3) -> None:
+    episode = SceneEpisode(seed, 'success')
+    frames = film(episode, 8.0, 64, 64)
+    write_image_bag(folder, frames, 8.0, episode.task.say(), '/image')
+
+
+def options(tmp_path: Path, *sources: Path, **more: object) -> ScoreOptions:
+    return ScoreOptions(tuple(map(str, sources)), tmp_path / 'out', PLAN, **more)  # type: ignore[arg-type]
+
+
+def test_another_source_of_the_same_name_is_refused(tmp_path: Path, demo: Scorer) -> None:
+    task = video(tmp_path / 'a.mp4', 3)
+    (tmp_path / 'other').mkdir()
+    video(tmp_path / 'other' / 'a.mp4', 4)
+    read = SourceOptions(task=task)
+    score_files(demo, options(tmp_path, tmp_path / 'a.mp4', read=read))
+    score_files(demo, options(tmp_path, tmp_path / 'a.mp4', read=read))
+    with pytest.raises(ScoreError, match='give another folder'):
+        score_files(demo, options(tmp_path, tmp_path / 'other' / 'a.mp4', read=read))
+
+
+def test_another_camera_is_another_source(tmp_path: Path, demo: Scorer) -> None:
+    write_v21(tmp_path / 'data', draw()[:2])
+    score_files(demo, options(tmp_path, tmp_path / 'data', read=SourceOptions(camera='top')))
+    with pytest.raises(ScoreError, match='could not be scored'):
+        score_files(demo, options(tmp_path, tmp_path / 'data', read=SourceOptions(camera='wrist')))
+
+
+def test_folders_of_others_are_left_alone(tmp_path: Path, demo: Scorer) -> None:
+    bag(tmp_path / 'run')
+    kept = tmp_path / 'out' / 'run' / 'scores.csv'
+    kept.parent.mkdir(parents=True)
+    kept.write_text('mine', encoding='utf-8')
+    with pytest.raises(ScoreError, match='something else'):
+        score_files(demo, options(tmp_path, tmp_path / 'run'))
+    assert kept.read_text(encoding='utf-8') == 'mine'
+    kept.unlink()
+    (kept.parent / 'bag').mkdir()
+    with pytest.raises(ClipError, match='was not written by `topreward score`'):
+        score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=READING))
+    assert (kept.parent / 'bag').exists()
+
+
+def test_a_bag_with_what_the_node_would_say(tmp_path: Path, demo: Scorer) -> None:
+    bag(tmp_path / 'run')
+    score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=READING))
+    rows = read_rows(tmp_path / 'out' / 'run' / 'scores.csv')
+    with Reader(tmp_path / 'out' / 'run' / 'bag') as reader:
+        counts = {connection.topic: connection.msgcount for connection in reader.connections}
+    assert counts['/image'] > len(rows) == counts['/topreward/progress'] > 10
+    assert counts['/topreward/success_detected'] == 1 and counts['/topreward/task'] == 1
+
+
+def test_a_calibration_of_another_model_is_refused(tmp_path: Path, demo: Scorer) -> None:
+    identity = demo.identity
+    scale = Scale((0.0, 1.0), (-3.5, 0.0), -0.1, math.nan, 0.2, 1.0)
+    made = Calibration(
+        model='m',
+        fingerprint=identity.fingerprint,
+        layout=identity.layout,
+        fps=4.0,
+        tasks=('a',),
+        successes=4,
+        failures=0,
+        window=3,
+        hold=2,
+        plain=scale,
+        static=None,
+        bias=LengthBias(),
+    )
+    bag(tmp_path / 'run')
+    reading = Reading(RewardOptions('calibrated'), made)
+    score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=reading))
+    foreign = dataclasses.replace(reading, calibration=dataclasses.replace(made, fingerprint='x'))
+    with pytest.raises(ScoreError, match='another model'):
+        score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=foreign))
+
+
+@pytest.mark.parametrize('write', [write_v21, write_v30])
+def test_progress_of_a_dataset(tmp_path: Path, demo: Scorer, write) -> None:  # type: ignore[no-untyped-def]
+    episodes = draw()[:3]
+    write(tmp_path / 'data', episodes)
+    read = SourceOptions(camera='top')
+    score_files(demo, options(tmp_path, tmp_path / 'data', read=read, outputs=('parquet',)))
+    table = pq.read_table(tmp_path / 'out' / 'data' / 'topreward_progress.parquet')
+    assert table.schema.metadata[b'vlm_name'] == demo.identity.model.encode()
+    assert table['index'].to_pylist() == list(range(sum(each.frames for each in episodes)))
+    log_probs = np.array(table['topreward_log_prob'].to_pylist(), float)
+    for number, recorded in enumerate(open_source(str(tmp_path / 'data'), read).recordings):
+        rows = score_clip(demo, recorded.clip, recorded.task, PLAN, unwatched)
+        of_it = np.array(table['episode_index'].to_pylist()) == number
+        told = log_probs[of_it]
+        assert (~np.isnan(told)).sum() == len(rows)
+        for row in rows:
+            assert told[round(row.time * 10)] == pytest.approx(row.score.log_prob, abs=1e-4)
+
+
+def test_what_does_not_fit_the_kind_of_source(tmp_path: Path, demo: Scorer) -> None:
+    read = SourceOptions(task=video(tmp_path / 'a.mp4', 3))
+    with pytest.raises(ClipError, match='no bag'):
+        score_files(
+            demo,
+            options(tmp_path, tmp_path / 'a.mp4', read=read, outputs=('bag',), reading=READING),
+        )
+    with pytest.raises(ClipError, match='no LeRobot dataset'):
+        score_files(demo, options(tmp_path, tmp_path / 'a.mp4', read=read, outputs=('parquet',)))
+    with pytest.raises(ScoreError, match='could not be scored'):
+        score_files(demo, options(tmp_path / 'new', tmp_path / 'a.mp4', tmp_path / 'b.mp4'))
+
+
+def test_results_do_not_come_among_the_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'run').mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScoreError, match='into itself'):
+        ScoreOptions(('run',), Path()).check()
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(TopRewardError, match='cannot be a folder'):
+        ScoreOptions(('run',), tmp_path / 'file').check()
+
+
+def test_an_episode_that_cannot_be_told_of_is_left_out_of_the_table(
+    tmp_path: Path, demo: Scorer
+) -> None:
+    episodes = draw()[:2]
+    write_v21(tmp_path / 'data', episodes)
+    read = SourceOptions(camera='top')
+    score_files(demo, options(tmp_path, tmp_path / 'data', read=read))
+    for file in (tmp_path / 'data/data/chunk-000').glob('*1.parquet'):
+        state = file.stat()
+        file.write_bytes(b'?' * state.st_size)
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(TopRewardError, match=r'episode_000001\.parquet cannot be read'):
+        score_files(demo, options(tmp_path, tmp_path / 'data', read=read, outputs=('parquet',)))
+    table = pq.read_table(tmp_path / 'out' / 'data' / 'topreward_progress.parquet')
+    assert len(table) == episodes[0].frames
+
+
+def test_images_all_stamped_alike_are_told_of(tmp_path: Path) -> None:
+    write_bag(tmp_path / 'still', [raw(SECOND, pixels(k), delay=k * SECOND) for k in range(4)])
+    source = open_source(str(tmp_path / 'still'), SourceOptions('x'))
+    (note,) = clip_notes(source.recordings)
+    assert 'its 4 images are all stamped' in note
+    source.close()
+
+
+def test_a_folder_of_videos_and_ids(tmp_path: Path) -> None:
+    (tmp_path / 'films').mkdir()
+    video(tmp_path / 'films' / 'a.mp4', 3)
+    shutil.copy(tmp_path / 'films' / 'a.mp4', tmp_path / 'films' / 'b.mp4')
+    source = open_source(str(tmp_path / 'films'), SourceOptions(task='x'))
+    assert [each.name for each in source.recordings] == ['films/a', 'films/b']
+    shutil.copy(tmp_path / 'films' / 'a.mp4', tmp_path / 'films' / 'b.mkv')
+    source = open_source(str(tmp_path / 'films'), SourceOptions(task='x'))
+    assert [each.name for each in source.recordings] == ['films/a', 'films/b.mkv', 'films/b.mp4']
+    with pytest.raises(ClipError, match='without a name'):
+        open_source(' ', SourceOptions(task='x'))
+    for mistyped in (tmp_path / 'films' / 'c.mp4', tmp_path / 'film'):
+        with pytest.raises(ClipError, match='does not exist'):
+            open_source(str(mistyped), SourceOptions(task='x'))
+
+
+def test_anchors_are_even_in_time_where_a_clip_thins_out(demo: Scorer) -> None:
+    each = recording(3)
+    rows = score_clip(demo, each.clip, each.task, Plan(4.0, 5, 8), unwatched)
+    assert len(rows) == 5
+    steps = np.diff([row.time for row in rows])
+    assert steps.max() < 2.2 * steps.min()

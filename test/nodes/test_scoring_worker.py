@@ -1,0 +1,215 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One thread for all models of a process: a model loaded once, cameras served in turn."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from topreward_ros.errors import ModelError
+from topreward_ros.nodes.reward.scoring_worker import (
+    Channel,
+    EpisodeRequest,
+    Frame,
+    ScoringResult,
+    ScoringWorker,
+)
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.sampling import Sample
+
+from ..scoring.test_streaming import TASKS, TOLERANCE, frames
+
+PATIENCE = 60.0  # [s]
+
+
+class Executor:
+    """A camera's side of the worker: keeps the calls that come back, and makes them here."""
+
+    def __init__(self, worker: ScoringWorker) -> None:
+        self._arrived = threading.Semaphore(0)
+        self._calls: list[Callable[[], None]] = []
+        self.results: list[ScoringResult] = []
+        self.failures: list[Exception] = []
+        self.answers: list[tuple[Any, Exception | None]] = []
+        self.channel: Channel = worker.open(self._post)
+
+    def _post(self, call: Callable[[], None]) -> None:
+        self._calls.append(call)
+        self._arrived.release()
+
+    def spin_once(self) -> None:
+        assert self._arrived.acquire(timeout=PATIENCE), 'the worker did not answer'
+        self._calls.pop(0)()
+
+    def load(self, load: Callable[[], Any]) -> Any:
+        self.channel.load(load, lambda *answer: self.answers.append(answer))
+        return self._answer()
+
+    def unload(self) -> None:
+        self.channel.unload(lambda *answer: self.answers.append(answer))
+        self._answer()
+
+    def _answer(self) -> Any:
+        while not self.answers:
+            self.spin_once()
+        result, error = self.answers.pop()
+        if error is not None:
+            raise error
+        return result
+
+    def begin(self, task: str) -> None:
+        self.channel.begin(EpisodeRequest(task, self.results.append, self.failures.append))
+
+    def score(self, image: np.ndarray, time: float, thin: bool = False) -> float:
+        count = len(self.results)
+        assert self.channel.append(Frame(image, Sample(time, thin, 0), None), 8)
+        while len(self.results) == count:
+            assert not self.failures, self.failures
+            self.spin_once()
+        value = self.results[-1].score.log_prob
+        assert value is not None
+        return value
+
+
+@pytest.fixture
+def worker() -> Iterator[ScoringWorker]:
+    made = ScoringWorker()
+    yield made
+    for channel in list(made._channels):
+        assert channel.close(PATIENCE)
+
+
+def test_a_model_is_loaded_once_and_given_up(worker: ScoringWorker, checkpoint_folder) -> None:
+    options = LoadOptions(str(checkpoint_folder))
+    one, two = Executor(worker), Executor(worker)
+    first = one.load(partial(worker.scorer, options))
+    same = two.load(partial(worker.scorer, LoadOptions(str(checkpoint_folder))))
+    other = two.load(partial(worker.scorer, LoadOptions(str(checkpoint_folder), max_pixels=4096)))
+    assert first is same and other is not first
+    assert str(checkpoint_folder) in first.summary and 'step by step' in first.mode
+    del first, same, other
+    for executor in (one, two):
+        executor.unload()
+    gc.collect()
+    assert not worker._scorers
+
+
+def test_what_cannot_be_loaded_is_not_kept(worker: ScoringWorker, tmp_path: Path) -> None:
+    executor = Executor(worker)
+    for _ in range(2):
+        with pytest.raises(ModelError):
+            executor.load(partial(worker.scorer, LoadOptions(str(tmp_path / 'nothing'))))
+    assert not worker._scorers
+
+
+def test_cameras_get_the_scores_they_would_get_alone(
+    worker: ScoringWorker, checkpoint_folder
+) -> None:
+    options = LoadOptions(str(checkpoint_folder))
+    clip = frames((64, 64), 12)
+    expected: dict[str, list[float]] = {}
+    alone = load_scorer(options)
+    for task in TASKS:
+        episode = alone.start(task)
+        expected[task] = []
+        for k, frame in enumerate(clip):
+            if k == 8:
+                episode.thin()
+            episode.append(frame, k / 2)
+            expected[task].append(episode.score().log_prob)
+        episode.close()
+    executors = {task: Executor(worker) for task in TASKS}
+    running = threading.Lock()
+    for executor in executors.values():
+        scorer = executor.load(partial(worker.scorer, options))
+    run = scorer.engine.run
+
+    def one_at_a_time(*arguments: object) -> object:
+        assert running.acquire(blocking=False), 'two at once'
+        try:
+            time.sleep(0.002)
+            return run(*arguments)
+        finally:
+            running.release()
+
+    scorer.engine.run = one_at_a_time
+    found: dict[str, list[float]] = {task: [] for task in TASKS}
+
+    def watch(task: str) -> None:
+        executors[task].begin(task)
+        for k, frame in enumerate(clip):
+            found[task].append(executors[task].score(frame, k / 2, thin=k == 8))
+
+    threads = [threading.Thread(target=watch, args=(task,), daemon=True) for task in TASKS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    for task in TASKS:
+        assert len(found[task]) == len(clip), 'its thread did not end early'
+        assert found[task] == pytest.approx(expected[task], abs=TOLERANCE)
+
+
+def test_turns_are_taken_in_the_order_of_asking(worker: ScoringWorker) -> None:
+    """A busy camera stands behind the others again after each of its steps."""
+    executors = [Executor(worker) for _ in range(4)]
+    gate, steps = threading.Event(), []
+    executors[0].channel.load(lambda: gate.wait(PATIENCE), lambda *_: None)
+    time.sleep(0.05)  # taken up: from now on all others wait
+
+    def step(number: int) -> None:
+        steps.append(number)
+        if number == 0 and steps.count(0) < 3:  # busy: there is more to do at once
+            executors[0].channel.load(partial(step, 0), lambda *_: None)
+
+    for number, executor in enumerate(executors):
+        executor.channel.load(partial(step, number), lambda *_: None)
+    gate.set()
+    deadline = time.monotonic() + PATIENCE
+    while len(steps) < 6 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert steps == [0, 1, 2, 3, 0, 0]
+
+
+def test_an_error_ends_the_turn_and_no_more(worker: ScoringWorker) -> None:
+    def fail() -> None:
+        raise RuntimeError('no luck')
+
+    executor, other = Executor(worker), Executor(worker)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match='no luck'):
+            executor.load(fail)
+    assert other.load(lambda: 5) == 5
+
+
+def test_the_thread_ends_with_its_last_camera_and_begins_anew() -> None:
+    worker = ScoringWorker()
+    one, other = Executor(worker), Executor(worker)
+    thread = worker._thread
+    assert one.channel.close(PATIENCE) and thread is not None and thread.is_alive()
+    assert other.load(lambda: 1) == 1
+    assert other.channel.close(PATIENCE)
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    again = Executor(worker)
+    assert again.load(lambda: 2) == 2
+    assert again.channel.close(PATIENCE)
+
+
+def test_who_closes_does_not_wait_for_a_model_that_takes_long() -> None:
+    worker = ScoringWorker()
+    executor, gate = Executor(worker), threading.Event()
+    executor.channel.load(lambda: gate.wait(PATIENCE), lambda *_: None)
+    assert not executor.channel.close(0.1)
+    gate.set()

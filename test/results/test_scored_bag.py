@@ -1,0 +1,179 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A scored bag is the bag and what was told, and whoever has rosbags only can read it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import MessageDefinitionFormat
+from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from topreward_ros.recordings.bags.episodes import bag_episodes
+from topreward_ros.recordings.bags.errors import BagError, BrokenBagError
+from topreward_ros.recordings.bags.reader import Bag
+from topreward_ros.recordings.source_options import SourceOptions
+from topreward_ros.results.bag_writer import TASK_QOS
+from topreward_ros.results.scored_bag import (
+    TOPIC_PROGRESS,
+    TOPIC_SUCCESS,
+    PublishedScore,
+    write_scored_bag,
+)
+from topreward_ros.reward.live import Step
+from topreward_ros.reward.success import Success
+from topreward_ros.scoring.score import Score
+
+from ..recordings.bag_builder import (
+    CAMERA,
+    IMAGE,
+    JAZZY,
+    SECOND,
+    STRING,
+    break_chunk,
+    images,
+    only_file,
+    pixels,
+    raw,
+    text,
+    write_bag,
+)
+
+DELAY = 3_000_000
+WIDGET = 'acme_msgs/msg/Widget'
+
+
+def told(
+    stamp: int, log_prob: float = -1.0, episode: int = 1, success: bool = False
+) -> PublishedScore:
+    step = Step(0.25, 0.125, Success(-0.5, -0.75) if success else None, 'fixed')
+    return PublishedScore(stamp, episode, 'Do it.', Score(3, log_prob, -2.0), step)
+
+
+def contents(folder: Path) -> list[tuple[str, int, bytes]]:
+    with AnyReader([folder]) as reader:  # by the definitions in the bag, and their digests
+        return [(c.topic, time, bytes(data)) for c, time, data in reader.messages()]
+
+
+def decoded(folder: Path, topic: str) -> list:
+    with AnyReader([folder]) as reader:
+        wanted = [c for c in reader.connections if c.topic == topic]
+        return [
+            (time, reader.deserialize(data, c.msgtype)) for c, time, data in reader.messages(wanted)
+        ]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite'])
+@pytest.mark.parametrize('compression', [CompressionMode.NONE, CompressionMode.MESSAGE])
+def test_a_scored_bag(tmp_path: Path, storage: str, compression: CompressionMode) -> None:
+    messages = [
+        text(0, 'Do it.'),
+        *(raw(k * SECOND, pixels(k), delay=DELAY) for k in range(4)),
+        text(9 * SECOND, 'other', '/chatter'),
+    ]
+    with Bag(write_bag(tmp_path / 'bag', messages, storage, compression)) as bag:
+        scores = [told(SECOND, -1.5), told(3 * SECOND, -0.25, success=True)]
+        assert write_scored_bag(bag, tmp_path / 'scored', scores) == 2
+    expected = [(m.topic, m.time, m.data) for m in messages]
+    got = contents(tmp_path / 'scored')
+    assert [entry for entry in got if entry[0] not in (TOPIC_PROGRESS, TOPIC_SUCCESS)] == expected
+    assert [(topic, time) for topic, time, _ in got] == [
+        ('/topreward/task', 0),
+        (CAMERA, DELAY),
+        (CAMERA, SECOND + DELAY),
+        (TOPIC_PROGRESS, SECOND + DELAY),
+        (CAMERA, 2 * SECOND + DELAY),
+        (CAMERA, 3 * SECOND + DELAY),
+        (TOPIC_PROGRESS, 3 * SECOND + DELAY),
+        (TOPIC_SUCCESS, 3 * SECOND + DELAY),
+        ('/chatter', 9 * SECOND),
+    ]
+    (_, first), (_, last) = decoded(tmp_path / 'scored', TOPIC_PROGRESS)
+    assert (first.header.stamp.sec, first.header.stamp.nanosec) == (1, 0)
+    assert first.header.frame_id == 'eye' and first.task == 'Do it.'
+    assert (first.episode, first.frames, first.normalization) == (1, 3, 'fixed')
+    assert (first.log_prob, first.log_prob_false) == (-1.5, -2.0)
+    assert (first.progress, first.reward) == (0.25, 0.125)
+    assert math.isnan(first.latency) and last.log_prob == -0.25
+    ((_, success),) = decoded(tmp_path / 'scored', TOPIC_SUCCESS)
+    assert (success.score, success.threshold, success.frames) == (-0.5, -0.75, 3)
+    assert success.header.stamp.sec == 3 and success.task == 'Do it.'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'scored']
+
+
+def test_types_and_qos_are_the_other_bags_own(tmp_path: Path) -> None:
+    """Of a type that only the bag describes, and one that nobody does."""
+    definition = (
+        'uint8 kind\nacme_msgs/Part part\n' + '=' * 80 + '\nMSG: acme_msgs/Part\nfloat64 x\n'
+    )
+    types = get_typestore(Stores.EMPTY)
+    types.register(get_types_from_msg(definition, WIDGET))
+    part = types.types['acme_msgs/msg/Part'](x=2.5)
+    widget = bytes(types.serialize_cdr(types.types[WIDGET](kind=7, part=part), WIDGET))
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        camera = writer.add_connection(CAMERA, IMAGE, typestore=JAZZY)
+        latched = writer.add_connection(
+            '/topreward/task', STRING, typestore=JAZZY, offered_qos_profiles=[TASK_QOS]
+        )
+        widgets = writer.add_connection('/widget', WIDGET, typestore=types)
+        writer.write(latched, 0, text(0, 'Do it.').data)
+        writer.write(widgets, 1, widget)
+        writer.write(camera, 2, raw(0, pixels(0)).data)
+    digest = types.hash_rihs01(WIDGET)
+    for path in (tmp_path / 'bag', only_file(tmp_path / 'bag')):  # a file tells no digests
+        out = tmp_path / f'scored {path.suffix}'
+        with Bag(path) as bag:
+            write_scored_bag(bag, out, [told(0)])
+        with AnyReader([out]) as reader:
+            found = {c.topic: c for c in reader.connections}
+        assert found['/topreward/task'].ext.offered_qos_profiles == [TASK_QOS]
+        assert found['/widget'].digest == digest
+        assert all(c.msgdef.format is MessageDefinitionFormat.MSG for c in found.values())
+        assert 'float64 x' in found['/widget'].msgdef.data
+        assert 'float32 log_prob' in found[TOPIC_PROGRESS].msgdef.data
+        ((_, read),) = decoded(out, '/widget')
+        assert (read.kind, read.part.x) == (7, 2.5)
+
+
+def test_scores_of_before_are_replaced(tmp_path: Path) -> None:
+    with Bag(write_bag(tmp_path / 'bag', [text(0, 'a'), *images(0, 3)])) as bag:
+        write_scored_bag(bag, tmp_path / 'once', [told(0, -1.0), told(SECOND // 10, success=True)])
+    with Bag(tmp_path / 'once') as bag:
+        write_scored_bag(bag, tmp_path / 'twice', [told(0, -3.0)])
+    ((_, only),) = decoded(tmp_path / 'twice', TOPIC_PROGRESS)
+    assert only.log_prob == -3.0 and decoded(tmp_path / 'twice', TOPIC_SUCCESS) == []
+    assert len(contents(tmp_path / 'twice')) == 5
+
+
+def test_an_image_of_several_episodes_and_stamps_that_begin_anew(tmp_path: Path) -> None:
+    messages = [
+        message._replace(time=k) for k, message in enumerate([*images(5, 3), *images(5, 3)])
+    ]
+    with Bag(write_bag(tmp_path / 'bag', messages)) as bag:
+        found = bag_episodes(bag, SourceOptions(task='Do it.'))
+        stamp = 5 * SECOND
+        scores = [
+            PublishedScore(**{**vars(told(stamp, episode=e.number)), 'time': e.bag_time(stamp)})
+            for e in found
+        ]
+        write_scored_bag(bag, tmp_path / 'scored', [*scores, told(stamp, episode=7)])
+    progress = decoded(tmp_path / 'scored', TOPIC_PROGRESS)
+    assert [(time, message.episode) for time, message in progress] == [(0, 1), (0, 7), (3, 2)]
+
+
+def test_it_is_whole_or_not_there(tmp_path: Path) -> None:
+    with Bag(write_bag(tmp_path / 'bag', images(0, 3))) as bag:
+        with pytest.raises(BagError, match=r'no image for 1 of 2 scores, .* stamped 77 ns'):
+            write_scored_bag(bag, tmp_path / 'scored', [told(0), told(77)])
+        with pytest.raises(FileExistsError, match='is there already'):
+            write_scored_bag(bag, tmp_path / 'bag', [])
+    assert [path.name for path in tmp_path.iterdir()] == ['bag']
+    broken = write_bag(tmp_path / 'broken', images(0, 400), 'mcap', CompressionMode.STORAGE)
+    break_chunk(only_file(broken))
+    with Bag(broken) as bag, pytest.raises(BrokenBagError):
+        write_scored_bag(bag, tmp_path / 'scored', [told(0)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'broken']

@@ -1,0 +1,190 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Steps in fixed shapes give what steps in their own shapes give, wherever they run."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+
+from topreward_ros.scoring.engine import key_value_cache as caches
+from topreward_ros.scoring.engine import recorded_steps
+from topreward_ros.scoring.engine.cuda_graphs import GraphRecorder, Run
+from topreward_ros.scoring.engine.recorded_steps import RecordedSteps
+from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
+
+from .test_streaming import TASKS, TOLERANCE, frames, worst_difference
+
+
+class Recorder:
+    """Stands in for CUDA graphs: the call is made anew, on the same memory."""
+
+    def __init__(self) -> None:
+        self.recorded = 0
+        self.replayed = 0
+
+    def __call__(self, run: Run) -> Run:
+        self.recorded += 1
+
+        def replay() -> torch.Tensor:
+            self.replayed += 1
+            return run()
+
+        return replay
+
+
+def recording(checkpoint: Checkpoint, recorder: Recorder) -> StreamingScorer:
+    scorer = StreamingScorer(checkpoint)
+    scorer.recorded = RecordedSteps(scorer.engine, recorder)
+    return scorer
+
+
+@pytest.fixture
+def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a short episode goes through several, and its cache grows on the way."""
+    monkeypatch.setattr(recorded_steps, 'BUCKET', 64)
+    monkeypatch.setattr(caches, 'LEAST_ROOM', 32)
+
+
+@pytest.mark.usefixtures('small_buckets')
+@pytest.mark.parametrize('size', [(64, 64), (100, 131)])
+def test_equals_recompute_across_buckets(checkpoint: Checkpoint, size: tuple[int, int]) -> None:
+    recorder = Recorder()
+    stream = recording(checkpoint, recorder).start(TASKS[0])
+    recompute = RecomputeScorer(checkpoint).start(TASKS[0])
+    assert worst_difference(stream, recompute, size, 30) <= TOLERANCE
+    assert recorder.replayed == 29, 'all but the one that begins the cache'
+    assert 2 < recorder.recorded < 15
+
+
+def test_the_next_episode_records_nothing(checkpoint: Checkpoint) -> None:
+    recorder = Recorder()
+    scorer = recording(checkpoint, recorder)
+    last = []
+    for _ in range(3):
+        episode = scorer.start(TASKS[0])
+        for k, frame in enumerate(frames((64, 64), 7)):
+            episode.append(frame, k / 2)
+            score = episode.score()
+        episode.close()
+        last.append((recorder.recorded, score.log_prob))
+    assert last[0] == last[1] == last[2]
+
+
+def test_two_episodes_at_once_do_not_mix(checkpoint: Checkpoint) -> None:
+    scorer, plain = recording(checkpoint, Recorder()), StreamingScorer(checkpoint)
+    pairs = [(scorer.start(task), plain.start(task)) for task in TASKS]
+    for k, frame in enumerate(frames((64, 64), 9)):
+        for episode, same in pairs:
+            episode.append(frame, k / 2)
+            same.append(frame, k / 2)
+            assert episode.score().log_prob == pytest.approx(same.score().log_prob, abs=TOLERANCE)
+
+
+def test_thinning_and_several_tasks(checkpoint: Checkpoint) -> None:
+    scorer, plain = recording(checkpoint, Recorder()), StreamingScorer(checkpoint)
+    for tasks in (TASKS[0], TASKS):
+        one, other = scorer.start(tasks), plain.start(tasks)
+        for k, frame in enumerate(frames((64, 64), 14)):
+            for episode in (one, other):
+                if k == 8:
+                    episode.thin()
+                episode.append(frame, k / 2)
+            for a, b in zip(one.scores(), other.scores(), strict=True):
+                assert a.log_prob == pytest.approx(b.log_prob, abs=TOLERANCE)
+
+
+@pytest.mark.usefixtures('small_buckets')
+@pytest.mark.parametrize('task', ['Go.', 'Put the red block next to the yellow one, then go home.'])
+def test_warming_up_records_every_shape(checkpoint: Checkpoint, task: str) -> None:
+    recorder = Recorder()
+    scorer = recording(checkpoint, recorder)
+    scorer.warm_up(64, 64, max_frames=40)
+    recorded = recorder.recorded
+    assert recorded > 5
+    episode, plain = scorer.start(task), StreamingScorer(checkpoint).start(task)
+    for k, frame in enumerate(frames((64, 64), 40)):
+        episode.append(frame, k / 2)
+        plain.append(frame, k / 2)
+        one, other = episode.score(), plain.score()
+        assert one.log_prob == pytest.approx(other.log_prob, abs=TOLERANCE)
+    assert recorder.recorded == recorded
+
+
+def test_what_cannot_be_recorded_is_run_step_by_step(checkpoint: Checkpoint) -> None:
+    def refuse(run: Run) -> Run:
+        run()
+        raise RuntimeError('operation not permitted when stream is capturing\nmore of it')
+
+    scorer = StreamingScorer(checkpoint)
+    scorer.recorded = RecordedSteps(scorer.engine, refuse)
+    assert scorer.mode == 'CUDA graphs'
+    recompute = RecomputeScorer(checkpoint).start(TASKS[0])
+    assert worst_difference(scorer.start(TASKS[0]), recompute, (64, 64), 6) <= TOLERANCE
+    assert scorer.mode == (
+        'step by step (a step could not be recorded: operation not permitted when stream is '
+        'capturing)'
+    )
+    assert scorer.recorded.count == 0
+
+
+def test_steps_go_with_their_cache(checkpoint: Checkpoint) -> None:
+    scorer = recording(checkpoint, Recorder())
+    episode = scorer.start(TASKS[0])
+    for k, frame in enumerate(frames((64, 64), 3)):
+        episode.append(frame, k / 2)
+        episode.score()
+    assert scorer.recorded is not None and scorer.recorded.count == 1
+    del episode  # not closed, so its cache is nobody's
+    gc.collect()
+    assert scorer.recorded.count == 0
+
+
+def test_the_path_is_told(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    assert scorer.mode == 'step by step (the device is cpu, which has no CUDA graphs)'
+    assert scorer.recorded is None
+    scorer.warm_up(48, 64)
+    assert not torch.is_inference_mode_enabled()
+
+
+needs_a_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason='no GPU: CUDA graphs are not recorded'
+)
+
+
+@needs_a_gpu
+@pytest.mark.usefixtures('small_buckets')
+def test_graphs_equal_what_they_recorded(checkpoint_folder) -> None:
+    """On a GPU, across buckets, growing room, and models that come and go."""
+    for _ in range(2):
+        checkpoint = load_checkpoint(LoadOptions(str(checkpoint_folder), 'cuda', 'float32'))
+        scorer, plain = StreamingScorer(checkpoint), StreamingScorer(checkpoint)
+        plain.recorded = None
+        for _ in range(2):
+            one, other = scorer.start(TASKS[0]), plain.start(TASKS[0])
+            assert worst_difference(one, other, (64, 64), 30) <= TOLERANCE
+            one.close()
+            other.close()
+        assert scorer.mode == 'CUDA graphs' and scorer.recorded.count > 2
+        del checkpoint, scorer, plain, one, other
+        gc.collect()
+
+
+@needs_a_gpu
+def test_all_graphs_of_a_recorder_may_go_before_the_next_comes() -> None:
+    device = torch.device('cuda')
+    with torch.inference_mode():
+        record = GraphRecorder(device)
+        for _ in range(3):
+            a = torch.zeros(8, device=device)
+            replay = record(lambda a=a: a * 2 + 1)
+            a.copy_(torch.arange(8.0))
+            assert torch.equal(replay().cpu(), torch.arange(8.0) * 2 + 1)
+            del replay
+            gc.collect()

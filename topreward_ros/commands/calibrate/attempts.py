@@ -1,0 +1,89 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the model says of the recordings to calibrate on, kept so that none is scored twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from topreward_ros.files import Kept
+from topreward_ros.recordings.clip_sampling import sampled
+from topreward_ros.recordings.recording import BAD_RECORDING, Recording
+from topreward_ros.results.calibration_file import CalibrationError
+from topreward_ros.reward.fit_scale import Attempt
+from topreward_ros.scoring.clip_curve import curve
+from topreward_ros.scoring.score import Scorer
+
+from ..score.clip_scores import Plan, Watch, score_clip
+from ..score.episode import EpisodeScoring
+
+ARRAYS = ('log_probs', 'times', 'frames', 'static')
+
+
+def attempts_of(
+    scorer: Scorer,
+    recordings: Sequence[Recording],
+    scoring: EpisodeScoring,
+    folder: Path,
+    *,
+    console: Console,
+    least: int = 1,
+) -> list[tuple[Recording, Attempt]]:
+    """Those that can be scored, at `least` times; what is wrong with the others is told.
+
+    Scores are kept in the folder, where an interrupted run finds them again, and a later one with
+    more recordings.
+    """
+    found = []
+    for recording in track(recordings, 'recordings', console=console):
+        kept = Kept(folder / f'{recording.name}.json', scoring.asked(recording))
+        try:
+            if (content := kept.read()) is not None:
+                arrays = {name: np.array(content[name]) for name in ARRAYS}
+                made = Attempt(**arrays, is_success=recording.is_success is not False)
+            else:
+                made = attempt(scorer, recording, scoring.plan, lambda frames, _: frames)
+                kept.finish({name: getattr(made, name).tolist() for name in ARRAYS})
+            if len(made.log_probs) < least:
+                raise CalibrationError(
+                    f'left out: it has {len(made.log_probs)} scores and success needs {least}; '
+                    'raise --fps'
+                )
+            found.append((recording, made))
+        except BAD_RECORDING as error:
+            console.print(f'{recording.name}: {error}', highlight=False, markup=False)
+        finally:
+            recording.clip.release()
+    return found
+
+
+def attempt(scorer: Scorer, recording: Recording, plan: Plan, watch: Watch) -> Attempt:
+    """What the model says of every prefix of a recording, and of its first frame repeated.
+
+    A recording without a label counts as a success. Raises as `score_clip`.
+    """
+    rows = score_clip(scorer, recording.clip, recording.task, plan, watch)
+    count = max(row.score.frames for row in rows)
+    _, _, first = next(sampled(recording.clip, plan.window()))
+    return Attempt(
+        log_probs=np.array([row.score.value for row in rows]),
+        times=np.array([row.time for row in rows]),
+        frames=np.array([row.score.frames for row in rows]),
+        static=static_curve(scorer, first, count, recording.task, plan.fps),
+        is_success=recording.is_success is not False,
+    )
+
+
+def static_curve(
+    scorer: Scorer, image: np.ndarray, count: int, task: str, fps: float
+) -> np.ndarray:
+    """log P("True") of 1 to `count` frames that are all this image, (count,) [nat]."""
+    times = (k / fps for k in range(count))
+    rows = curve(scorer, itertools.repeat(image, count), times, task)
+    return np.array([row[0].value for row in rows])

@@ -1,0 +1,71 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward evaluate`: its arguments."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from topreward_ros.scoring.sampling import ANCHORS
+
+from ..arguments import note_of, whole
+from ..recording_arguments import add_recording_arguments, load, print_notes, source_options_of
+
+METHODS = ('topreward', 'lrm', 'gvl')
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        'evaluate', help='how well progress and success are read: a report'
+    )
+    add_recording_arguments(parser, 'topreward_evaluation')
+    parser.add_argument(
+        '--anchors', type=whole, default=ANCHORS, help='prefixes read, evenly spaced'
+    )
+    parser.add_argument('--calibration', type=Path, help='judge this one too')
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        choices=METHODS,
+        help='TOPReward, Large Reward Models, and Generative Value Learning, which takes longest '
+        'as the model writes a text; default: those of the first two that the model allows',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the shuffled frames')
+    parser.set_defaults(command=evaluate)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure recordings with known outcomes and write the report."""
+    from topreward_ros.files import check_folder
+    from topreward_ros.recordings.labelled import open_recordings
+    from topreward_ros.results.calibration_file import read_calibration
+
+    from .measuring import PrefixSampling
+    from .methods import make_methods
+    from .run import EvaluateOptions
+    from .run import evaluate as run
+
+    check_folder(options.save)
+    calibration = read_calibration(options.calibration) if options.calibration else None
+    recordings = open_recordings(options.source, source_options_of(options))
+    print_notes(recordings)
+    scorer = load(options)
+    note = note_of(options)
+    report = run(
+        make_methods(options.methods, scorer),
+        scorer.identity,
+        recordings,
+        EvaluateOptions(
+            options.save,
+            PrefixSampling(options.fps, options.max_frames, options.anchors),
+            calibration,
+            (note,) if note else (),
+            options.seed,
+        ),
+    )
+    print(report.read_text(encoding='utf-8'))
+    print(f'{report}: the same with pictures')
+    return 0

@@ -1,0 +1,92 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `topreward` command.
+
+Everything but the standard library is imported while a command runs, so that an interrupt is
+answered alike at any time, and `--help` at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+
+# A module with add_parser each, in the order of the help
+COMMANDS = ('demo', 'run', 'publish', 'scene', 'play', 'score', 'calibrate', 'evaluate')
+NO_ROS = (
+    "ROS 2 is not available ({}): source an installation, or pip install 'topreward_ros[kilted]'"
+)
+ROS_MODULES = ('rclpy', 'rcl_interfaces', 'topreward_ros')
+BUG = (
+    'topreward: this is a bug of the program, not of what it was given; please report it with the '
+    'lines above'
+)
+EXIT_BUG = 70  # sysexits' EX_SOFTWARE
+EXIT_CLOSED_PIPE = 141
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return 0, or the error's exit code with the reason on the error stream."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print('topreward: interrupted', file=sys.stderr)
+        return 130  # as EXIT_INTERRUPTED, which may not be imported yet
+    except BrokenPipeError:
+        # Whoever read the output has gone: nothing is written any more, not at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+
+
+def _run(arguments: list[str] | None) -> int:
+    from topreward_ros.errors import EXIT_INTERRUPTED, TopRewardError
+
+    try:
+        options = make_parser().parse_args(arguments)
+        code = int(options.command(options))
+        sys.stdout.flush()
+    except TopRewardError as error:
+        print(f'topreward: {error}', file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, a place that cannot be written to
+        print(f'topreward: {error}', file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or '').split('.')[0] not in ROS_MODULES:
+            return _report_bug()
+        print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
+        return 1
+    except Exception:
+        return _report_bug()
+    if code == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    return code
+
+
+def _report_bug() -> int:
+    traceback.print_exc()
+    print(BUG, file=sys.stderr)
+    return EXIT_BUG
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    from topreward_ros import __version__
+
+    parser = argparse.ArgumentParser(
+        prog='topreward', description='Rewards for robots, from a vision-language model.'
+    )
+    parser.add_argument('--version', action='version', version=__version__)
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    for name in COMMANDS:
+        importlib.import_module(f'topreward_ros.commands.{name}.command').add_parser(commands)
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())

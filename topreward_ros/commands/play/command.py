@@ -1,0 +1,68 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward play`: its arguments."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from topreward_ros.errors import TopRewardError
+
+from ..arguments import CLIP_HELP, add_node_arguments, model_of, note_of, positive, typed
+
+# Parameters of the node that play gives it, and how to choose them
+PLAYS_OWN = {
+    'autostart': 'the node is started in any case',
+    'image_transport': 'use --image-transport',
+    'model': 'use --model',
+    'task': 'use --task',
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser('play', help='play a clip through the node: bag, CSV and picture')
+    parser.add_argument('clip', nargs='?', help=CLIP_HELP)
+    parser.add_argument('--task', help='what the robot does in the clip, in words')
+    parser.add_argument('--rate', type=positive, default=1.0, help='how fast; 1 is real time')
+    parser.add_argument('--save', type=Path, help='folder for what is written')
+    parser.add_argument(
+        '--record-images', action='store_true', help='keep the images in the bag too'
+    )
+    add_node_arguments(parser)
+    parser.set_defaults(command=play)
+
+
+def play(options: argparse.Namespace) -> int:
+    """Play the clip through the node."""
+    from topreward_ros.demo.example import TASK
+    from topreward_ros.demo.model import SETTINGS
+    from topreward_ros.nodes.reward.settings import RewardSettings
+
+    task = options.task or (None if options.clip else TASK)
+    if task is None:
+        raise TopRewardError('a clip needs its task in words: --task "Put the block into the cup."')
+    settings: dict[str, Any] = {} if options.model else dict(SETTINGS)
+    for name, text in options.set:
+        if name in PLAYS_OWN:
+            raise TopRewardError(f'play sets {name} itself: {PLAYS_OWN[name]}')
+        settings[name] = typed(text, getattr(RewardSettings, name))
+    from .run import PlayOptions
+    from .run import play as play_clip
+
+    play_clip(
+        PlayOptions(
+            clip=options.clip,
+            task=task,
+            model=model_of(options),
+            save=options.save,
+            rate=options.rate,
+            note=note_of(options) if options.clip else '',
+            image_transport=options.image_transport or 'raw',
+            record_images=options.record_images,
+            settings=settings,
+        )
+    )
+    return 0

@@ -1,0 +1,54 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward publish`: a clip as a camera."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from topreward_ros.errors import EXIT_INTERRUPTED
+
+from ..arguments import CLIP_HELP, add_remap, add_transport, remapping
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser('publish', help='play a clip as a camera topic')
+    parser.add_argument('clip', nargs='?', help=CLIP_HELP)
+    parser.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
+    parser.add_argument(
+        '--fps', type=float, default=0.0, help="images per second; 0: the clip's own rate"
+    )
+    parser.add_argument(
+        '--speed', type=float, default=1.0, help='1: real time, 0: as fast as possible'
+    )
+    parser.add_argument('--loop', action='store_true', help='begin again at the end')
+    parser.add_argument('--clock', action='store_true', help='publish /clock in clip time')
+    parser.add_argument('--wait', type=int, default=0, help='begin with this many subscribers')
+    add_remap(parser)
+    add_transport(parser)
+    parser.set_defaults(command=publish)
+
+
+def publish(options: argparse.Namespace) -> int:
+    """Publish the clip until it is over."""
+    from topreward_ros.nodes.cameras.video_publisher import run_node
+
+    settings = {
+        'source': options.clip or '',
+        'fps': options.fps,
+        'speed': options.speed,
+        'loop': options.loop,
+        'image_transport': options.image_transport or 'raw',
+        'publish_clock': options.clock,
+        'wait_for_subscribers': options.wait,
+    }
+    topic = options.topic
+    names = (f'image_raw:={topic}', f'image_raw/compressed:={topic}/compressed')
+    return run_node(
+        [],
+        settings,
+        interrupted=EXIT_INTERRUPTED,
+        cli_args=['--ros-args', *remapping(*names, *options.remap)],
+    )

@@ -1,0 +1,82 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward run`: the reward node, configured and activated."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from topreward_ros.errors import EXIT_INTERRUPTED, TopRewardError
+
+from ..arguments import add_node_arguments, add_remap, remapping, typed
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser('run', help='score a camera topic live')
+    parser.add_argument(
+        '--camera',
+        required=True,
+        action='append',
+        help='image topic; given several times, nodes topreward_1, ... share one model',
+    )
+    parser.add_argument('--task', help='what the robot shall do, in words; or publish it on ~/task')
+    parser.add_argument('--namespace', default='', help='of the node and its topics')
+    parser.add_argument('--params-file', type=Path, help='YAML of parameters')
+    parser.add_argument('--use-sim-time', action='store_true', default=None, help='follow /clock')
+    levels = ('debug', 'info', 'warn', 'error', 'fatal')
+    parser.add_argument('--log-level', default='info', choices=levels, help='default: %(default)s')
+    add_remap(parser)
+    add_node_arguments(parser)
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the node until it is interrupted; several in one process for several cameras."""
+    from topreward_ros.nodes.common.middleware import image_topic
+    from topreward_ros.nodes.reward.node import run_nodes
+    from topreward_ros.nodes.reward.settings import RewardSettings
+
+    # Only what was asked for: everything else is as the file of parameters says.
+    settings: dict[str, Any] = {'autostart': True}
+    for name in ('task', 'model', 'image_transport', 'use_sim_time'):
+        if (value := getattr(options, name)) is not None:
+            settings[name] = value
+    settings |= {
+        name: typed(text, getattr(RewardSettings, name, None)) for name, text in options.set
+    }
+    file = ['--params-file', str(options.params_file)] if options.params_file else []
+    several = len(options.camera) > 1
+    if file and several:
+        _check_names(options.params_file)
+    nodes = []
+    for number, topic in enumerate(options.camera, start=1):
+        camera = image_topic(topic, settings.get('image_transport', 'raw'))
+        rules = [f'image:={camera}', *options.remap]
+        if several:
+            rules.append(f'__node:=topreward_{number}')
+        arguments = ['--ros-args', *remapping(*rules), *file]
+        nodes.append({'cli_args': arguments, 'namespace': options.namespace})
+    return run_nodes(
+        ['--ros-args', '--log-level', options.log_level],
+        nodes,
+        settings,
+        interrupted=EXIT_INTERRUPTED,
+    )
+
+
+def _check_names(params_file: Path) -> None:
+    """TopRewardError for parameters that none of several nodes would take."""
+    import yaml
+
+    try:
+        names = list(yaml.safe_load(params_file.read_text(encoding='utf-8')))
+    except (OSError, yaml.YAMLError, TypeError) as error:
+        raise TopRewardError(f'{params_file} cannot be read: {error}') from error
+    if {'topreward', '/topreward'} & set(names):
+        raise TopRewardError(
+            f'{params_file} has parameters for the node topreward; several cameras have nodes '
+            'topreward_1, topreward_2, ...: write /** in its place'
+        )

@@ -1,0 +1,100 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward score`: its arguments."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topreward_ros.errors import TopRewardError
+from topreward_ros.results.outputs import OUTPUTS
+from topreward_ros.scoring.sampling import ANCHORS
+
+from ..arguments import add_setting, load_options_of, note_of, typed, whole
+from ..recording_arguments import add_recording_arguments, load, plan_of, source_options_of
+
+if TYPE_CHECKING:
+    from topreward_ros.results.output import Reading
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        'score', help='score recordings: CSV, picture, bag, video, parquet'
+    )
+    add_recording_arguments(parser, 'topreward_scores')
+    parser.add_argument(
+        '--anchors', type=whole, default=ANCHORS, help='prefixes scored, evenly spaced'
+    )
+    parser.add_argument('--dense', action='store_true', help='score every prefix')
+    for name, kind in OUTPUTS.items():
+        parser.add_argument(f'--{name}', action='store_true', help=kind.help)
+    parser.add_argument('--calibration', type=Path, help='how --bag reads log P; from calibrate')
+    add_setting(parser, 'how --bag reads log P: a parameter of the node, as normalization=fixed')
+    parser.add_argument(
+        '--ray',
+        nargs='?',
+        const='',
+        metavar='ADDRESS',
+        help='episodes as Ray Data tasks, on this machine or on a cluster',
+    )
+    parser.add_argument('--workers', type=whole, help='actors of --ray, each with a model')
+    parser.set_defaults(command=score)
+
+
+def score(options: argparse.Namespace) -> int:
+    """Score recordings into tables, pictures and the outputs asked for."""
+    from .run import ScoreOptions, score_files
+
+    outputs = tuple(name for name in OUTPUTS if getattr(options, name))
+    if 'bag' not in outputs and (options.calibration or options.set):
+        raise TopRewardError('--calibration and --set say how --bag reads log P: add --bag')
+    dense = options.dense or any(OUTPUTS[name].every_prefix for name in outputs)
+    wanted = ScoreOptions(
+        sources=tuple(options.source),
+        save=options.save,
+        plan=plan_of(options, None if dense else options.anchors),
+        read=source_options_of(options),
+        outputs=outputs,
+        reading=_reading(options),
+        note=note_of(options),
+    )
+    wanted.check()  # refused before the model is loaded
+    if options.ray is not None:
+        from .ray_scoring import RayOptions, score_with_ray
+
+        ray_options = RayOptions(load_options_of(options), options.ray, options.workers or 0)
+        score_with_ray(wanted.anywhere(), ray_options)
+        return 0
+    score_files(load(options), wanted)
+    return 0
+
+
+def _reading(options: argparse.Namespace) -> Reading:
+    """As the node would publish: its parameters by --set, those of the demo's model by itself."""
+    from topreward_ros.demo.model import SETTINGS
+    from topreward_ros.results.calibration_file import read_calibration
+    from topreward_ros.results.output import Reading
+    from topreward_ros.reward.live import RewardOptions
+
+    defaults = dataclasses.asdict(RewardOptions())
+    values: dict[str, Any] = {} if options.model else dict(SETTINGS)
+    calibration = read_calibration(options.calibration) if options.calibration else None
+    if calibration is not None:
+        values['normalization'] = 'calibrated'
+    for name, text in options.set:
+        if name not in defaults:
+            raise TopRewardError(
+                f'--set {name} changes nothing in a recording; expected one of '
+                f'{", ".join(defaults)}'
+            )
+        values[name] = typed(text, defaults[name])
+    reading = Reading(RewardOptions(**values), calibration)
+    try:
+        reading.start()
+    except (ValueError, TypeError) as error:
+        raise TopRewardError(str(error)) from error
+    return reading

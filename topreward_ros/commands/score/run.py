@@ -1,0 +1,225 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward score`: recordings to tables and pictures, one after the other or on many machines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from topreward_ros.errors import TopRewardError
+from topreward_ros.files import check_folder
+from topreward_ros.recordings.recording import BAD_RECORDING, Recording, Source
+from topreward_ros.recordings.source_options import SourceOptions
+from topreward_ros.recordings.sources import open_source, source_name
+from topreward_ros.results.output import Output, Reading
+from topreward_ros.results.outputs import make_outputs
+from topreward_ros.results.score_table import Row
+from topreward_ros.scoring.questions import check_task
+from topreward_ros.scoring.score import Identity, Scorer
+
+from .clip_scores import Plan
+from .episode import EpisodeScoring, ScoreError
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What to score, and what to write below `save`.
+
+    outputs are names of `results.outputs`; reading is how they read scores; note is printed, and
+    in the pictures.
+    """
+
+    sources: tuple[str, ...]
+    save: Path
+    plan: Plan = field(default_factory=Plan)
+    read: SourceOptions = field(default_factory=SourceOptions)
+    outputs: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    note: str = ''
+
+    def check(self) -> None:
+        """TopRewardError for what cannot work whatever the recordings hold."""
+        if self.read.task:
+            check_task(self.read.task)
+        names = [source_name(source) for source in self.sources]
+        if len(set(names)) < len(names):
+            raise ScoreError('two recordings of the same name: score them into different folders')
+        check_folder(self.save)
+        for source, name in zip(self.sources, names, strict=True):
+            if (self.save / name).resolve() == Path(source).expanduser().resolve():
+                raise ScoreError(
+                    f'the results of {source} would be written into itself: name another folder '
+                    'with --save'
+                )
+
+    def check_calibration(self, identity: Identity) -> None:
+        """ScoreError where scores are to be read by a calibration that does not hold."""
+        calibration = self.reading.calibration
+        if calibration is None:
+            return
+        if reason := calibration.mismatch(identity.fingerprint, identity.layout, self.plan.fps):
+            raise ScoreError(f'the calibration does not hold here: {reason}')
+
+    def anywhere(self) -> ScoreOptions:
+        """The same in paths that do not depend on the working directory."""
+        return dataclasses.replace(
+            self,
+            sources=tuple(absolute(source) for source in self.sources),
+            save=self.save.resolve(),
+        )
+
+    def scoring(self, identity: Identity) -> EpisodeScoring:
+        outputs = make_outputs(self.outputs, self.reading, identity.model)
+        return EpisodeScoring(identity, self.plan, outputs, self.note)
+
+
+class Report:
+    """Tells what happens, with a bar of the video scored, and keeps count of what failed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.console = Console()
+        self.errors: list[Exception] = []
+        self._bar = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._all = self._bar.add_task('', total=max(seconds, 1e-9))
+
+    def __enter__(self) -> Report:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def failed(self, name: str, error: Exception) -> None:
+        self.errors.append(error)
+        self.say(f'{name}: {error or type(error).__name__}')
+
+    def scored(self, folder: Path, rows: Sequence[Row], found_before: bool) -> None:
+        if found_before:
+            self.say(f'{folder}: scored already')
+            return
+        first, last = rows[0].score.value, rows[-1].score.value
+        what = 'progress' if rows[0].score.log_prob is None else 'log P("True")'
+        self.say(f'{folder}: {len(rows)} scores, {what} from {first:.3f} to {last:.3f}')
+
+    def warn(self, source: Source) -> None:
+        """Say what there is to know of how the source was read."""
+        for warning in source.warnings:
+            self.say(warning)
+
+    def advance(self, seconds: float) -> None:
+        self._bar.advance(self._all, seconds)
+
+    def watch(
+        self, recording: Recording, frames: Iterable[np.ndarray], count: int
+    ) -> Iterator[np.ndarray]:
+        self._bar.update(self._all, description=recording.name)
+        for frame in frames:
+            yield frame
+            self.advance(recording.clip.seconds / count)
+
+
+def score_files(scorer: Scorer, options: ScoreOptions) -> None:
+    """Write a folder for each recording, and the outputs of each source as a whole.
+
+    What is scored already is left as it is, so an interrupted run goes on where it stopped; a
+    recording that cannot be scored does not end the run. Raises in the end what the one source
+    given failed with, or ScoreError with how many failed.
+    """
+    options.check_calibration(scorer.identity)
+    scoring = options.scoring(scorer.identity)
+
+    def score(recording: Recording, report: Report) -> list[Row]:
+        folder = options.save / recording.name
+        rows, found_before = scoring.run(
+            scorer, recording, folder, lambda frames, n: report.watch(recording, frames, n)
+        )
+        if found_before:
+            report.advance(recording.clip.seconds)
+        report.scored(folder, rows, found_before)
+        return rows
+
+    opened, errors = open_all(options)
+    with Report(seconds_of(opened)) as report:
+        for name, error in errors.items():
+            report.failed(name, error)
+        for source in opened:
+            scores: dict[str, list[Row]] = {}
+            for recording in source.recordings:
+                try:
+                    scores[recording.name] = score(recording, report)
+                except BAD_RECORDING as error:
+                    report.failed(recording.name, error)
+            finish(source, scores, scoring.outputs, options, report)
+            source.close()
+    raise_errors(report, options, sum(len(source.recordings) for source in opened) + len(errors))
+
+
+def absolute(text: str) -> str:
+    """A path that exists as one from the root; anything else, as an id on the hub, as it is."""
+    path = Path(text).expanduser()
+    return str(path.resolve()) if path.exists() else text
+
+
+def open_all(options: ScoreOptions) -> tuple[list[Source], dict[str, Exception]]:
+    """The sources that can be opened, and why the others cannot."""
+    options.check()
+    opened: list[Source] = []
+    errors: dict[str, Exception] = {}
+    for text in options.sources:
+        try:
+            opened.append(open_source(text, options.read))
+        except BAD_RECORDING as error:
+            errors[text] = error
+    return opened, errors
+
+
+def seconds_of(sources: Iterable[Source]) -> float:
+    return sum(recording.clip.seconds for source in sources for recording in source.recordings)
+
+
+def finish(
+    source: Source,
+    scores: Mapping[str, Sequence[Row]],
+    outputs: Iterable[Output],
+    options: ScoreOptions,
+    report: Report,
+) -> None:
+    """Write what belongs to a source as a whole, and say how it was read."""
+    folder = options.save / source.name
+    for output in outputs if scores else ():
+        try:
+            written = output.write_source(folder, source, scores)
+        except BAD_RECORDING as error:
+            report.failed(source.name, error)
+            continue
+        for name, reason in written.failed.items():
+            report.failed(name, reason)
+        if written.summary:
+            report.say(written.summary)
+    report.warn(source)
+
+
+def raise_errors(report: Report, options: ScoreOptions, count: int) -> None:
+    """TopRewardError where something failed; the one there is, where there is one source."""
+    if not report.errors:
+        return
+    (first, *others) = report.errors
+    if len(options.sources) == 1 and not others and isinstance(first, TopRewardError):
+        raise first
+    raise ScoreError(f'{len(report.errors)} of {count} recordings could not be scored')

@@ -1,0 +1,180 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The small world as a camera: an arm tries its task, and `~/reset` sets the table anew."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from topreward_ros.demo.drawing import SceneRenderer
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.demo.tasks import KINDS
+from topreward_ros.scoring.sampling import NANOSECONDS
+
+from ..common.parameter_table import Change, parameter
+from ..common.parameters import Parameters
+from ..common.qos import QOS_CAMERA_OFFERED, QOS_TASK
+from .image_messages import raw_message
+from .process import run_camera
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """The values of the parameters."""
+
+    fps: float = parameter(10.0, 'Images per second [1/s].', Change.NEVER, range=(0.1, 120.0))
+    width: int = parameter(480, 'Width of the images [px].', Change.NEVER, range=(16, 4096))
+    height: int = parameter(480, 'Height of the images [px].', Change.NEVER, range=(16, 4096))
+    kinds: tuple[str, ...] = parameter(KINDS, 'Kinds of the episodes, in turn.', Change.NEVER)
+    seed: int = parameter(
+        0,
+        'Seed of the first episode; the next ones count on.',
+        Change.NEVER,
+        range=(0, 2**31 - 1),
+    )
+    speed: float = parameter(
+        1.0, 'How fast the arm moves; 1 is its own pace.', Change.NEVER, range=(0.01, 100.0)
+    )
+    rest: float = parameter(
+        1.0, 'Time before the arm begins to move [s].', Change.NEVER, range=(0.0, 3600.0)
+    )
+    wait_for_running: bool = parameter(
+        False,
+        'The arm begins to move when `running` (std_msgs/Bool) is true, and then rests no more.',
+        Change.NEVER,
+    )
+
+
+@dataclass
+class StagedEpisode:
+    """An episode, the stamp [ns] of the image that its arm began to move at, and when it was reset
+    (0 while it is not).
+    """
+
+    episode: SceneEpisode
+    began: int
+    ended: int = 0
+
+
+class SceneCamera(Node):
+    """Publishes images on `image_raw` and the task in words on `task`.
+
+    episode is the one on the table; shown are those whose arm has moved, the last of which may
+    still be moving. After the last episode of a programme the scene stays as it is, and is_over.
+    """
+
+    def __init__(self, programme: Iterable[SceneEpisode] | None = None, **options: Any) -> None:
+        """Raises ValueError for an unknown kind of episode."""
+        super().__init__('scene', **options)
+        self._settings = Parameters(self, SceneSettings).read()
+        self._programme: Iterator[SceneEpisode] = iter(programme or self._endless())
+        self.shown: list[StagedEpisode] = []
+        self.is_over = False
+        self._images = self.create_publisher(Image, 'image_raw', QOS_CAMERA_OFFERED)
+        self._tasks = self.create_publisher(String, 'task', QOS_TASK)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        if self._settings.wait_for_running:
+            self.create_subscription(Bool, 'running', self._on_running, QOS_TASK)
+        self._set_up(next(self._programme))
+        self.create_timer(1.0 / self._settings.fps, self._take)
+
+    def picture(self, time: float) -> np.ndarray:
+        """The scene a time [s] after the arm began, uint8 RGB (height, width, 3)."""
+        return self._camera.take(self.episode.state(max(0.0, time * self._settings.speed)))
+
+    def _endless(self) -> Iterator[SceneEpisode]:
+        kinds, seed = list(self._settings.kinds), self._settings.seed
+        for kind in kinds:
+            SceneEpisode(seed, kind)  # an unknown one is refused now
+        return (SceneEpisode(seed + k, kinds[k % len(kinds)]) for k in itertools.count())
+
+    def _set_up(self, episode: SceneEpisode) -> None:
+        self.episode = episode
+        self._camera = SceneRenderer(
+            self._settings.height, self._settings.width, episode.appearance
+        )
+        waits = self._settings.wait_for_running
+        rest = round(self._settings.rest * NANOSECONDS)
+        self._begins: int | None = None if waits else self._now() + rest
+        self._tasks.publish(String(data=episode.task.say()))
+        self.get_logger().info(f'{episode.task.say()} (kind: {episode.kind})')
+
+    def _take(self) -> None:
+        now = self._now()
+        moves = self._begins is not None and now >= self._begins
+        if moves and (not self.shown or self.shown[-1].episode is not self.episode):
+            self.shown.append(StagedEpisode(self.episode, now))
+        time = (now - self.shown[-1].began) / NANOSECONDS if moves else 0.0
+        self._images.publish(raw_message(self.picture(time), now, 'scene'))
+
+    def _on_running(self, message: Bool) -> None:
+        if message.data and self._begins is None:
+            self._begins = self._now()
+
+    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self.shown and not self.shown[-1].ended:
+            self.shown[-1].ended = self._now()
+        episode = next(self._programme, None)
+        if episode is None:
+            self.is_over = True
+        else:
+            self._set_up(episode)
+        response.success = True
+        response.message = 'the table is set' if episode else 'that was the last episode'
+        return response
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+
+def make_scene(
+    programme: Iterable[SceneEpisode],
+    *,
+    namespace: str,
+    remappings: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> SceneCamera:
+    """A scene with a programme of episodes, in a process that spins it itself."""
+    rules = [part for old, new in remappings.items() for part in ('-r', f'{old}:={new}')]
+    return SceneCamera(
+        programme,
+        namespace=namespace,
+        cli_args=['--ros-args', '--log-level', 'warn', *rules],
+        parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
+    )
+
+
+def run_node(
+    args: list[str] | None,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    interrupted: int = 0,
+    **options: Any,
+) -> int:
+    """Show episodes until interrupted; 1 for a parameter that is wrong."""
+
+    def show(_node: SceneCamera, executor: SingleThreadedExecutor) -> None:
+        executor.spin()
+
+    return run_camera(SceneCamera, show, args, parameters, interrupted=interrupted, **options)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node as an executable."""
+    return run_node(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

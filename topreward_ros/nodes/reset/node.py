@@ -1,0 +1,150 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node that ends episodes and begins new ones: success or time in, a reset out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.task import Future
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from ..common.diagnostics import OK, diagnostic_array
+from ..common.lifecycle_node import ManagedNode, run
+from ..common.parameters import Parameters
+from ..common.qos import QOS_RESULT, QOS_TASK
+from ..common.rclpy_versions import steady_clock
+from .episode_log import EpisodeLog
+from .episode_loop import EpisodeLoop
+from .home_motion import HomeMotion
+from .reset import Reset
+from .settings import ResetSettings
+from .trigger_reset import TriggerReset
+
+NAME = 'episode_reset'
+# By the parameter reset
+RESETS: dict[str, Callable[[Node, ResetSettings], Reset]] = {
+    'trigger': TriggerReset,
+    'home_motion': HomeMotion,
+}
+
+
+class EpisodeResetNode(ManagedNode):
+    """Configuring checks the parameters and opens the log; nothing moves before activation."""
+
+    def __init__(self, **options: Any) -> None:
+        """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
+        super().__init__(NAME, **options)
+        self._read_settings = Parameters(self, ResetSettings, lambda: self.state).read
+        settings = self._read_settings()
+        self._log: EpisodeLog | None = None
+        self._reset: tuple[ResetSettings, Reset] | None = None
+        self._loop: EpisodeLoop | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
+        self._running = self.create_publisher(Bool, '~/running', QOS_TASK)
+        # Reentrant: it answers when the reset is over, and others are refused meanwhile.
+        self.create_service(
+            Trigger, '~/reset', self._on_reset, callback_group=ReentrantCallbackGroup()
+        )
+        self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
+
+    async def configure(self) -> None:
+        settings = self._read_settings()
+        self.resolve_service_name(f'{settings.reward_node}/start_episode')  # or it is no name
+        self._open_log(settings.log_file)
+        # From now on it listens, so that joint states are there at activation.
+        self._set_reset(settings)
+        self.get_logger().info(
+            f'{settings.reset} resets; log: '
+            + (f'{settings.log_file}, {self._log.count} episodes so far' if self._log else 'none')
+        )
+
+    async def activate(self) -> None:
+        settings = self._read_settings()
+        self._open_log(settings.log_file)
+        reset = self._set_reset(settings)
+        self._loop = EpisodeLoop(self, settings, reset, self._log, self._tell_running)
+
+    async def deactivate(self) -> None:
+        self._stop()
+
+    async def cleanup(self) -> None:
+        self.close()
+
+    async def release(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stop()
+        if self._reset is not None:
+            self._reset[1].close()
+        self._reset = None
+        self._open_log('')
+
+    def _stop(self) -> None:
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+            self._running.wait_for_all_acked(Duration(seconds=0.5))
+
+    def _open_log(self, file: str) -> None:
+        """Go on with this file, or with none; ValueError where it cannot be used."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        try:
+            self._log = EpisodeLog(Path(file).expanduser()) if file else None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ValueError(f'log_file cannot be used: {error}') from error
+
+    def _set_reset(self, settings: ResetSettings) -> Reset:
+        """The reset for these settings; made anew where they have changed."""
+        if self._reset is not None and self._reset[0] != settings:
+            self._reset[1].close()
+            self._reset = None
+        if self._reset is None:
+            self._reset = settings, RESETS[settings.reset](self, settings)
+        return self._reset[1]
+
+    def _tell_running(self, running: bool) -> None:
+        self._running.publish(Bool(data=running))
+
+    async def _on_reset(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        if self._loop is None:
+            response.success, response.message = False, f'the node is {self.state}, not active'
+            return response
+        over: Future[Any] = Future(executor=self.executor)
+        self._loop.request_reset(lambda success, message: over.set_result((success, message)))
+        answer: tuple[bool, str] = await over  # type: ignore[assignment, unused-ignore]
+        response.success, response.message = answer
+        return response
+
+    def _diagnose(self) -> None:
+        level, message = OK, self.state
+        values: dict[str, object] = {'state': self.state}
+        if self._loop is not None:
+            level, message = self._loop.health()
+            values |= self._loop.facts()
+        stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reset'
+        self._diagnostics.publish(diagnostic_array(stamp, name, level, message, values))
+
+
+def main(args: list[str] | None = None, **options: Any) -> int:
+    """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
+    # So that an arm that moves is stopped when the process ends.
+    return run([partial(EpisodeResetNode, **options)], args, last_words=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

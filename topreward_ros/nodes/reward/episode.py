@@ -1,0 +1,198 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an active node does: episodes of one camera, from frames and tasks to published progress."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.time import Time
+
+from topreward_ros.errors import TaskError
+from topreward_ros.msg import Progress, SuccessDetected
+from topreward_ros.results.messages import common_fields, progress_fields, success_fields
+from topreward_ros.reward.calibration import Calibration
+from topreward_ros.reward.live import LiveReward
+from topreward_ros.scoring.questions import check_task
+from topreward_ros.scoring.sampling import Sample
+
+from ..common.diagnostics import DROPPED, ERROR, MISSED, OK, REFUSED, WARN, ScoreRate
+from .image_subscription import ImageSubscription
+from .scoring_worker import Channel, EpisodeRequest, Frame, ScoringResult
+from .settings import RewardSettings
+
+
+class LiveScoring:
+    """Lives from activation to deactivation, all on the executor's thread.
+
+    read_settings gives the parameters as they are at the moment, which go with the calibration;
+    publish takes a message.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        channel: Channel,
+        read_settings: Callable[[], RewardSettings],
+        publish: Callable[[Progress | SuccessDetected], None],
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._node = node
+        self._channel = channel
+        self._read_settings = read_settings
+        self._publish = publish
+        self._calibration = calibration
+        self._settings = read_settings()
+        self._task = ''
+        self._running = False
+        self._episode = 0  # counts from activation
+        self._problem = ''  # why there are no scores, until the next episode
+        self._dropped = 0
+        self._rate = ScoreRate()
+        self.images = ImageSubscription(node, self._settings, self._on_frame, self._on_jump)
+        if self._settings.task.strip():
+            self.take_task(self._settings.task)
+
+    def close(self) -> None:
+        """Stop watching and drop the episode."""
+        self._running = False
+        self.images.close()
+        self._channel.end()
+
+    # Episodes
+
+    def take_task(self, text: str) -> None:
+        """Begin an episode with a new text; an empty one stops scoring, as does a bad one."""
+        if text == self._task and not self._problem:
+            return
+        if not text.strip():
+            self._task = ''
+            self._end_episode('')
+            self._node.get_logger().info('no task: scoring stops')
+            return
+        try:
+            check_task(text)
+        except TaskError as error:
+            # To go on with the task before would be a number for the wrong question.
+            self._task = ''
+            self._fail(f'task refused: {error}')
+            return
+        self._task = text
+        self._begin_episode('a new task')
+
+    def restart(self) -> tuple[bool, str]:
+        """Begin a new attempt at the same task; whether it was begun, and the answer to give."""
+        if not self._task:
+            return False, 'there is no task: publish one on ~/task first'
+        self._begin_episode('~/start_episode')
+        return not self._problem, self._problem or f'episode {self._episode}'
+
+    def _begin_episode(self, why: str) -> None:
+        reward = self._read_settings().reward.start(self._calibration)
+        self._episode += 1
+        self._problem = ''
+        self._running = True
+        self._channel.begin(
+            EpisodeRequest(
+                self._task,
+                partial(self._on_scored, self._episode, reward),
+                partial(self._on_failed, self._episode),
+            )
+        )
+        self.images.start_episode()
+        self._node.get_logger().info(f'episode {self._episode} ({why}): {self._task}')
+        if self._calibration is not None and self._task not in self._calibration.tasks:
+            tasks = ', '.join(f'"{task}"' for task in self._calibration.tasks)
+            self._node.get_logger().warning(f'the calibration was made for other tasks: {tasks}')
+
+    def _end_episode(self, problem: str) -> None:
+        self._running = False
+        self._problem = problem
+        self._channel.end()
+        self.images.stop_episode()
+
+    def _fail(self, problem: str) -> None:
+        self._end_episode(problem)
+        self._node.get_logger().error(problem)
+
+    def _on_jump(self, what: str) -> None:
+        self._node.get_logger().warning(f'the image stamps {what}: a new episode begins')
+        self._begin_episode(f'stamps {what}')
+
+    # Frames and scores
+
+    def _on_frame(self, image: np.ndarray, sample: Sample, header: Any) -> None:
+        if not self._channel.append(Frame(image, sample, header), self._settings.queue_size):
+            self._dropped += 1
+            self._node.get_logger().warning(
+                f'the model falls behind: {self._settings.queue_size} frames wait, and the oldest '
+                'was dropped; lower fps or max_pixels, or use a smaller model',
+                throttle_duration_sec=5.0,
+            )
+
+    def _since(self, stamp: Any) -> float:
+        """Time from the stamp until now [s]; NaN while simulated time has not begun."""
+        clock = self._node.get_clock()
+        now = clock.now()
+        if not now.nanoseconds:
+            return math.nan
+        return float((now - Time.from_msg(stamp, clock_type=clock.clock_type)).nanoseconds / 1e9)
+
+    def _on_scored(self, episode: int, reward: LiveReward, result: ScoringResult) -> None:
+        """Publish a score, unless its episode ended while it was under way."""
+        if episode != self._episode or not self._running:
+            return
+        score, header = result.score, result.frame.header
+        step = reward.update(score)
+        latency = self._since(header.stamp)
+        self._rate.scored(latency, result.seconds)
+        common = common_fields(header, episode, self._task, score)
+        self._publish(Progress(**common, **progress_fields(score, step, latency)))
+        if step.success is not None:
+            self._publish(SuccessDetected(**common, **success_fields(step.success)))
+            self._node.get_logger().info(f'episode {episode}: success after {score.frames} frames')
+
+    def _on_failed(self, episode: int, error: Exception) -> None:
+        """Stop scoring; what went wrong is in the diagnostics until a new episode begins."""
+        if episode == self._episode and self._running:
+            self._fail(f'scoring failed, episode {episode} ended: {error}')
+
+    # Diagnostics
+
+    def health(self) -> tuple[bytes, str]:
+        """Level and message for /diagnostics."""
+        if self._problem:
+            return ERROR, self._problem
+        if not self._task:
+            return OK, 'waiting for a task'
+        if problem := self.images.problem():
+            return WARN, problem
+        if self._channel.waiting * 2 > self._settings.queue_size:
+            return WARN, 'the model falls behind'
+        return OK, 'scoring'
+
+    def facts(self) -> dict[str, object]:
+        """Values for /diagnostics."""
+        counts = self.images.counts
+        return {
+            'episode': self._episode,
+            'task': self._task,
+            'scores per second': f'{self._rate.per_second():.2f}',
+            'latency [s]': f'{self._rate.latency:.3f}',
+            'model time per score [s]': f'{self._rate.model_seconds:.3f}',
+            'frames waiting': self._channel.waiting,
+            DROPPED: self._dropped,
+            'frames in window': self.images.frames,
+            'images taken': counts.taken,
+            'images kept': counts.kept,
+            REFUSED: counts.refused,
+            'images of another size': counts.resized,
+            MISSED: counts.missed,
+            'stamps repeated': counts.repeated,
+            'stamp jumps': counts.jumps,
+        }

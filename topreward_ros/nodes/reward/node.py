@@ -1,0 +1,263 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node: a camera and a task in, Progress and SuccessDetected out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.exceptions import InvalidHandle
+from rclpy.parameter import Parameter
+from rclpy.task import Future
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from topreward_ros.msg import Progress, SuccessDetected
+from topreward_ros.results.calibration_file import CalibrationError, read_calibration
+from topreward_ros.reward.calibration import Calibration
+from topreward_ros.scoring.loading.memory import memory_in_use
+from topreward_ros.scoring.score import Identity, Scorer
+
+from ..common.diagnostics import OK, diagnostic_array
+from ..common.lifecycle_node import ManagedNode, run
+from ..common.middleware import apply_image_profile
+from ..common.parameters import Parameters
+from ..common.qos import QOS_RESULT, QOS_TASK
+from ..common.rclpy_versions import on_incompatible_qos, steady_clock
+from .episode import LiveScoring
+from .scoring_worker import WORKER
+from .settings import RewardSettings
+
+NAME = 'topreward'
+UNUSED: Any = None  # the state that publishers are told and do not look at
+
+
+class RewardNode(ManagedNode):
+    """Configuring loads the model, and while the node is active it scores."""
+
+    def __init__(self, **options: Any) -> None:
+        """Raises rclpy's exceptions, or ValueError, for parameters that make no sense."""
+        super().__init__(NAME, **options)
+        self._read_settings = Parameters(
+            self, RewardSettings, lambda: self.state, self._check_reading
+        ).read
+        settings = self._read_settings()
+        self._scorer: Scorer | None = None
+        self._calibration: Calibration | None = None
+        self._live: LiveScoring | None = None
+        self._task_subscription: Any = None
+        self._calls: deque[Callable[[], None]] = deque()
+        self._wake = self.create_guard_condition(self._make_calls)
+        self._channel = WORKER.open(self._post)
+        self._results = {
+            Progress: self.create_lifecycle_publisher(Progress, '~/progress', QOS_RESULT),
+            SuccessDetected: self.create_lifecycle_publisher(
+                SuccessDetected, '~/success_detected', QOS_RESULT
+            ),
+        }
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
+        self.create_service(Trigger, '~/start_episode', self._on_start_episode)
+        self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
+
+    def _check_reading(self, settings: RewardSettings) -> None:
+        """ValueError where the calibration in use cannot be read as the settings ask."""
+        if self._calibration is not None:
+            settings.reward.start(self._calibration)
+
+    # Transitions
+
+    async def configure(self) -> None:
+        settings = self._read_settings()
+        self.get_logger().info(f'loading {settings.model} ...')
+        loaded = self._future()
+        calibration = None
+        if settings.calibration:
+            calibration = read_calibration(Path(settings.calibration))
+            settings.reward.start(calibration)  # ValueError, before the model is loaded
+        self._channel.load(
+            partial(load_fitting_scorer, settings, calibration), partial(_settle, loaded)
+        )
+        scorer = cast(Scorer, await loaded)
+        self._scorer, self._calibration = scorer, calibration
+        self.get_logger().info(f'{_describe(scorer)}; {_memory()}')
+
+    async def activate(self) -> None:
+        try:
+            self._start()
+        except Exception:  # nothing half-started stays behind
+            self._stop()
+            raise
+
+    def _start(self) -> None:
+        if self._calibration is not None and self._scorer is not None:
+            check_calibration(self._calibration, self._scorer.identity, self._read_settings())
+        for publisher in self._results.values():
+            publisher.on_activate(UNUSED)
+        self._live = live = LiveScoring(
+            self,
+            self._channel,
+            self._read_settings,
+            lambda message: self._results[type(message)].publish(message),
+            self._calibration,
+        )
+        self._task_subscription = self.create_subscription(
+            String,
+            '~/task',
+            lambda message: live.take_task(message.data),
+            QOS_TASK,
+            event_callbacks=on_incompatible_qos(self._on_incompatible_task),
+        )
+        self.get_logger().info(f'watching {live.images.topic}')
+
+    async def deactivate(self) -> None:
+        self._stop()
+
+    async def cleanup(self) -> None:
+        await self._unload()
+
+    async def release(self) -> None:
+        self._stop()
+        await self._unload()
+
+    def close(self) -> None:
+        """End this node's share of the worker; the node is of no use afterwards."""
+        self._stop()
+        if not self._channel.close():
+            self.get_logger().error('the model did not stop in time')
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+        if self._task_subscription is not None:
+            self.destroy_subscription(self._task_subscription)
+            self._task_subscription = None
+        for publisher in self._results.values():
+            publisher.on_deactivate(UNUSED)
+
+    async def _unload(self) -> None:
+        self._scorer = None  # before the worker releases its memory
+        unloaded = self._future()
+        self._channel.unload(partial(_settle, unloaded))
+        await unloaded
+        self._calibration = None
+        self.get_logger().info(f'no model is loaded; {_memory()}')
+
+    # Services and diagnostics
+
+    def _on_incompatible_task(self) -> None:
+        self.get_logger().error(
+            'a publisher on ~/task is not transient local, so its tasks do not arrive; with ros2 '
+            'topic pub, add --qos-durability transient_local'
+        )
+
+    def _on_start_episode(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        if self._live is None:
+            response.success, response.message = False, f'the node is {self.state}, not active'
+        else:
+            response.success, response.message = self._live.restart()
+        return response
+
+    def _diagnose(self) -> None:
+        values: dict[str, object] = {
+            'state': self.state,
+            'model': _describe(self._scorer) if self._scorer else 'none',
+            'memory': _memory(),
+        }
+        if self._calibration is not None:
+            values['calibration'] = self._read_settings().calibration
+        level, message = OK, self.state
+        if self._live is not None:
+            level, message = self._live.health()
+            values |= self._live.facts()
+        stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reward'
+        self._diagnostics.publish(diagnostic_array(stamp, name, level, message, values))
+
+    # The way back from the worker's thread
+
+    def _post(self, call: Callable[[], None]) -> None:
+        self._calls.append(call)
+        with contextlib.suppress(InvalidHandle):  # when the node is gone already
+            self._wake.trigger()
+
+    def _make_calls(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+
+    def _future(self) -> Future[Any]:
+        return Future(executor=self.executor)
+
+
+def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def check_calibration(
+    calibration: Calibration, identity: Identity, settings: RewardSettings
+) -> None:
+    """CalibrationError where the calibration was made for another model, prompt or rate."""
+    reason = calibration.mismatch(identity.fingerprint, identity.layout, settings.fps)
+    if reason:
+        raise CalibrationError(
+            f'{settings.calibration} does not hold here: {reason}. Calibrate anew, or set what '
+            'it was made with'
+        )
+
+
+def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | None) -> Scorer:
+    """Load the scorer and warm it up, in the worker's thread; raises as `check_calibration`."""
+    scorer = WORKER.scorer(settings.load_options)
+    if settings.warm_up:
+        width, height = settings.warm_up
+        scorer.warm_up(height, width, settings.max_frames)
+    if calibration is not None:
+        check_calibration(calibration, scorer.identity, settings)
+    return scorer
+
+
+def _describe(scorer: Scorer) -> str:
+    return f'{scorer.summary}, scored by {type(scorer).__name__}: {scorer.mode}'
+
+
+def _memory() -> str:
+    used, where = memory_in_use()
+    return f'{used / 2**20:.0f} MiB {where}'
+
+
+def run_nodes(
+    args: list[str] | None,
+    nodes: Sequence[Mapping[str, Any]] = ({},),
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    interrupted: int = 0,
+) -> int:
+    """Run nodes in this process until they are interrupted; 1 if one could not start.
+
+    nodes are the options of each, parameters the overrides of all; they share a model where they
+    ask for the same one. Return `interrupted` after an interrupt.
+    """
+    apply_image_profile()
+    overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
+    makers = [partial(RewardNode, parameter_overrides=overrides, **each) for each in nodes]
+    return run(makers, args, interrupted=interrupted)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node as an executable."""
+    return run_nodes(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,311 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread of a process that owns its models, their caches and the device.
+
+Every camera has a channel to it. The executor's thread puts frames into its channel and never
+waits; what comes out is handed back as calls for the executor's thread to make. Channels with
+work stand in a queue and are served one step at a time, so a busy camera cannot starve another.
+The one lock is held to move references, never while a model runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.loading.memory import release_memory
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.sampling import Sample
+from topreward_ros.scoring.score import Episode, Score, Scorer
+
+Post = Callable[[Callable[[], None]], None]
+Done = Callable[[Any, Exception | None], None]  # takes a result or an error
+LoadScorer = Callable[[], Scorer]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A kept frame on its way to the model: uint8 RGB (H, W, 3) and its message's header."""
+
+    image: np.ndarray
+    sample: Sample
+    header: Any
+
+
+@dataclass(frozen=True)
+class ScoringResult:
+    """A score, the newest frame in it, and how long the model took [s]."""
+
+    frame: Frame
+    score: Score
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodeRequest:
+    """An episode to begin, and what its consumer wants called on the executor's thread."""
+
+    task: str
+    on_scored: Callable[[ScoringResult], None]
+    on_failed: Callable[[Exception], None]
+
+
+@dataclass(frozen=True)
+class _End:
+    """Ends the episode."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call to make in the thread, and where its result or its error goes."""
+
+    call: Callable[[], Any]
+    done: Done
+
+
+class ScoringWorker:
+    """Runs while there is a channel; `open` starts the thread and the last `close` ends it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ready: deque[Channel] = deque()  # those with work, longest waiting first
+        self._channels: set[Channel] = set()
+        self._thread: threading.Thread | None = None
+        # Of this thread alone: scorers in use, so that cameras of one model share it
+        self._scorers: weakref.WeakValueDictionary[LoadOptions, Scorer] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def open(self, post: Post) -> Channel:
+        """Return a channel; post hands a call to the executor's thread."""
+        channel = Channel(self, post)
+        with self._changed:
+            self._channels.add(channel)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name='scoring', daemon=True)
+                self._thread.start()
+        return channel
+
+    def scorer(self, options: LoadOptions) -> Scorer:
+        """Load a scorer, or return the one in use that was asked for alike; in the thread only."""
+        scorer = self._scorers.get(options)
+        if scorer is None:
+            scorer = self._scorers[options] = load_scorer(options)
+        return scorer
+
+    def put(self, channel: Channel, item: Any) -> None:
+        """Queue an item of a channel."""
+        with self._changed:
+            channel.add(item)
+            if channel not in self._ready:
+                self._ready.append(channel)
+            self._changed.notify()
+
+    def append(self, channel: Channel, frame: Frame, most: int) -> bool:
+        """Queue a frame of a channel, as `Channel.append`."""
+        with self._changed:
+            fits = channel.make_room(most)
+        self.put(channel, frame)
+        return fits
+
+    def waiting(self, channel: Channel) -> int:
+        """Frames of a channel that are not in a score yet."""
+        with self._changed:
+            return channel.frames
+
+    def remove(self, channel: Channel) -> None:
+        """Forget a channel that has ended; the thread ends with the last one."""
+        with self._changed:
+            self._channels.discard(channel)
+            if not self._channels:
+                self._thread = None
+
+    def _work(self) -> None:
+        while (turn := self._next_turn()) is not None:
+            channel, items = turn
+            channel.step(items)
+            with self._changed:
+                channel.in_hand = 0
+
+    def _next_turn(self) -> tuple[Channel, list[Any]] | None:
+        """The channel that has waited longest and all that waits in it; None to end."""
+        with self._changed:
+            while self._thread is threading.current_thread():
+                if self._ready:
+                    channel = self._ready.popleft()
+                    return channel, channel.take()
+                self._changed.wait()
+            return None
+
+
+class Channel:
+    """What one camera has the worker do: a scorer, and one episode at a time.
+
+    Its public methods are the executor's thread's, and none of them waits for the model.
+    """
+
+    def __init__(self, worker: ScoringWorker, post: Post) -> None:
+        self._worker = worker
+        self._post = post
+        self._inbox: deque[Any] = deque()
+        self._closed = threading.Event()
+        self.in_hand = 0  # frames taken from the inbox and not scored yet
+        # Of the worker's thread alone
+        self._scorer: Scorer | None = None
+        self._episode: Episode | None = None
+        self._request: EpisodeRequest | None = None
+
+    # What the executor's thread calls
+
+    def load(self, load: LoadScorer, done: Done) -> None:
+        """Load a scorer in the thread and keep it; done is given it, or the error."""
+        self._worker.put(self, _Call(partial(self._load, load), done))
+
+    def unload(self, done: Done) -> None:
+        """Drop the scorer and give the device's memory back."""
+        self._worker.put(self, _Call(self._unload, done))
+
+    def begin(self, request: EpisodeRequest) -> None:
+        """Begin an episode; frames of those before it that still wait are dropped."""
+        self._worker.put(self, request)
+
+    def end(self) -> None:
+        """Drop the episode, its cache and the frames that wait."""
+        self._worker.put(self, _End())
+
+    def append(self, frame: Frame, most: int) -> bool:
+        """Queue a frame; False where `most` waited already and the oldest was dropped for it."""
+        return self._worker.append(self, frame, most)
+
+    @property
+    def waiting(self) -> int:
+        """Frames that are not in a score yet."""
+        return self._worker.waiting(self)
+
+    def close(self, timeout: float = 30.0) -> bool:
+        """End it after what the worker does for it now; False if that took longer [s]."""
+        self._worker.put(self, _Call(self._close, lambda *_: None))
+        return self._closed.wait(timeout)
+
+    # Under the worker's lock
+
+    def add(self, item: Any) -> None:
+        if isinstance(item, EpisodeRequest | _End):  # what waits belongs to an episode that is over
+            self._inbox = deque(each for each in self._inbox if isinstance(each, _Call))
+        self._inbox.append(item)
+
+    def make_room(self, most: int) -> bool:
+        """Drop the oldest frame where `most` wait already; whether none had to be."""
+        waiting = [item for item in self._inbox if isinstance(item, Frame)]
+        # One that thins the episode stays: without it the episode would outgrow its bounds.
+        droppable = [frame for frame in waiting if not frame.sample.thin]
+        if len(waiting) < most or not droppable:
+            return True
+        self._inbox.remove(droppable[0])
+        return False
+
+    def take(self) -> list[Any]:
+        items = list(self._inbox)
+        self._inbox.clear()
+        self.in_hand = sum(isinstance(item, Frame) for item in items)
+        return items
+
+    @property
+    def frames(self) -> int:
+        return self.in_hand + sum(isinstance(item, Frame) for item in self._inbox)
+
+    # What the worker's thread does
+
+    def step(self, items: list[Any]) -> None:
+        """Do all that waited, in order; frames are scored once, after the newest of them."""
+        newest = None
+        for item in items:
+            if isinstance(item, _Call):
+                self._call(item)
+            elif isinstance(item, Frame):
+                newest = item if self._append(item) else newest
+            else:
+                newest = None
+                self._change_episode(item)
+        if newest is not None:
+            self._score(newest)
+
+    def _call(self, item: _Call) -> None:
+        try:
+            result, error = item.call(), None
+        except Exception as failure:
+            result, error = None, failure
+        self._post(partial(item.done, result, error))
+
+    def _change_episode(self, item: EpisodeRequest | _End) -> None:
+        self._drop_episode()
+        if isinstance(item, EpisodeRequest) and self._scorer is not None:
+            self._request = item
+            try:
+                self._episode = self._scorer.start(item.task)
+            except Exception as error:
+                self._fail(error)
+
+    def _append(self, frame: Frame) -> bool:
+        """Whether the frame went into the present episode."""
+        if self._episode is None:
+            return False
+        try:
+            if frame.sample.thin:
+                self._episode.thin()
+            self._episode.append(frame.image, frame.sample.time)
+        except Exception as error:
+            self._fail(error)
+            return False
+        return True
+
+    def _score(self, newest: Frame) -> None:
+        if self._episode is None or self._request is None:
+            return
+        began = time.monotonic()
+        try:
+            score = self._episode.score()
+        except Exception as error:
+            self._fail(error)
+            return
+        result = ScoringResult(newest, score, time.monotonic() - began)
+        self._post(partial(self._request.on_scored, result))
+
+    def _fail(self, error: Exception) -> None:
+        """End the episode: going on after an error could only give a wrong number."""
+        request = self._request
+        self._drop_episode()
+        if request is not None:
+            self._post(partial(request.on_failed, error))
+
+    def _drop_episode(self) -> None:
+        episode, self._episode, self._request = self._episode, None, None
+        if episode is not None:
+            episode.close()
+
+    def _load(self, load: LoadScorer) -> Scorer:
+        self._unload()
+        self._scorer = load()
+        return self._scorer
+
+    def _unload(self) -> None:
+        self._drop_episode()
+        self._scorer = None
+        release_memory()
+
+    def _close(self) -> None:
+        self._unload()
+        self._worker.remove(self)
+        self._closed.set()
+
+
+WORKER = ScoringWorker()  # the process's

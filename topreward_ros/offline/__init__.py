@@ -1,3 +1,0 @@
-# Copyright 2026 The topreward_ros authors
-# SPDX-License-Identifier: Apache-2.0
-"""Recordings: video files, bags, tables and plots; knows nothing of rclpy."""

@@ -1,0 +1,113 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Message types as a bag itself describes them, and the header of a message as it lies there."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from topreward_ros.errors import FrameError
+from topreward_ros.scoring.sampling import NANOSECONDS
+
+from .errors import UnsupportedBagError
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+STRING = 'std_msgs/msg/String'
+BOOL = 'std_msgs/msg/Bool'
+READ = (IMAGE, COMPRESSED_IMAGE, STRING, BOOL)
+
+HEADER = 'std_msgs/msg/Header'
+HEADER_FIELDS = ['stamp', 'frame_id']
+# Before each file of a definition in IDL
+IDL_MARK = '=' * 80 + '\nIDL: '
+UNKNOWN_DIGEST = 'RIHS01_' + '0' * 64
+
+
+def typestore_of(connection: Connection) -> Typestore:
+    """What reads a topic's messages: by the definition in the bag, or by Jazzy's where it has none.
+
+    Of the types in READ only: rosbags makes Python code of a definition, so none that could be
+    called anything is given to it. Raises UnsupportedBagError for a definition that is no use.
+    """
+    name = connection.msgtype
+    if name not in READ:
+        raise ValueError(f'{name} is not read here')
+    if connection.msgdef.format is MessageDefinitionFormat.NONE:
+        return get_typestore(Stores.ROS2_JAZZY)
+    types = get_typestore(Stores.EMPTY)
+    try:
+        types.register(_parsed(connection))
+        types.get_msgdef(name)
+        if name in (IMAGE, COMPRESSED_IMAGE):
+            _check_header(types, name)
+    except Exception as error:  # whatever the parser makes of a text that may be anything
+        raise UnsupportedBagError(
+            f'the definition of {name} in the bag cannot be used: {error}'
+        ) from error
+    return types
+
+
+def definition_of(connection: Connection) -> tuple[str, str]:
+    """The text and the digest (RIHS01) with which another bag can describe the same type.
+
+    The bag's own, else Jazzy's; both empty and unknown for a type that neither describes.
+    """
+    definition, name = connection.msgdef, connection.msgtype
+    jazzy = get_typestore(Stores.ROS2_JAZZY)
+    if definition.format is not MessageDefinitionFormat.NONE:
+        text = definition.data
+        if definition.format is MessageDefinitionFormat.IDL and not text.startswith(IDL_MARK):
+            text = f'{IDL_MARK}{name}\n{text}'
+        return text, connection.digest or _digest(connection)
+    if name in jazzy.fielddefs:
+        return jazzy.generate_msgdef(name, ros_version=2)[0], jazzy.hash_rihs01(name)
+    return '', connection.digest or UNKNOWN_DIGEST
+
+
+def read_header(data: bytes) -> tuple[int, str]:
+    """Stamp [ns] and frame_id of a serialised message (CDR) that begins with a std_msgs/Header.
+
+    Raises FrameError where there is none, or a stamp before 0, which the node refuses too.
+    """
+    if len(data) < 16 or data[0] != 0 or data[1] not in (0, 1):
+        raise FrameError(f'{len(data)} bytes do not begin as a message does')
+    seconds, rest, length = struct.unpack_from('<iII' if data[1] else '>iII', data, 4)
+    stamp = seconds * NANOSECONDS + rest
+    if len(data) < 16 + length:
+        raise FrameError(f'{len(data)} bytes end within the header')
+    if stamp < 0:
+        raise FrameError(f'the image is stamped {stamp} ns')
+    return stamp, bytes(data[16 : 16 + length]).rstrip(b'\0').decode('utf-8', 'replace')
+
+
+def _parsed(connection: Connection) -> Any:
+    text, name = connection.msgdef.data, connection.msgtype
+    if connection.msgdef.format is MessageDefinitionFormat.MSG:
+        return get_types_from_msg(text, name)
+    if not text.startswith(IDL_MARK):
+        return get_types_from_idl(text)
+    parts = [part.split('\n', 1)[1] for part in text.split(IDL_MARK)[1:]]
+    return {key: value for part in parts for key, value in get_types_from_idl(part).items()}
+
+
+def _check_header(types: Typestore, name: str) -> None:
+    first = types.fielddefs[name][1][0]
+    fields = [field for field, _ in types.fielddefs[HEADER][1]]
+    if first[1][1] != HEADER or fields != HEADER_FIELDS:
+        raise ValueError(f'it does not begin with a {HEADER} of {" and ".join(HEADER_FIELDS)}')
+
+
+def _digest(connection: Connection) -> str:
+    """Computed from the parsed definition alone, without making code of it."""
+    types = get_typestore(Stores.EMPTY)
+    try:
+        types.fielddefs.update(_parsed(connection))
+        return types.hash_rihs01(connection.msgtype)
+    except Exception:  # a message may be copied with a definition that cannot be read here
+        return UNKNOWN_DIGEST

@@ -1,0 +1,36 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A clip's frames sampled as the node samples a camera's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from topreward_ros.errors import FrameError
+from topreward_ros.scoring.sampling import NANOSECONDS, FrameWindow, Sample, Verdict
+
+from .clip import Clip, ClipError
+
+NO_GAP = 1e6  # a recording is one episode, however long it stood still [s]
+
+
+def sampled(clip: Clip, window: FrameWindow) -> Iterator[tuple[float, Sample, np.ndarray]]:
+    """Frames kept: their own time [s], and where the window puts them.
+
+    One that cannot be decoded is as if it had not come, as for the node.
+    """
+    for time, picture in clip.undecoded():
+        stamp = round(time * NANOSECONDS)
+        verdict = window.judge(stamp)
+        if verdict is Verdict.KEEP:
+            try:
+                image = picture()
+            except FrameError:
+                continue
+            yield time, window.take(stamp), image
+        elif verdict is Verdict.SKIP:
+            window.see(stamp)
+        else:
+            raise ClipError(f'{clip.name} {verdict.value} at {time:.3f} s: its times do not rise')

@@ -1,0 +1,87 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sources of plain clips: a video file, a folder of videos, or a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from topreward_ros.demo import example
+
+from .clip import Clip, ClipError, paced
+from .folders import open_folder
+from .recording import Recording, clip_notes, state_of
+from .source_options import SourceOptions
+from .suffixes import VIDEO_SUFFIXES
+from .video import open_video
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """Clips as they lie in a folder, or one."""
+
+    name: str
+    recordings: tuple[Recording, ...]
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return clip_notes(self.recordings)
+
+    def release(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
+    """A video file, every video of a folder, or a folder of images; ClipError for none of them."""
+    path = Path(text).expanduser()
+    videos = videos_in(path)
+    if not videos:
+        clip, origin = open_one(path, options)
+        return ClipSource(name, (Recording(name, clip, options.task, origin=origin),))
+    stems = [video.stem for video in videos]
+    # a.mp4 beside a.mkv
+    names = [f'{name}/{v.stem if stems.count(v.stem) == 1 else v.name}' for v in videos]
+    recordings = [
+        Recording(each, open_clip(video), options.task, origin=state_of(video))
+        for each, video in zip(names, videos, strict=True)
+    ]
+    return ClipSource(name, tuple(recordings))
+
+
+def open_one(path: Path, options: SourceOptions) -> tuple[Clip, dict[str, Any]]:
+    """A video file or a folder of images, and what tells it from another of its name."""
+    if path.is_dir():
+        clip = open_clip(path, options.folder_fps)
+        return clip, {**state_of(path), 'fps': clip.fps}
+    return open_clip(path), state_of(path)
+
+
+def open_clip(source: str | Path | None, fps: float = 0.0) -> Clip:
+    """Open a video file, a folder of images in the order of the numbers in their names, or None:
+    the example, an episode of the small world.
+
+    fps [1/s], where it is not 0, replaces the file's own rate (30 for a folder). Raises ClipError
+    for what is not there, not a video, or empty.
+    """
+    if not source:
+        rate = fps or example.FPS
+        return Clip('example', rate, example.COUNT / rate, lambda: paced(example.example(), rate))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return open_folder(path, fps)
+    if path.is_file():
+        return open_video(path, fps)
+    raise ClipError(f'{path} does not exist: expected a video file or a folder of images')
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """The video files of a folder, by name."""
+    if not folder.is_dir():
+        return []
+    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES]

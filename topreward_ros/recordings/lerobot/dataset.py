@@ -1,0 +1,130 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LeRobot datasets as recordings: an episode is a clip with its task and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..clip import Clip
+from ..recording import digest, state_of
+from .episodes import MARKS, SUCCESS, Record, data_file, read_records, read_tasks
+from .files import DatasetError, DatasetFiles, import_pyarrow, open_files
+from .frames import FrameTable, read_column, read_frames, read_table
+from .info import Info, read_info
+
+
+@dataclass(frozen=True)
+class DatasetEpisode:
+    """An episode of `frames` frames; table reads where they are in the dataset, and when.
+
+    task is empty where the dataset gives none. success is None where it does not say; where it
+    has a value per frame, one True makes a success, as in LeRobot's evaluation. origin tells it
+    from another of the same place.
+    """
+
+    index: int
+    task: str
+    frames: int
+    success: bool | None
+    clip: Clip
+    table: Callable[[], FrameTable]
+    origin: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An open dataset: its rate [1/s], its cameras, and the one that the clips are of."""
+
+    name: str
+    folder: Path
+    version: str
+    fps: float
+    cameras: tuple[str, ...]
+    camera: str
+    episodes: tuple[DatasetEpisode, ...]
+
+
+def open_dataset(source: str, camera: str | None = None, revision: str | None = None) -> Dataset:
+    """Open a LeRobot dataset (v2.0, v2.1, v3.0): a folder, or an id on the hub.
+
+    camera may be left out where there is one; the last part of its name will do. From the hub the
+    metadata is fetched now, and an episode's files when its frames are read. What is wrong with an
+    episode's files is raised by its clip. Raises DatasetError for what is not a dataset, is of
+    another version, lacks its metadata, or for a camera that has to be chosen.
+    """
+    import_pyarrow()
+    files = open_files(source, revision)
+    info = read_info(files)
+    chosen = info.choose_camera(camera)
+    episodes = (_episode(files, info, record, chosen) for record in read_records(files, info))
+    return Dataset(
+        name=files.name,
+        folder=files.root,
+        version=info.version,
+        fps=info.fps,
+        cameras=info.cameras,
+        camera=chosen,
+        episodes=tuple(episodes),
+    )
+
+
+def _episode(files: DatasetFiles, info: Info, record: Record, camera: str) -> DatasetEpisode:
+    clip = Clip(
+        name=f'{info.name.rpartition("/")[2]}/episode_{record.index:06d}',
+        fps=info.fps,
+        seconds=record.frames / info.fps,
+        frames=lambda: read_frames(files, info, record, camera),
+    )
+    return DatasetEpisode(
+        index=record.index,
+        task=_task(files, info, record),
+        frames=record.frames,
+        success=_success(files, info, record),
+        clip=clip,
+        table=lambda: read_table(files, info, record),
+        origin=_origin(files, info, record),
+    )
+
+
+def _origin(files: DatasetFiles, info: Info, record: Record) -> dict[str, Any]:
+    """What is different for an episode that was recorded anew, and stays when others are added."""
+    if files.commit:
+        return {'commit': files.commit}
+    marks = {key: record.row[key] for key in MARKS if record.row.get(key) is not None}
+    if marks:
+        return {'first frame': record.first_index, 'statistics': digest(marks)}
+    try:
+        return state_of(files.path(data_file(info, record)))
+    except DatasetError:  # which its clip will raise
+        return {}
+
+
+def _task(files: DatasetFiles, info: Info, record: Record) -> str:
+    """The episode's task; of several, which are in no order, the one of its first frame."""
+    if len(record.tasks) < 2:
+        return record.tasks[0] if record.tasks else ''
+    try:
+        table = files.path(data_file(info, record))
+        number = int(read_column(table, record.index, 'task_index')[0])
+        task = read_tasks(files, info)[number]
+    except (DatasetError, LookupError, ValueError):
+        task = None
+    return task if isinstance(task, str) else record.tasks[0]
+
+
+def _success(files: DatasetFiles, info: Info, record: Record) -> bool | None:
+    """What the metadata says, or the frames' table where it is there; None: neither does."""
+    if record.success is not None:
+        return record.success
+    for key in SUCCESS:
+        try:
+            table = data_file(info, record)
+            if key in info.features and files.has(table):
+                return bool((read_column(files.path(table), record.index, key) > 0).any())
+        except DatasetError:
+            continue
+    return None

@@ -1,0 +1,113 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A LeRobot dataset's files: a folder, or a dataset on the hub whose files come when needed."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from topreward_ros.scoring.loading import hub
+from topreward_ros.scoring.loading.hub import first_line
+
+from ..clip import ClipError
+
+INFO = 'meta/info.json'
+COMMIT = re.compile('[0-9a-f]{40}')
+
+# Brings the files that match a pattern and says the folder they are in
+Download = Callable[[str], Path]
+
+
+class DatasetError(ClipError):
+    """A dataset, or an episode of it, that cannot be read."""
+
+
+class DatasetFiles:
+    """The files of one dataset, by their paths in it."""
+
+    def __init__(self, name: str, root: Path, download: Download | None = None) -> None:
+        """download is for what is not in root yet; None where root is all there is."""
+        self.name = name
+        self.root = root
+        self._download = download
+
+    @property
+    def commit(self) -> str:
+        """What is pinned of a dataset on the hub; empty for a folder."""
+        return self.root.name if self._download else ''
+
+    def path(self, relative: str) -> Path:
+        """Where a file is, once it is there; DatasetError where it is missing."""
+        file = self.root / inside(relative)
+        if not file.is_file() and self._download:
+            file = self._download(glob.escape(relative)) / relative
+        if not file.is_file():
+            hint = ', or the hub cannot be reached' if self._download else ''
+            raise DatasetError(f'{self.name}: {relative} is missing{hint}')
+        return file
+
+    def has(self, relative: str) -> bool:
+        """Whether a file is there, without the network."""
+        return (self.root / inside(relative)).is_file()
+
+
+def open_files(source: str, revision: str | None = None) -> DatasetFiles:
+    """A dataset's folder, or its id on the hub ("owner/name"), of which the metadata is fetched.
+
+    revision is a branch, tag or commit on the hub. Raises DatasetError for what is neither.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        files = DatasetFiles(folder.resolve().name, folder)
+    elif source.startswith(('/', '.', '~')) or source.count('/') != 1:
+        raise DatasetError(
+            f'{source!r} is no folder, nor the id of a dataset on the hub such as lerobot/pusht'
+        )
+    else:
+        root = download(source, revision, 'meta/*')
+        # The commit that the metadata came from: a branch may move on meanwhile.
+        pinned = root.name if COMMIT.fullmatch(root.name) else revision
+        files = DatasetFiles(source, root, lambda pattern: download(source, pinned, pattern))
+    if not files.has(INFO):
+        raise DatasetError(f'{source} is not a LeRobot dataset: it has no {INFO}')
+    return files
+
+
+def download(name: str, revision: str | None, pattern: str) -> Path:
+    """Fetch a dataset's files that match, from the hub into its cache; the folder they are in."""
+    return hub.download(name, [pattern], DatasetError, repo_type='dataset', revision=revision)
+
+
+def inside(relative: str) -> str:
+    """The path, if it stays in the dataset; the metadata could say anything."""
+    path = PurePosixPath(relative)
+    if path.is_absolute() or '..' in path.parts or not path.parts:
+        raise DatasetError(f'the path {relative!r} leads out of the dataset')
+    return relative
+
+
+def import_pyarrow():  # type: ignore[no-untyped-def]
+    """pyarrow with its parquet and dataset modules, or DatasetError with what to do."""
+    try:
+        import pyarrow
+        import pyarrow.dataset
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DatasetError(
+            "LeRobot datasets need pyarrow: pip install 'topreward_ros[lerobot]'"
+        ) from error
+    return pyarrow
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Turns what goes wrong in a parquet file into a DatasetError that names it."""
+    arrow = import_pyarrow()
+    try:
+        yield
+    except (arrow.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f'{file} cannot be read: {first_line(error)}') from error

@@ -1,0 +1,83 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be scored: one entry per format, tried in order, imported when it is needed.
+
+To add a format, write a function that opens it and returns a `Source`, and register it here with
+what recognises it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .clip import ClipError
+from .recording import Source
+from .source_options import SourceOptions
+from .suffixes import BAG_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+OpenSource = Callable[[str, str, SourceOptions], Source]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of source.
+
+    recognises is given what the user wrote and the same as a path. opener takes what the user
+    wrote, the source's name and the options; as text it is "module:function".
+    """
+
+    recognises: Callable[[str, Path], bool]
+    opener: str | OpenSource
+
+    def open(self, text: str, name: str, options: SourceOptions) -> Source:
+        """Open the source; raises ClipError, or one of its kinds."""
+        if not isinstance(self.opener, str):
+            return self.opener(text, name, options)
+        module, _, function = self.opener.partition(':')
+        opener: OpenSource = getattr(importlib.import_module(module), function)
+        return opener(text, name, options)
+
+
+def _is_dataset(text: str, path: Path) -> bool:
+    if path.exists():
+        return (path / 'meta' / 'info.json').is_file()
+    is_id = text.count('/') == 1 and not text.startswith(('.', '~', '/'))
+    # A path that was mistyped is not to be asked of the network
+    is_file = path.suffix.lower() in (*VIDEO_SUFFIXES, *BAG_SUFFIXES, *IMAGE_SUFFIXES)
+    return is_id and not is_file and not path.parent.exists()
+
+
+def _is_bag(_text: str, path: Path) -> bool:
+    if path.is_dir():
+        files = {file.suffix for file in path.iterdir()}
+        return (path / 'metadata.yaml').exists() or bool(files & set(BAG_SUFFIXES))
+    return bool(set(path.suffixes) & set(BAG_SUFFIXES))
+
+
+FORMATS: dict[str, Format] = {
+    'lerobot': Format(_is_dataset, 'topreward_ros.recordings.lerobot.source:open_dataset_source'),
+    'bag': Format(_is_bag, 'topreward_ros.recordings.bags.source:open_bag'),
+    'clips': Format(lambda *_: True, 'topreward_ros.recordings.clip_source:open_clips'),
+}
+
+
+def source_name(text: str) -> str:
+    """The name of its results' folder."""
+    path = Path(text).expanduser().resolve()
+    return path.name if path.is_dir() or not path.exists() else path.stem
+
+
+def open_source(text: str, options: SourceOptions | None = None) -> Source:
+    """Open a path, or the id of a dataset on the Hugging Face hub.
+
+    Raises ClipError, or one of its kinds, with what to do, for what does not exist or cannot be
+    read.
+    """
+    if not text.strip():
+        raise ClipError('a source without a name: expected a path, or owner/name on the hub')
+    path = Path(text).expanduser()
+    found = next(each for each in FORMATS.values() if each.recognises(text, path))
+    return found.open(text, source_name(text), options or SourceOptions())

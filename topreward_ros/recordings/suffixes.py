@@ -1,0 +1,8 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which files are what, by the endings of their names."""
+
+BAG_SUFFIXES = ('.mcap', '.db3')
+VIDEO_SUFFIXES = ('.mp4', '.mov', '.mkv', '.webm', '.avi')
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
+FILE_SUFFIXES = (*VIDEO_SUFFIXES, *BAG_SUFFIXES)

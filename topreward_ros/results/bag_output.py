@@ -1,0 +1,80 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward score --bag`: the source's bag with what the node would have published."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from topreward_ros.files import Kept
+from topreward_ros.recordings.bags.episodes import BagEpisode
+from topreward_ros.recordings.bags.source import BagSource
+from topreward_ros.recordings.clip import ClipError
+from topreward_ros.recordings.recording import Source
+from topreward_ros.scoring.sampling import NANOSECONDS
+
+from .output import Output, Reading, Written
+from .score_table import Row
+from .scored_bag import PublishedScore, write_scored_bag
+
+
+class BagOutput(Output):
+    """`bag/` with Progress and SuccessDetected beside the bag's own topics."""
+
+    def write_source(
+        self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
+    ) -> Written:
+        """Write the bag; one that exists already, of the same scores, is left as it is.
+
+        Every prefix has to be scored. Raises ClipError for a source that is no bag, and where
+        something else is in the way.
+        """
+        if not isinstance(source, BagSource):
+            raise ClipError(f'{source.name} is no bag, so there is none to write progress into')
+        target = folder / 'bag'
+        done = Written(f'{target}: the bag with progress')
+        scores = hashlib.sha256(repr(sorted(rows.items())).encode()).hexdigest()
+        kept = Kept(folder / 'bag.json', {'reading': _plain(self.reading), 'scores': scores})
+        if target.exists():
+            if not kept.file.exists():
+                raise ClipError(
+                    f'{target} exists and was not written by `topreward score`: choose another '
+                    '--save'
+                )
+            if kept.read() is not None:
+                return done
+            shutil.rmtree(target)
+        kept.begin()
+        published: list[PublishedScore] = []
+        for recording, episode in zip(source.recordings, source.episodes, strict=True):
+            if recording.name in rows:
+                published += _published(rows[recording.name], episode, self.reading)
+        write_scored_bag(source.bag, target, published)
+        kept.finish()
+        return done
+
+
+def _plain(reading: Reading) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(dataclasses.asdict(reading))))
+
+
+def _published(
+    rows: Sequence[Row], episode: BagEpisode, reading: Reading
+) -> Iterator[PublishedScore]:
+    live = reading.start()
+    for row in rows:
+        stamp = episode.first_stamp + round(row.time * NANOSECONDS)
+        yield PublishedScore(
+            stamp=stamp,
+            time=episode.bag_time(stamp),
+            episode=episode.number,
+            task=row.task,
+            score=row.score,
+            step=live.update(row.score),
+        )

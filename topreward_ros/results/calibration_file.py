@@ -1,0 +1,77 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A calibration as YAML, for people to read and nodes to load."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from topreward_ros.errors import TopRewardError
+from topreward_ros.files import write_text
+from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+
+VERSION = 1
+HEAD = """\
+# How log P("True") of one model is read for one task; made by `topreward calibrate`.
+# levels: log P where progress is points. threshold: what success needs. roc_auc: of successes
+# against failures. false_alarm: share of the failures that reach the threshold; without failures,
+# a bound on the chance of a success called early. detected: share of the successes that reach it.
+# static: the same with the length bias taken off, which is what a still picture gains by the
+# number of its frames. All in nat.
+"""
+
+
+class CalibrationError(TopRewardError):
+    """A calibration that cannot be made, read or used."""
+
+
+def write_calibration(file: Path, calibration: Calibration) -> None:
+    """Write it; the file appears when it is whole."""
+    content = _plain({'version': VERSION, **dataclasses.asdict(calibration)})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
+    write_text(file, HEAD + text)
+
+
+def read_calibration(file: Path) -> Calibration:
+    """CalibrationError for what is not there or not a calibration."""
+    try:
+        content = yaml.safe_load(file.expanduser().read_text(encoding='utf-8'))
+        version = content.pop('version')
+        if version != VERSION:
+            raise CalibrationError(
+                f'{file} is of version {version}; this package reads {VERSION}: make it anew'
+            )
+        scales = {name: _scale(content.pop(name)) for name in ('plain', 'static')}
+        if scales['plain'] is None:
+            raise ValueError('it has no plain scale')
+        bias = LengthBias(tuple(map(float, content.pop('bias')['curve'])))
+        tasks = tuple(map(str, content.pop('tasks')))
+        fields: dict[str, Any] = {**content, **scales, 'bias': bias, 'tasks': tasks}
+        return Calibration(**fields)
+    except OSError as error:
+        raise CalibrationError(f'{file} cannot be read: {error.strerror}') from error
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(
+            f'{file} is not a calibration ({error}): make one with `topreward calibrate`'
+        ) from error
+
+
+def _scale(content: dict[str, Any] | None) -> Scale | None:
+    if content is None:
+        return None
+    lists = {name: tuple(map(float, content.pop(name))) for name in ('points', 'levels')}
+    numbers = {name: float(value) for name, value in content.items()}
+    fields: dict[str, Any] = {**lists, **numbers}
+    return Scale(**fields)
+
+
+def _plain(value: Any) -> Any:
+    """Lists for tuples, which YAML has no word for."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

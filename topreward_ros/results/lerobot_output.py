@@ -1,0 +1,60 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`topreward score --parquet`: progress of a LeRobot dataset's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from topreward_ros.recordings.clip import ClipError
+from topreward_ros.recordings.lerobot.dataset import DatasetEpisode
+from topreward_ros.recordings.lerobot.source import DatasetSource
+from topreward_ros.recordings.recording import Source
+from topreward_ros.reward.progress import min_max
+
+from .lerobot_progress import PROGRESS_FILE, EpisodeProgress, write_progress
+from .output import Output, Written
+from .score_table import Row
+
+
+class ParquetOutput(Output):
+    """The file that LeRobot's RA-BC loader reads."""
+
+    def write_source(
+        self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
+    ) -> Written:
+        """Write the progress of all episodes that were scored, and say which could not be written.
+
+        Raises ClipError for a source that is no dataset.
+        """
+        if not isinstance(source, DatasetSource):
+            raise ClipError(
+                f'{source.name} is no LeRobot dataset, whose frames progress is told of'
+            )
+        written: list[EpisodeProgress] = []
+        failed: dict[str, Exception] = {}
+        for recording, episode in zip(source.recordings, source.dataset.episodes, strict=True):
+            if recording.name not in rows:
+                continue
+            try:
+                written.append(_progress(episode, rows[recording.name]))
+            except ClipError as error:
+                failed[recording.name] = error
+        file = folder / PROGRESS_FILE
+        write_progress(file, written, self.model)
+        return Written(f'{file}: progress of {len(written)} episodes', failed)
+
+
+def _progress(episode: DatasetEpisode, rows: Sequence[Row]) -> EpisodeProgress:
+    table = episode.table()
+    return EpisodeProgress(
+        episode=episode.index,
+        first_index=table.first_index,
+        frames=episode.frames,
+        scored=table.numbers([row.time for row in rows]),
+        scores=[row.score for row in rows],
+        progress=min_max(np.array([row.score.value for row in rows])),
+    )

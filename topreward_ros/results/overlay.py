@@ -1,0 +1,112 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A film with the progress drawn in, as it was at each moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from topreward_ros.recordings.clip import Clip
+from topreward_ros.recordings.recording import Recording
+
+from .output import Output
+from .plot import COLOR_PROGRESS, INK, shorten
+from .score_table import Row
+from .video import write_video
+
+PAPER, GRID = '#ffffff', '#dfe5ea'
+FONT = 'DejaVuSans.ttf'
+
+
+class OverlayOutput(Output):
+    """`overlay.mp4` in a recording's folder."""
+
+    recording_files = ('overlay.mp4',)
+
+    def write_recording(self, folder: Path, recording: Recording, rows: Sequence[Row]) -> None:
+        file = folder / 'overlay.mp4'
+        if not file.exists():
+            write_overlay(file, recording.clip, rows)
+
+
+def write_overlay(file: Path, clip: Clip, rows: Sequence[Row]) -> None:
+    """The clip with a strip below: the task, the curve up to now, and the newest progress.
+
+    As MP4 of the clip's own rate; it appears when it is whole.
+    """
+    write_video(file, _frames(clip, rows), clip.fps)
+
+
+def _frames(clip: Clip, rows: Sequence[Row]) -> Iterator[np.ndarray]:
+    strip: _Strip | None = None
+    for time, image in clip.frames():
+        if strip is None:
+            height, width = image.shape[:2]
+            strip = _Strip(width, height, clip.seconds, rows)
+        if image.shape[:2] != (height, width):  # fitted to the first, as when it is scored
+            image = np.asarray(Image.fromarray(image).resize((width, height)))  # noqa: PLW2901
+        yield np.concatenate([image, strip.draw(time)])
+
+
+class _Strip:
+    """The part below the picture; all sizes in pixels."""
+
+    def __init__(self, width: int, height: int, seconds: float, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._seconds = max(seconds, 1e-9)
+        self._unit = unit = max(height // 60, 3)
+        self._font = _font(3 * unit)
+        self._box = (2 * unit, 6 * unit, width - 13 * unit, 18 * unit)  # of the curve
+        self._empty = self._paper(width, 20 * unit, rows[-1].task if rows else '')
+
+    def _paper(self, width: int, height: int, task: str) -> Image.Image:
+        paper = Image.new('RGB', (width, height), PAPER)
+        pen = ImageDraw.Draw(paper)
+        left, _, right, _ = self._box
+        for level in (0.0, 0.5, 1.0):
+            y = self._y(level)
+            pen.line([(left, y), (right, y)], fill=GRID, width=max(1, self._unit // 4))
+        room = int((width - 4 * self._unit) / max(self._font.getlength('n'), 1))
+        text = shorten(task, max(room, 8))
+        pen.text((2 * self._unit, self._unit), text, fill=INK, font=self._font)
+        return paper
+
+    def draw(self, time: float) -> np.ndarray:
+        """The strip at this time [s], uint8 RGB."""
+        strip = self._empty.copy()
+        pen = ImageDraw.Draw(strip)
+        so_far = [row for row in self._rows if row.time <= time + 1e-6]
+        known = [row for row in so_far if not np.isnan(row.progress)]
+        points = [(self._x(row.time), self._y(row.progress)) for row in known]
+        right, middle = self._box[2] + 2 * self._unit, self._y(0.5) - 2 * self._unit
+        if not points:
+            text = 'flat' if so_far else ''
+            pen.text((right, middle), text, fill=INK, font=self._font)
+            return np.asarray(strip)
+        # Held until the next score
+        points.append((max(self._x(time), points[-1][0]), points[-1][1]))
+        pen.line(points, fill=COLOR_PROGRESS, width=max(2, self._unit // 2), joint='curve')
+        x, y, radius = *points[-1], self._unit
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=COLOR_PROGRESS)
+        value = f'{100 * known[-1].progress:.0f} %'
+        pen.text((right, middle), value, fill=COLOR_PROGRESS, font=self._font)
+        return np.asarray(strip)
+
+    def _x(self, time: float) -> float:
+        left, _, right, _ = self._box
+        return left + (right - left) * min(time / self._seconds, 1.0)
+
+    def _y(self, progress: float) -> float:
+        _, top, _, bottom = self._box
+        return bottom - (bottom - top) * progress
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The font that comes with matplotlib: Pillow's own has no size before 10.1."""
+    import matplotlib
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', FONT)), size)

@@ -1,0 +1,148 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of a run: the frames, the progress below them, and the log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from topreward_ros.files import whole_file
+from topreward_ros.recordings.clip import Clip
+
+from .score_table import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STRIP = 7  # frames shown
+LEFT = 0.09  # edge of the axes
+INK = '#22303c'
+COLOR_PROGRESS = '#d9622b'
+COLOR_TRUE = '#2b6cb0'
+COLOR_FALSE = '#9aa5b1'
+COLOR_SUCCESS = '#2f855a'
+
+
+def plot_run(
+    file: Path,
+    clip: Clip,
+    rows: Sequence[Row],
+    successes: Sequence[float] = (),
+    note: str = '',
+) -> None:
+    """Draw a run into a PNG; successes are their times [s]. The file appears when it is whole."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5.6), dpi=150, facecolor='white')
+    strip, progress, log_probs = figure.subplots(
+        3, 1, gridspec_kw={'height_ratios': (0.9, 2.2, 1.3), 'hspace': 0.16}
+    )
+    figure.subplots_adjust(left=LEFT, right=0.91, top=0.92, bottom=0.12)
+    _draw_strip(strip, clip)
+    _draw_progress(progress, rows, successes)
+    _draw_values(log_probs, rows)
+    for axes in (progress, log_probs):
+        axes.set_xlim(0, clip.seconds)
+        axes.grid(color='#e6eaee', linewidth=0.8)
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.tick_params(colors=INK, labelsize=8)
+    progress.tick_params(labelbottom=False)
+    task = rows[-1].task if rows else ''
+    figure.suptitle(plain(f'“{shorten(task)}”'), x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
+    if note:
+        figure.text(LEFT, 0.015, note, fontsize=8, color='#b03a2e')
+    save_png(figure, file)
+
+
+def plain(text: str) -> str:
+    """For matplotlib, which takes what is between two dollar signs for mathematics."""
+    return text.replace('$', r'\$')
+
+
+def save_png(figure: Figure, file: Path) -> None:
+    """Write a figure; the file appears when it is whole."""
+    with whole_file(file) as part:
+        figure.savefig(part, format='png')
+
+
+def _draw_strip(axes, clip: Clip) -> None:  # type: ignore[no-untyped-def]
+    times = [clip.seconds * (k + 0.5) / STRIP for k in range(STRIP)]
+    images = clip.at(times)
+    axes.set_axis_off()
+    axes.set_xlim(0, clip.seconds)
+    axes.set_ylim(0, 1)
+    if not images:
+        return
+    box = axes.get_position()
+    figure = axes.get_figure()
+    width, height = figure.get_size_inches()
+    # Each picture in its slot, as large as slot and row allow
+    slot = box.width * width / STRIP
+    aspect = images[0].shape[1] / images[0].shape[0]
+    shown = min(0.97 * slot, box.height * height * aspect)
+    for k, image in enumerate(images):
+        left = box.x0 + (slot * (k + 0.5) - shown / 2) / width
+        tall = shown / aspect / height
+        inset = figure.add_axes((left, box.y1 - tall, shown / width, tall))
+        inset.imshow(image[:: max(1, image.shape[0] // 300), :: max(1, image.shape[0] // 300)])
+        inset.set_axis_off()
+
+
+def _draw_progress(axes, rows: Sequence[Row], successes: Sequence[float]) -> None:  # type: ignore[no-untyped-def]
+    for episode in sorted({row.episode for row in rows}):
+        part = [row for row in rows if row.episode == episode]
+        axes.plot(
+            [row.time for row in part],
+            [row.progress for row in part],
+            color=COLOR_PROGRESS,
+            linewidth=2,
+            marker='o',
+            markersize=3.5,
+        )
+    for time in successes:
+        axes.axvline(time, color=COLOR_SUCCESS, linewidth=1.5)
+        axes.annotate(
+            ' success',
+            (time, 1.04),
+            color=COLOR_SUCCESS,
+            fontsize=8,
+            va='bottom',
+            annotation_clip=False,
+        )
+    axes.set_ylim(-0.04, 1.04)
+    kind = rows[-1].normalization if rows else ''
+    axes.set_ylabel(f'progress\n({kind})' if kind else 'progress', color=INK, fontsize=9)
+
+
+def _draw_values(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
+    """The log-probabilities, or the model's own progress where it tells no log P."""
+    times = [row.time for row in rows]
+    has_log_prob = all(row.score.log_prob is not None for row in rows)
+    axes.plot(
+        times,
+        [row.score.value for row in rows],
+        color=COLOR_TRUE,
+        linewidth=1.5,
+        label='True' if has_log_prob else 'model',
+    )
+    values = [row.score.value for row in rows]
+    if rows and all(row.score.log_prob_false is not None for row in rows):
+        false = [float(row.score.log_prob_false or 0.0) for row in rows]
+        axes.plot(times, false, color=COLOR_FALSE, linewidth=1.5, label='False')
+        values += false
+    axes.set_ylabel('log P [nat]' if has_log_prob else 'model', color=INK, fontsize=9)
+    axes.set_xlabel('image time [s]', color=INK, fontsize=9)
+    if rows:
+        axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    if values and np.ptp(values) < 0.5:  # a flat line is to look flat
+        middle = float(np.mean(values))
+        axes.set_ylim(middle - 0.5, middle + 0.5)
+
+
+def shorten(text: str, most: int = 90) -> str:
+    """The text, with an end cut off that is too long."""
+    return text if len(text) <= most else text[: most - 1] + '…'

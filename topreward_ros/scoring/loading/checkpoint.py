@@ -1,0 +1,191 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Loading a vision-language model: from a folder or the hub, safetensors only, no remote code."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from topreward_ros.errors import ModelError
+
+from .adapter import find_adapter, merged
+from .hub import folder_of
+from .options import LoadOptions
+
+DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model with the folder its files are in, and how it was asked for."""
+
+    options: LoadOptions
+    folder: Path
+    model: Any
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The model's name as it was asked for, with its adapter."""
+        adapter = self.options.adapter
+        return self.options.model + (f' with adapter {adapter}' if adapter else '')
+
+    @property
+    def family(self) -> str:
+        """What its config calls `model_type`."""
+        return str(self.model.config.model_type)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the weights are as they are computed with, none quantised."""
+        return getattr(self.model.config, 'quantization_config', None) is None
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the weights."""
+        tensors = (*self.model.parameters(), *self.model.buffers())
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def summary(self) -> str:
+        """Name, size, device and dtype of the weights, and how long loading took."""
+        weights = next(self.model.parameters())
+        return (
+            f'{self.name}: {self.bytes / 2**30:.2f} GiB of weights on {weights.device} as '
+            f'{str(weights.dtype).removeprefix("torch.")}, loaded in {self.seconds:.1f} s'
+        )
+
+
+def load_checkpoint(options: LoadOptions | str) -> Checkpoint:
+    """Load a model from a folder, or from the hub by its id; a text is its name.
+
+    Raises ModelError, with what to do, where it does not exist, lacks files or weights, is of an
+    unknown kind, or the device, the quantization, the attention or the adapter cannot be had.
+    """
+    if isinstance(options, str):
+        options = LoadOptions(options)
+    began = time.monotonic()
+    device = torch_device(options.device)
+    adapter = None if options.adapter is None else find_adapter(options.adapter)
+    folder = folder_of(options.model)
+    _check_files(folder)
+    model = _load(folder, options, device)
+    if adapter is not None:
+        model = merged(model, adapter)
+    model = model.eval().requires_grad_(False)
+    return Checkpoint(options, folder, model, time.monotonic() - began)
+
+
+def torch_device(name: str) -> torch.device:
+    """Return the device of this name ("auto": a GPU if there is one); ModelError where it cannot
+    be used.
+    """
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f'device {name!r} cannot be used here ({reason}); use "auto" or "cpu", or '
+            'install a build of torch for this device'
+        ) from error
+    return device
+
+
+def torch_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the number format of this name; "auto" is bfloat16 on a GPU that has it."""
+    if name != 'auto':
+        return DTYPES[name]
+    if device.type == 'cuda' and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _check_files(folder: Path) -> None:
+    for file in ('config.json', 'tokenizer.json'):
+        if not (folder / file).is_file():
+            raise ModelError(f'{folder} has no {file}: expected a model in Hugging Face layout')
+    if not any(folder.glob('*.safetensors')):
+        raise ModelError(
+            f'{folder} has no weights: expected *.safetensors (other formats are not loaded, as '
+            'they can run code)'
+        )
+
+
+def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
+    from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging
+
+    if not sys.stderr.isatty():  # a node's log is no place for a progress bar
+        logging.disable_progress_bar()
+    placement = _placement(device) | _quantization(options.quantization, device)
+    try:
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=torch_dtype(options.dtype, device),
+            attn_implementation=options.attention,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **placement,
+        )
+        model, info = loaded
+        if not placement:
+            model = model.to(device)
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelError(
+            f'{folder} does not fit into the memory of {device}: choose a smaller model, or '
+            'quantization 8bit or 4bit'
+        ) from error
+    except Exception as error:  # transformers and safetensors raise nearly everything
+        raise ModelError(f'{folder} could not be loaded: {_reason(error)}') from error
+    if info['missing_keys']:  # transformers would go on with random numbers in their place
+        missing = sorted(info['missing_keys'])
+        raise ModelError(
+            f'{folder} lacks {len(missing)} of the weights, {missing[0]} among them: the copy is '
+            'incomplete or belongs to another model'
+        )
+    return model
+
+
+def _placement(device: torch.device) -> dict[str, Any]:
+    """Load straight to the device where accelerate is there: else through the host's memory."""
+    if device.type != 'cpu' and importlib.util.find_spec('accelerate'):
+        return {'device_map': {'': device}}
+    return {}
+
+
+def _quantization(kind: str, device: torch.device) -> dict[str, Any]:
+    if kind == 'none':
+        return {}
+    if not importlib.util.find_spec('bitsandbytes') or not importlib.util.find_spec('accelerate'):
+        raise ModelError(
+            f'quantization {kind} needs bitsandbytes and accelerate: '
+            "pip install 'topreward_ros[quantized]'"
+        )
+    if device.type != 'cuda':
+        raise ModelError(f'quantization {kind} needs a CUDA device, not {device}')
+    from transformers import BitsAndBytesConfig
+
+    # The vision tower is small and sensitive, and the output matrix is what a score is read from.
+    config = BitsAndBytesConfig(
+        load_in_8bit=kind == '8bit',
+        load_in_4bit=kind == '4bit',
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=['visual', 'model.visual', 'lm_head'],  # transformers 4.x, 5.x
+    )
+    return {'device_map': {'': device}, 'quantization_config': config}
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f'{type(error).__name__}: {lines[0] if lines else "no reason given"}'

@@ -1,0 +1,114 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every prefix of a clip from one pass over its video, for files.
+
+The full blocks are run once, causally, chunk by chunk. What a prefix has of its own is short: the
+question, and before it the last frame doubled where the length is odd. These branches are run
+many at a time against the prefix and cut off again. The numbers are those of scoring each prefix
+by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from ...engine.prefix_cache import Branch, PrefixCache, prefix_cache
+from ...engine.qwen3_vl import Engine
+from ...engine.video import Video, doubled
+from ...score import Score
+from .layout import PromptLayout, VideoPrompt
+
+# Of the video and of the branches that are run at once: bounds the memory of a pass.
+BLOCKS_PER_PASS = 8
+TOKENS_PER_PASS = 1024
+
+
+def one_pass(
+    engine: Engine,
+    layout: PromptLayout,
+    clip: Iterable[tuple[np.ndarray, float]],
+    tasks: Sequence[str],
+    lengths: Collection[int] | None,
+) -> Iterator[tuple[Score, ...]]:
+    """Score the prefixes of these lengths, as `Scorer.curve`."""
+    with prefix_cache(engine) as prefix:
+        yield from _Curve(engine, layout, tasks, lengths, prefix).scores(clip)
+
+
+class _Curve:
+    """One clip on its way through the model."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        layout: PromptLayout,
+        tasks: Sequence[str],
+        lengths: Collection[int] | None,
+        prefix: PrefixCache,
+    ) -> None:
+        self._engine = engine
+        self._answers = layout.answers
+        self._tasks = tasks
+        self._lengths = None if lengths is None else set(lengths)
+        self._prefix = prefix
+        self._prompt = VideoPrompt(layout, tasks)
+        self._video = Video(engine.geometry)
+        self._frames = 0  # in the prefixes seen so far
+
+    @torch.inference_mode()
+    def scores(self, clip: Iterable[tuple[np.ndarray, float]]) -> Iterator[tuple[Score, ...]]:
+        last = None if self._lengths is None else max(self._lengths, default=0)
+        for count, (frame, time) in enumerate(clip, start=1):
+            if last is not None and count > last:
+                break
+            self._video.append(frame, time)
+            if len(self._video.blocks) == BLOCKS_PER_PASS:
+                yield from self._run()
+        yield from self._run()
+
+    def _run(self) -> Iterator[tuple[Score, ...]]:
+        """Run the blocks that wait, and score the prefixes that end in them."""
+        blocks, lone = self._video.take_blocks()
+        if not blocks and lone is None:
+            return
+        grid = self._video.grid
+        segments = self._prompt.extend([], grid)
+        ending: list[tuple[int, Branch]] = []
+
+        def end(branch: Branch) -> None:
+            self._frames += 1
+            if self._lengths is None or self._frames in self._lengths:
+                ending.append((self._frames, branch))
+
+        for block in blocks:
+            end(self._prompt.branch(doubled(block.frames[0], block.times[0]), grid))
+            segments += self._prompt.extend([block], grid)
+            end(self._prompt.branch(None, grid))
+        if lone is not None:
+            end(self._prompt.branch(lone, grid))
+        if segments:
+            self._prefix.extend(segments)
+        for group in _groups(ending):
+            yield from self._ask(group)
+
+    def _ask(self, ending: Sequence[tuple[int, Branch]]) -> Iterator[tuple[Score, ...]]:
+        hidden = self._prefix.ask([], [branch for _, branch in ending])
+        log_probs = self._engine.log_probs(hidden, self._answers).view(-1, len(self._tasks), 2)
+        for (frames, _), row in zip(ending, log_probs.tolist(), strict=True):
+            yield tuple(Score(frames, true, false) for true, false in row)
+
+
+def _groups(ending: Iterable[tuple[int, Branch]]) -> Iterator[list[tuple[int, Branch]]]:
+    """The branches in order, as many at a time as a pass may hold."""
+    group: list[tuple[int, Branch]] = []
+    for frames, branch in ending:
+        tokens = sum(other.tokens for _, other in group)
+        if group and tokens + branch.tokens > TOKENS_PER_PASS:
+            yield group
+            group = []
+        group.append((frames, branch))
+    if group:
+        yield group

@@ -1,0 +1,93 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+r"""The paper's question and the prompt around it (arXiv 2602.19313).
+
+    <|im_start|>user\n
+    per block: <T seconds><|vision_start|> N x <|video_pad|> <|vision_end|>
+    the question, after which the model says " True" or " False"
+
+No end of turn and no generation prompt follow: with the chat template around the question
+the value-order correlation falls from 0.945 to 0.500 (arXiv 2602.19313).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...engine.geometry import Geometry
+from ...engine.prefix_cache import Branch
+from ...engine.prompt import PromptTokens, Segment, text_segment, visual_segment
+from ...engine.video import Block
+from ...questions import Question
+
+# To be changed with whatever changes the ids or positions of a prompt: scores do not compare then.
+LAYOUT = 'topreward-1'
+
+# arXiv 2602.19313, to the letter
+TOPREWARD = Question(
+    'The above video shows a robot manipulation trajectory that completes the following task: '
+    '{task} Decide whether the above statement is True or not. The answer is:'
+)
+
+
+def layout_name(geometry: Geometry) -> str:
+    """What scores of this layout and this budget of pixels have in common, for an `Identity`."""
+    return f'{LAYOUT}, {geometry.max_pixels} pixels'
+
+
+class PromptLayout:
+    """Segments of the prompt, each from the position where the one before it ends."""
+
+    def __init__(self, tokens: PromptTokens, question: Question = TOPREWARD) -> None:
+        """Raises ModelError where an answer of the question is not a single token."""
+        self.tokens = tokens
+        self.question = question
+        self.answers = tokens.answers(question)
+
+    def header(self) -> Segment:
+        return text_segment(self.tokens.header(), 0)
+
+    def block(self, block: Block, grid: tuple[int, int], start: int) -> Segment:
+        ids, visual = self.tokens.block(block.time, grid[0] * grid[1])
+        return visual_segment(ids, visual, block, grid, start)
+
+    def ask(self, task: str, start: int) -> Segment:
+        return text_segment(self.tokens.text(self.question.ask(task)), start)
+
+
+class VideoPrompt:
+    """The prompt of a growing video: what is new in its prefix, and what each score adds to that.
+
+    The prefix has `tokens` tokens, and what follows it begins at `position`.
+    """
+
+    def __init__(self, layout: PromptLayout, tasks: Sequence[str]) -> None:
+        self._layout = layout
+        self._tasks = tasks
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew, with an empty prefix."""
+        self.tokens = self.position = 0
+
+    def extend(self, blocks: Sequence[Block], grid: tuple[int, int]) -> list[Segment]:
+        """Add full blocks to the prefix, after a header where it is empty; the new segments."""
+        segments: list[Segment] = []
+        if not self.position:
+            segments.append(self._put(self._layout.header()))
+        for block in blocks:
+            segments.append(self._put(self._layout.block(block, grid, self.position)))
+        return segments
+
+    def branch(self, lone: Block | None, grid: tuple[int, int]) -> Branch:
+        """What a score adds to the prefix: the last frame doubled, where it has no partner, and a
+        question per task.
+        """
+        stem = [] if lone is None else [self._layout.block(lone, grid, self.position)]
+        start = stem[-1].next_position if stem else self.position
+        return Branch(self.tokens, [self._layout.ask(task, start) for task in self._tasks], stem)
+
+    def _put(self, segment: Segment) -> Segment:
+        self.tokens += len(segment.ids)
+        self.position = segment.next_position
+        return segment

@@ -1,0 +1,148 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The published recipe: the whole prefix anew for each score.
+
+The reference that streaming is held against: only the prompt's tokens and the patches are shared
+with it, positions, masks and the order of things are the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ...engine.chat_model import ChatModel
+from ...engine.geometry import Geometry
+from ...engine.prompt import PromptTokens
+from ...engine.qwen3_vl import Engine, engine_of
+from ...engine.transformers_versions import position_inputs
+from ...engine.video import Block, Video
+from ...loading.checkpoint import Checkpoint
+from ...loading.fingerprint import identity_of
+from ...questions import Question, check_tasks
+from ...score import Episode, Identity, Score, Scorer
+from .layout import TOPREWARD, PromptLayout, layout_name
+
+
+class PrefixModel(Protocol):
+    """Scores a whole prefix at once."""
+
+    geometry: Geometry
+
+    def log_probs(self, video: Video, task: str) -> tuple[float, float]:
+        """log P(true) and log P(false) [nat] of the question about this video."""
+        ...
+
+
+class PrefixScorer(Scorer):
+    """Scores each prefix from scratch, at a cost that grows with the video."""
+
+    def __init__(self, checkpoint: Checkpoint, model: PrefixModel, layout: str) -> None:
+        """layout is what its prompts are called in its identity."""
+        self._checkpoint = checkpoint
+        self._model = model
+        self._layout_name = layout
+
+    @cached_property
+    def identity(self) -> Identity:
+        return identity_of(self._checkpoint, self._layout_name)
+
+    @cached_property
+    def summary(self) -> str:
+        return self._checkpoint.summary()
+
+    @property
+    def mode(self) -> str:
+        return 'the whole prefix for each score'
+
+    def fit_size(self, height: int, width: int) -> tuple[int, int]:
+        return self._model.geometry.fit_size(height, width)
+
+    def start(self, tasks: str | Sequence[str]) -> PrefixEpisode:
+        return PrefixEpisode(self._model, check_tasks(tasks))
+
+
+class RecomputeScorer(PrefixScorer):
+    """A Qwen3-VL that scores each prefix from scratch."""
+
+    def __init__(self, checkpoint: Checkpoint, question: Question = TOPREWARD) -> None:
+        """Raises ModelError for a model of another family."""
+        self.engine = engine_of(checkpoint)
+        layout = PromptLayout(PromptTokens.of(checkpoint.folder), question)
+        model = _Qwen3VL(self.engine, layout)
+        super().__init__(checkpoint, model, layout_name(self.engine.geometry))
+
+    def chat_model(self) -> ChatModel:
+        return ChatModel(self._checkpoint, self.engine)
+
+
+class PrefixEpisode(Episode):
+    """One attempt: nothing but its video."""
+
+    def __init__(self, model: PrefixModel, tasks: tuple[str, ...]) -> None:
+        self.tasks = tasks
+        self._model = model
+        self._video = Video(model.geometry)
+
+    @property
+    def frames(self) -> int:
+        return self._video.frames
+
+    def append(self, frame: np.ndarray, time: float) -> None:
+        self._video.append(frame, time)
+
+    def thin(self) -> None:
+        self._video.thin()
+
+    def close(self) -> None:
+        self._video = Video(self._model.geometry)
+
+    @torch.inference_mode()
+    def scores(self) -> tuple[Score, ...]:
+        if not self.frames:
+            raise ValueError('an episode without frames cannot be scored: append one first')
+        rows = [self._model.log_probs(self._video, task) for task in self.tasks]
+        return tuple(Score(self.frames, true, false) for true, false in rows)
+
+
+class _Qwen3VL:
+    """The paper's prompt in one forward of the model, which finds the positions itself."""
+
+    def __init__(self, engine: Engine, layout: PromptLayout) -> None:
+        self.geometry = engine.geometry
+        self._engine = engine
+        self._layout = layout
+
+    def log_probs(self, video: Video, task: str) -> tuple[float, float]:
+        blocks: list[Block] = [*video.blocks, *([video.branch] if video.branch else [])]
+        tokens = self._layout.tokens
+        rows, columns = video.grid
+        ids = tokens.header()
+        for block in blocks:
+            ids += tokens.block(block.time, rows * columns)[0]
+        ids += tokens.text(self._layout.question.ask(task))
+        patches, grid = self._patches(blocks)
+        inputs = torch.tensor([ids])
+        model = self._engine.model.model
+        hidden = model(
+            input_ids=inputs.to(self._engine.device),
+            attention_mask=torch.ones_like(inputs).to(self._engine.device),
+            pixel_values_videos=patches,
+            video_grid_thw=grid.to(self._engine.device),
+            use_cache=False,
+            **position_inputs(model, inputs.to(self._engine.device), tokens.video_pad),
+        ).last_hidden_state
+        true, false = self._engine.log_probs(hidden[0, -1:], self._layout.answers)[0].tolist()
+        return true, false
+
+    def _patches(self, blocks: Sequence[Block]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Patches on the device and the grid (1, 3) of time, rows and columns: one video of many
+        blocks, as the processor hands it over.
+        """
+        frames = torch.stack([block.frames for block in blocks]).to(self._engine.device)
+        rows, columns = (side // self.geometry.patch for side in frames.shape[-2:])
+        return self.geometry.patches(frames), torch.tensor([[len(blocks), rows, columns]])

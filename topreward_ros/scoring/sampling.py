@@ -1,0 +1,139 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which frames of a camera are kept: those on a grid in time, by their stamps.
+
+The window is a function of the stamps alone, not of arrival or of the model's speed, so a camera
+and a recording of it are sampled alike.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+NANOSECONDS = 1_000_000_000
+ANCHORS = 15  # prefixes of a recording that are scored, as the paper takes them
+# A frame counts as on time when it comes this fraction of an interval before its point.
+TOLERANCE = 0.02
+# Stamps that fall by no more than this are those of images in disorder, or of a clock that was set
+# a little: they are passed over, and the episode goes on [ns].
+DISORDER = NANOSECONDS // 10
+
+
+class Verdict(enum.Enum):
+    """What a stamp means for the episode."""
+
+    KEEP = 'keep'
+    SKIP = 'skip'
+    JUMPED_BACK = 'jumped back'
+    JUMPED_AHEAD = 'jumped ahead'
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A kept frame: its time [s] on the grid, and whether the episode is thinned before it."""
+
+    time: float
+    thin: bool
+    missed: int  # grid points passed without a frame since the one before
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a camera or a recording is sampled; the defaults of every command and node.
+
+    fps [1/s]: frames kept per second; max_frames: most frames kept, a multiple of 4; when reached,
+    every second pair is dropped; max_gap [s]: a longer step of the stamps begins a new episode.
+    """
+
+    fps: float = 2.0
+    max_frames: int = 64
+    max_gap: float = 10.0
+
+    def window(self) -> FrameWindow:
+        """Return the window of an episode; ValueError for numbers that do not go together."""
+        return FrameWindow(self.fps, self.max_frames, self.max_gap)
+
+
+class FrameWindow:
+    """The sampling grid of one episode, which begins at the first stamp taken.
+
+    fps [1/s] is the grid; at max_frames every second pair is dropped and the interval doubles.
+    A step of more than max_gap [s] between stamps is a jump, and so is one back that is no mere
+    disorder. Stamps are whole nanoseconds.
+    """
+
+    def __init__(
+        self,
+        fps: float = Sampling.fps,
+        max_frames: int = Sampling.max_frames,
+        max_gap: float = Sampling.max_gap,
+    ) -> None:
+        if not 0 < fps <= 1000:
+            raise ValueError(f'fps is {fps}; expected more than 0 and at most 1000')
+        if max_frames < 4 or max_frames % 4:
+            raise ValueError(
+                f'max_frames is {max_frames}; expected a multiple of 4: pairs, half dropped'
+            )
+        if max_gap * fps <= 1:
+            raise ValueError(
+                f'max_gap is {max_gap} s; expected more than the interval, {1 / fps} s'
+            )
+        self.fps = fps
+        self.max_frames = max_frames
+        self.max_gap = round(max_gap * NANOSECONDS)
+        self.start()
+
+    def start(self) -> None:
+        """Forget everything: the next stamp begins an episode."""
+        self.frames = 0
+        self._first: int | None = None
+        self._newest = 0
+        self._point = 0  # of the grid at `fps`, the next one wanted
+        self._stride = 1
+
+    @property
+    def interval(self) -> float:
+        """Between frames kept from now on [s]."""
+        return self._stride / self.fps
+
+    @property
+    def next_stamp(self) -> int | None:
+        """The first stamp that will be kept; None before the first frame, when any will be."""
+        if self._first is None:
+            return None
+        on_time = self._point - TOLERANCE * self._stride
+        return self._first + round(on_time * NANOSECONDS / self.fps)
+
+    def judge(self, stamp: int) -> Verdict:
+        """Whether to keep the frame with this stamp; changes nothing."""
+        due = self.next_stamp
+        if due is None:
+            return Verdict.KEEP
+        if stamp < self._newest - DISORDER:
+            return Verdict.JUMPED_BACK
+        if stamp - max(self._newest, due) > self.max_gap:
+            return Verdict.JUMPED_AHEAD
+        return Verdict.KEEP if stamp >= max(due, self._newest) else Verdict.SKIP
+
+    def see(self, stamp: int) -> None:
+        """Note a stamp that is not kept, so that a jump is told from a gap between kept ones."""
+        self._newest = max(self._newest, stamp)
+
+    def take(self, stamp: int) -> Sample:
+        """Keep the frame with this stamp, judged KEEP; ValueError otherwise."""
+        if self.judge(stamp) is not Verdict.KEEP:
+            raise ValueError(f'the frame stamped {stamp} ns is not due')
+        if self._first is None:
+            self._first = stamp
+        point = int((stamp - self._first) * self.fps / NANOSECONDS + TOLERANCE * self._stride)
+        point = max(point, self._point)  # where rounding leaves it just short of the one due
+        missed = (point - self._point) // self._stride
+        thin = self.frames >= self.max_frames
+        if thin:
+            self.frames //= 2
+            self._stride *= 2
+        self.frames += 1
+        self._newest = stamp
+        self._point = point + self._stride
+        return Sample(point / self.fps, thin, missed)
