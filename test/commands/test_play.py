@@ -25,7 +25,7 @@ from topreward_ros.commands.main import main
 from topreward_ros.demo.example import COUNT, FPS, TASK
 from topreward_ros.share import share_directory
 
-from .domains import COMMANDS_DOMAIN
+from ..domains import COMMANDS_DOMAIN
 
 ENVIRON = {
     **os.environ,
