@@ -13,6 +13,7 @@ from setuptools.command.build_ext import build_ext
 
 PACKAGE = 'topreward_ros'
 SOURCE = Path(__file__).parent.resolve()
+PACKAGE_INDEX = 'share/ament_index/resource_index/packages'
 
 
 class BuildInterfaces(build_ext):
@@ -74,11 +75,11 @@ def wheels_prefix() -> str:
 
 
 def installed_files(stage: Path) -> list[Path]:
-    """Return CMake's install tree without the Python modules that setuptools sees to itself."""
+    """Return CMake's install tree without what setuptools sees to itself: modules and marker."""
     modules = next(stage.glob('lib/python*/*-packages'))
 
     def wanted(path: Path) -> bool:
-        if not path.is_file() or path.suffix == '.pyc':
+        if not path.is_file() or path.suffix == '.pyc' or path == stage / PACKAGE_INDEX / PACKAGE:
             return False
         if not path.is_relative_to(modules):
             return True
@@ -91,5 +92,5 @@ def installed_files(stage: Path) -> list[Path]:
 setup(
     cmdclass={'build_ext': BuildInterfaces},
     ext_modules=[Extension(f'{PACKAGE}.msg', sources=[])],  # makes the wheel a platform wheel
-    data_files=[],
+    data_files=[(PACKAGE_INDEX, [f'resource/{PACKAGE}'])],
 )

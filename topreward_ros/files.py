@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear when they are whole, and results that an interrupted run finds again."""
+"""Atomic writing of files and folders, and results that a later run can resume from."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ ASKED, UNDER_WAY = 'asked', 'under way'
 
 
 class ResultsError(TopRewardError):
-    """Results that cannot be written, or that stand where others are to be written."""
+    """Results that cannot be written, or that would overwrite others."""
 
 
 def part_of(path: Path) -> Path:
-    """The name that a file or folder has until it is whole."""
+    """Return the temporary path of a file or folder until it is complete."""
     return path.with_name(f'.{path.name}.part')
 
 
 @contextlib.contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
-    """Yield a name to write to, which becomes the file's when all went well."""
+    """Yield a temporary path to write to, which replaces the file on success."""
     part = part_of(file)
     yield part
     part.replace(file)
@@ -37,7 +37,7 @@ def whole_file(file: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write to, which gets the folder's name when all went well."""
+    """Yield an empty temporary folder to write to, which is renamed to the folder on success."""
     part = part_of(folder)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -46,56 +46,57 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write it as UTF-8."""
+    """Write a text as UTF-8, atomically."""
     with whole_file(file) as part:
         part.write_text(text, encoding='utf-8')
 
 
 def write_json(file: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON object, atomically."""
     write_text(file, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote; ResultsError for anything else."""
+    """Read a JSON object; ResultsError for anything else."""
     try:
         content = json.loads(file.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ResultsError(f'{file} is not JSON: {error}; remove it to begin anew') from error
+        raise ResultsError(f'{file} is not JSON: {error}; remove it to start again') from error
     if not isinstance(content, dict):
-        raise ResultsError(f'{file} holds no JSON object; remove it to begin anew')
+        raise ResultsError(f'{file} is not a JSON object; remove it to start again')
     return content
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Results that a later run finds again: a JSON file with what was asked for and what came out.
+    """Results that a later run can reuse: a JSON file with the request and the results.
 
-    Where the results are other files beside it, `begin` marks them as under way before the work,
-    and `finish` says afterwards that they are whole.
+    Where the results are other files next to it, `begin` marks them as incomplete before the work,
+    and `finish` as complete afterwards.
     """
 
     file: Path
     asked: Mapping[str, object]
 
     def begin(self) -> None:
-        """Mark the results as not whole yet."""
+        """Mark the results as incomplete."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.file, {UNDER_WAY: dict(self.asked)})
 
     def finish(self, content: Mapping[str, object] | None = None) -> None:
-        """Write what came out, with what was asked for."""
+        """Write the results together with the request; they are complete."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.file, {ASKED: dict(self.asked), **(content or {})})
 
     def read(self) -> dict[str, Any] | None:
-        """What `finish` wrote; None where nothing is whole, or something else was asked for."""
+        """Return what `finish` wrote; None if incomplete, missing or of another request."""
         if not self.file.exists():
             return None
         content = read_json(self.file)
         return content if content.get(ASKED) == dict(self.asked) else None
 
     def other(self) -> dict[str, Any] | None:
-        """What whole results that stand here were asked for, where that is something else."""
+        """Return the request of complete results that exist here, if it is another one."""
         if not self.file.exists():
             return None
         content = read_json(self.file)
@@ -106,17 +107,19 @@ class Kept:
 
 
 def check_file(file: Path) -> None:
-    """ResultsError where no file of this name can be written: better said before the work."""
+    """Raise ResultsError, before the work, if no file of this name can be written."""
     if file.is_dir():
-        raise ResultsError(f'{file} is a folder; expected the name of a file to write')
+        raise ResultsError(f'{file} is a folder; expected the path of a file to write')
     check_folder(file.parent)
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder; ResultsError where that is not possible or nothing can be written in it."""
+    """Create the folder; ResultsError if that is not possible or it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResultsError(f'{folder} cannot be a folder to write to: {error}') from error
+        raise ResultsError(
+            f'the folder {folder} cannot be created: {error}; give another one with --save'
+        ) from error
     if not os.access(folder, os.W_OK):
-        raise ResultsError(f'nothing can be written to {folder}: name another place with --save')
+        raise ResultsError(f'the folder {folder} is not writable: give another one with --save')

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names that a package exports, imported when they are first used."""
+"""Package exports that are imported on first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 def lazy_exports(
     package: str, exports: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], list[str]]:
-    """Return a package's `__getattr__` and `__all__`; exports are names by their modules in it."""
+    """Return a package's `__getattr__` and `__all__`; exports maps its modules to their names."""
     modules = {name: module for module, names in exports.items() for name in names}
 
     def get(name: str) -> Any:

@@ -25,11 +25,13 @@ from topreward_ros.demo.tasks import known_tasks
 from topreward_ros.errors import TopRewardError
 from topreward_ros.results.video import write_video
 
+from ..domains import COMMANDS_DOMAIN
+
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 needs_ros = pytest.mark.skipif(not HAS_ROS, reason='ROS 2 is not here: pip install .[kilted,test]')
 ENVIRON = {
     **os.environ,
-    'ROS_DOMAIN_ID': str(1 + (os.getpid() + 25) % 100),
+    'ROS_DOMAIN_ID': str(COMMANDS_DOMAIN),
     'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
 }
 # Says when Python itself has started: what is before is not the command's to answer.

@@ -25,9 +25,11 @@ from topreward_ros.commands.main import main
 from topreward_ros.demo.example import COUNT, FPS, TASK
 from topreward_ros.share import share_directory
 
+from ..domains import COMMANDS_DOMAIN
+
 ENVIRON = {
     **os.environ,
-    'ROS_DOMAIN_ID': str(1 + (os.getpid() + 50) % 100),
+    'ROS_DOMAIN_ID': str(COMMANDS_DOMAIN),
     'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
 }
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-# Set before rclpy reads it, and inherited by child processes; 0 to 101 are safe.
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+from ..domains import NODES_DOMAIN
+
+# Before rclpy reads it, and for the processes started here
+os.environ['ROS_DOMAIN_ID'] = str(NODES_DOMAIN)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not available: pip install .[kilted,test]')

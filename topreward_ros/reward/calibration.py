@@ -1,9 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What log-probabilities mean for one task, as far as demonstrations of it tell.
-
-`scale_fitting.py` makes it.
-"""
+"""Calibration of log-probabilities for one task, made from demonstrations by `fit_scale`."""
 
 from __future__ import annotations
 
@@ -16,13 +13,13 @@ LENGTH_BIASES = ('none', 'static')
 
 @dataclass(frozen=True)
 class Scale:
-    """How log-probabilities, corrected or not, are read.
+    """Mapping from log-probabilities, bias-corrected or not, to progress and success.
 
-    levels are log P [nat], rising, where progress is `points`, rising from 0 to 1. threshold [nat]
-    is what success needs, detected the share of the successes that reach it. roc_auc is of
-    successes against failures, NaN where none failed. false_alarm is the share of failures that
-    reach the threshold, or where none failed a bound on the chance that a new demonstration does
-    so in its first `scale_fitting.EARLY` part, NaN where there is no such bound.
+    levels: log P [nat], rising, at the progress values `points`, which rise from 0 to 1.
+    threshold [nat]: log P that success needs; detected: share of the successes that reach it.
+    roc_auc: of successes against failures, NaN without failures. false_alarm: share of failures
+    that reach the threshold; without failures, a bound on the probability that a new demonstration
+    reaches it in its first `fit_scale.EARLY` part, NaN without such a bound.
     """
 
     points: tuple[float, ...]
@@ -41,16 +38,18 @@ class Scale:
         if (self.points[0], self.points[-1]) != (0.0, 1.0):
             raise ValueError(f'points are {self.points}; expected 0 to 1')
         if len(self.points) != len(self.levels):
-            raise ValueError(f'{len(self.levels)} levels at {len(self.points)} points')
+            raise ValueError(
+                f'{len(self.levels)} levels at {len(self.points)} points; expected one each'
+            )
         if not math.isfinite(self.threshold):
             raise ValueError(f'the threshold is {self.threshold}; expected a finite number')
 
 
 @dataclass(frozen=True)
 class LengthBias:
-    """What log P of n frames has from their number alone [nat]; curve[0] is of one frame, and 0.
+    """Part of log P that depends on the number of frames alone [nat].
 
-    Beyond its end the last value holds.
+    curve[n - 1] is for n frames, relative to one frame; the last value holds for longer prefixes.
     """
 
     curve: tuple[float, ...] = (0.0,)
@@ -60,17 +59,17 @@ class LengthBias:
             raise ValueError(f'the length bias is {self.curve}; expected finite numbers')
 
     def corrected(self, log_prob: float, frames: int) -> float:
-        """log P of a prefix of so many frames, without what their number adds."""
+        """Return log P of a prefix of `frames` frames without its length bias."""
         return log_prob - self.curve[min(frames, len(self.curve)) - 1]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """For which model and camera it holds, and how to read what the model says then.
+    """Scales for one model, prompt and frame rate.
 
-    fingerprint and layout are of `scoring.identity`, fps [1/s] is that of the frames. window and
-    hold are those of the success rule. plain reads log P as it is, static with the length bias
-    taken off; None where nothing is left then that rises.
+    model, fingerprint and layout are those of `scoring.Identity`; fps [1/s] is the rate of the
+    frames; window and hold are those of `SuccessDetector`. plain is the scale of log P, static that
+    of log P without the length bias; None where log P does not rise without it.
     """
 
     model: str
@@ -98,7 +97,7 @@ class Calibration:
                 raise ValueError(f'{name} is {getattr(self, name)!r}; expected a text')
 
     def reading(self, length_bias: str) -> tuple[Scale, LengthBias]:
-        """The scale and the bias to take off, for one of LENGTH_BIASES."""
+        """Return the scale and the bias to subtract, for one of LENGTH_BIASES."""
         if length_bias not in LENGTH_BIASES:
             raise ValueError(
                 f'length_bias is {length_bias!r}; expected one of {", ".join(LENGTH_BIASES)}'
@@ -107,13 +106,13 @@ class Calibration:
             return self.plain, LengthBias()
         if self.static is None:
             raise ValueError(
-                'length_bias is static, but without what a still picture gains nothing was left '
-                'of these demonstrations that rises: use none, or another model'
+                'length_bias is static, but log P of these demonstrations does not rise without '
+                'what a still picture gains: use none, or another model'
             )
         return self.static, self.bias
 
     def mismatch(self, fingerprint: str, layout: str, fps: float) -> str:
-        """Say why it does not hold for this model, prompt and rate; empty where it does."""
+        """Return why it does not hold for this model, prompt and rate; empty if it does."""
         if fingerprint != self.fingerprint:
             return f'it was made with another model, {self.model} ({self.fingerprint})'
         if layout != self.layout:

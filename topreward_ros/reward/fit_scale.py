@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a few attempts at a task to the scale on which a model's log-probabilities are read.
+"""Fits the scale of a model's log-probabilities to a few attempts at a task.
 
-A demonstration is taken to come forward evenly in time, from 0 at its first frame to 1 at its
-last: the log-probabilities met on the way are the scale for live ones. What the model says of a
-picture that stands still, by the number of frames, is its length bias.
+Progress of a demonstration is assumed to be linear in time, from 0 at its first frame to 1 at its
+last; the log-probabilities along it are the scale for live ones. log P of a static picture as a
+function of the number of frames is the length bias.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from .calibration import LengthBias, Scale
 from .metrics import held_mean, roc_auc
 from .progress import FLAT
 
-LEVELS = 11
-EARLY = 0.8  # of a demonstration, in which a detection would be a false alarm
-# Levels nearer to each other than this share of the range are one: there the demonstrations stood
-# still, and noise would be read as progress.
-STEP = 0.02
-# By which a threshold is kept off what a demonstration reaches: live and of a file a score differs
-# by a little, and so does a mean by the order of its sum [nat].
+LEVEL_COUNT = 11
+EARLY = 0.8  # share of a demonstration in which a detection counts as a false alarm
+# Levels closer than this share of the range are merged: the demonstrations stood still there, and
+# noise would count as progress.
+MIN_STEP = 0.02
+# Margin between a threshold and the value that a demonstration reaches, for the rounding differences
+# of live and offline scores and of sums in another order [nat].
 ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A recording to calibrate on: log P of prefixes (n,) [nat], the times [s] of their last
-    frames and how many they have (n,), log P of 1, 2, ... times its first frame (m,) [nat], and
-    whether it succeeded.
+    """A recording to calibrate on.
+
+    log_probs (n,): log P of prefixes [nat]; times (n,): of their last frames [s]; frames (n,):
+    their lengths; static (m,): log P of 1, 2, ... copies of the first frame [nat].
     """
 
     log_probs: np.ndarray
@@ -44,20 +45,21 @@ class Attempt:
     is_success: bool = True
 
     def corrected(self, bias: LengthBias) -> np.ndarray:
-        """log P without the bias, (n,)."""
+        """Return log P without the bias, (n,)."""
         pairs = zip(self.log_probs, self.frames, strict=True)
         return np.array([bias.corrected(float(p), int(n)) for p, n in pairs])
 
     @property
     def shares(self) -> np.ndarray:
-        """The times as shares of the whole, (n,) from 0 to 1."""
-        passed = self.times - self.times[0]
-        return np.asarray(passed / max(float(passed[-1]), 1e-9))
+        """Times as shares of the duration, (n,) from 0 to 1."""
+        elapsed = self.times - self.times[0]
+        return np.asarray(elapsed / max(float(elapsed[-1]), 1e-9))
 
 
 def length_bias(attempts: Sequence[Attempt]) -> LengthBias:
-    """The mean static curve of the attempts, each from its own first value on; as long as the
-    longest, where those that are shorter hold their last value.
+    """Return the mean static curve of the attempts, each relative to its first value.
+
+    Shorter curves are extended with their last value to the length of the longest.
     """
     longest = max(len(attempt.static) for attempt in attempts)
     curves = [
@@ -70,10 +72,10 @@ def length_bias(attempts: Sequence[Attempt]) -> LengthBias:
 def make_scale(
     attempts: Sequence[Attempt], bias: LengthBias, window: int = 3, hold: int = 2
 ) -> Scale:
-    """The scale of attempts at one task; window and hold are those of `SuccessDetector`.
+    """Fit the scale of attempts at one task; window and hold are those of `SuccessDetector`.
 
     Raises ValueError where none succeeded, a success is too short to be judged, or log P does not
-    rise over them.
+    rise over the successes.
     """
     successes = [attempt for attempt in attempts if attempt.is_success]
     if not successes:
@@ -85,7 +87,7 @@ def make_scale(
             f'{window + hold - 1}: raise fps'
         )
     reached = np.array([held_mean(curve, window, hold) for curve in curves])
-    missed = np.array(
+    failed = np.array(
         [held_mean(each.corrected(bias), window, hold) for each in attempts if not each.is_success]
     )
     early = np.array(
@@ -94,19 +96,19 @@ def make_scale(
             for attempt, curve in zip(successes, curves, strict=True)
         ]
     )
-    threshold = _between(reached, missed) if missed.size else _above(early, reached)
-    if missed.size:
-        alarm = float(np.mean(missed >= threshold))
+    threshold = _separating(reached, failed) if failed.size else _above(early, reached)
+    if failed.size:
+        false_alarm = float(np.mean(failed >= threshold))
     else:
-        # Of n + 1 demonstrations alike, the one not yet seen is the highest once in n + 1 times.
-        alarm = 1 / (len(early) + 1) if np.isfinite(early).all() else math.nan
+        # Of n + 1 exchangeable demonstrations, the new one is the highest with odds of 1 in n + 1.
+        false_alarm = 1 / (len(early) + 1) if np.isfinite(early).all() else math.nan
     points, levels = _levels(successes, curves)
     return Scale(
         points=points,
         levels=levels,
         threshold=threshold,
-        roc_auc=roc_auc(list(reached), list(missed)),
-        false_alarm=alarm,
+        roc_auc=roc_auc(list(reached), list(failed)),
+        false_alarm=false_alarm,
         detected=float(np.mean(reached >= threshold)),
     )
 
@@ -114,81 +116,83 @@ def make_scale(
 def _levels(
     attempts: Sequence[Attempt], curves: Sequence[np.ndarray]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Progress, and the median log P there, made to rise."""
-    points = np.linspace(0, 1, LEVELS)
-    drawn = [
+    """Return points of progress, and the median log P there, made monotonic."""
+    points = np.linspace(0, 1, LEVEL_COUNT)
+    interpolated = [
         np.interp(points, attempt.shares, curve)
         for attempt, curve in zip(attempts, curves, strict=True)
     ]
-    blocks = _rising(np.median(drawn, axis=0))
+    blocks = _monotonic(np.median(interpolated, axis=0))
     low, high = blocks[0].level, blocks[-1].level
     if not high - low >= FLAT:
         raise ValueError(
             f'log P goes from {low:.3f} to {high:.3f} nat over the demonstrations and does not '
-            'rise: the model does not see this task done; is the task text right?'
+            'rise: the model does not see the task being done; check the task text'
         )
-    knots = _apart(blocks, STEP * (high - low))
-    # Where they stood still in the beginning nothing was done yet, and in the end all of it.
+    knots = _merge_close(blocks, MIN_STEP * (high - low))
+    # A level held at the beginning is no progress, and one held at the end is completion.
     middles = [float(points[block.start : block.stop].mean()) for block in knots]
     middles[0], middles[-1] = 0.0, 1.0
     return tuple(middles), tuple(block.level for block in knots)
 
 
 @dataclass(frozen=True)
-class _Block:
+class _LevelRun:
     """Points [start, stop) that share a level."""
 
     start: int
     stop: int
     level: float
 
-    def joined(self, other: _Block) -> _Block:
+    def join(self, other: _LevelRun) -> _LevelRun:
+        """Return the run of both, at their mean level."""
         own, others = self.stop - self.start, other.stop - other.start
         level = (self.level * own + other.level * others) / (own + others)
-        return _Block(self.start, other.stop, level)
+        return _LevelRun(self.start, other.stop, level)
 
 
-def _rising(values: np.ndarray) -> list[_Block]:
-    """The closest levels that never fall, in least squares: pool adjacent violators."""
-    blocks: list[_Block] = []
+def _monotonic(values: np.ndarray) -> list[_LevelRun]:
+    """Fit rising levels in least squares, by pooling adjacent violators."""
+    blocks: list[_LevelRun] = []
     for k, value in enumerate(values):
-        block = _Block(k, k + 1, float(value))
+        block = _LevelRun(k, k + 1, float(value))
         while blocks and blocks[-1].level >= block.level:
-            block = blocks.pop().joined(block)
+            block = blocks.pop().join(block)
         blocks.append(block)
     return blocks
 
 
-def _apart(blocks: Sequence[_Block], step: float) -> list[_Block]:
-    """The same with those joined that are less than a step apart; two of them at least."""
+def _merge_close(blocks: Sequence[_LevelRun], step: float) -> list[_LevelRun]:
+    """Merge levels that are less than a step apart; at least two remain."""
     knots = [blocks[0]]
     for block in blocks[1:]:
         if block.level - knots[-1].level < step:
-            knots[-1] = knots[-1].joined(block)
+            knots[-1] = knots[-1].join(block)
         else:
             knots.append(block)
     return knots if len(knots) > 1 else [blocks[0], blocks[-1]]
 
 
-def _between(reached: np.ndarray, missed: np.ndarray) -> float:
-    """The threshold that tells most apart: the share detected less the share of false alarms.
+def _separating(reached: np.ndarray, failed: np.ndarray) -> float:
+    """Return the threshold with the largest share detected minus share of false alarms.
 
-    In the middle of the widest gap that does so; where none tells anything, above all.
+    It is in the middle of the widest gap with that value; above all values where it is not above 0.
     """
-    values = np.unique(np.concatenate([reached, missed[np.isfinite(missed)]]))
+    values = np.unique(np.concatenate([reached, failed[np.isfinite(failed)]]))
     edges = np.concatenate([[values[0] - 1], values, [values[-1] + 1]])
     best, widest, threshold = 0.0, 0.0, float(values[-1] + 0.5)
     for low, high in itertools.pairwise(edges):
         middle = float(low + high) / 2
-        share = float(np.mean(reached >= middle) - np.mean(missed >= middle))
+        share = float(np.mean(reached >= middle) - np.mean(failed >= middle))
         if share > best + 1e-12 or (share > best - 1e-12 and best > 0 and high - low > widest):
             best, widest, threshold = share, float(high - low), middle
     return threshold
 
 
 def _above(early: np.ndarray, reached: np.ndarray) -> float:
-    """Above all that demonstrations reach early; where that is below what all of them reach in the
-    end, half-way between.
+    """Return a threshold above everything that demonstrations reach early.
+
+    It is half-way to what all of them reach in the end, if that is higher.
     """
     highest, least = float(early.max()), float(reached.min())
     if not math.isfinite(highest):

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one episode's scores mean while it runs: progress, reward and success."""
+"""Progress, reward and success of an episode while it runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from .progress import CalibratedNormalization, Normalization, make_normalization
 from .success import Success, SuccessDetector
 
 NO_BIAS = LengthBias()
-OF_THE_MODEL = 'model'  # the normalization of a progress that the model itself tells
+NORMALIZATION_MODEL = 'model'  # of a progress that the model provides itself
 
 
 class ScoreReading(Protocol):
-    """What is read of a score of a prefix of `frames` frames.
+    """The fields of a score that are read, for a prefix of `frames` frames.
 
-    value is what progress is read from: log P(" True") [nat], or the model's own progress, as
-    log_prob is a number or None. evidence [nat] is what success is judged by; None where the
-    model does not say.
+    value: log P(" True") [nat], or the model's own progress where log_prob is None. evidence [nat]:
+    the value that success is judged by; None where the model provides none.
     """
 
     @property
@@ -39,7 +38,7 @@ class ScoreReading(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """What the newest score adds; progress is NaN and reward 0 while progress cannot be told."""
+    """Result of the newest score; progress is NaN and reward 0 while progress is unknown."""
 
     progress: float
     reward: float
@@ -48,10 +47,10 @@ class Step:
 
 
 class LiveReward:
-    """Follows one episode at a time; uses nothing that has not happened yet.
+    """Computes progress, reward and success of one episode at a time, from past scores only.
 
-    A log-probability becomes progress by the normalization; a model's own progress is taken as it
-    is, unless a calibration maps it. Progress and success are told without the length bias.
+    Log-probabilities are normalized to progress; a model's own progress is used as it is, unless a
+    calibration maps it. The length bias is subtracted from scores first.
     """
 
     def __init__(
@@ -66,16 +65,16 @@ class LiveReward:
         self.start()
 
     def start(self) -> None:
-        """Begin an episode."""
+        """Start an episode."""
         self.normalization.start()
         self.detector.start()
         self._last = math.nan
 
     def update(self, score: ScoreReading) -> Step:
-        """Take the next score; the reward is the progress gained since the one before."""
+        """Process the next score; the reward is the progress gained since the previous one."""
         value = self.bias.corrected(score.value, score.frames)
         evidence: float | None = value
-        progress, name = value, OF_THE_MODEL
+        progress, name = value, NORMALIZATION_MODEL
         if score.log_prob is not None or isinstance(self.normalization, CalibratedNormalization):
             progress, name = self.normalization.progress(value), self.normalization.name
         else:
@@ -88,10 +87,10 @@ class LiveReward:
 
 @dataclass(frozen=True)
 class RewardOptions:
-    """How scores are read, by the names of the node's parameters.
+    """How scores become progress and success; the names are those of the node's parameters.
 
-    With a calibration its scale serves `normalization` calibrated, and its success rule takes the
-    place of the three values here.
+    A calibration provides the scale for `normalization` calibrated, and its success rule replaces
+    the three values here.
     """
 
     normalization: str = 'fixed'
@@ -103,10 +102,10 @@ class RewardOptions:
     success_hold: int = 2
 
     def start(self, calibration: Calibration | None = None) -> LiveReward:
-        """Return what follows an episode; ValueError where a calibration is needed and missing."""
+        """Return the live reward of an episode; ValueError where a required calibration is missing."""
         if calibration is None:
             if self.length_bias != 'none':
-                raise ValueError(f'length_bias {self.length_bias} needs a calibration')
+                raise ValueError(f'length_bias is {self.length_bias}, which needs a calibration')
             detector = SuccessDetector(
                 self.success_threshold, self.success_window, self.success_hold
             )

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good progress and success are, in figures."""
+"""Metrics of progress and success."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-LAST = 3  # scores in the paper's judgement of success
+LAST_SCORES = 3  # averaged by the paper to judge success
 
 
 def value_order_correlation(values: np.ndarray) -> float:
-    """VOC: Spearman's correlation of values (n,) and their order in time (arXiv 2602.19313).
+    """Return the VOC: Spearman's correlation of values (n,) and time order (arXiv 2602.19313).
 
-    Ties share their mean rank. NaN for a curve that is flat, which has no order.
+    Ties share their mean rank. NaN for a flat curve, which has no order.
     """
     return correlation(_ranks(np.asarray(values)), np.arange(len(values)))
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's correlation; NaN where one of them is flat or there are fewer than two values."""
+    """Return Pearson's correlation; NaN for fewer than two values, a flat input or a NaN in one."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0 or np.isnan(a).any() or np.isnan(b).any():
         return float('nan')
@@ -28,22 +28,24 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def roc_auc(successes: Sequence[float], failures: Sequence[float]) -> float:
-    """The share of pairs in which the success scores higher, ties counting half; NaN without any
-    pair. 0.5 is chance."""
+    """Return the share of pairs in which the success scores higher, ties counting half.
+
+    0.5 is chance; NaN without any pair.
+    """
     a, b = np.array(successes)[:, None], np.array(failures)[None]
     return float(np.mean((a > b) + 0.5 * (a == b))) if a.size and b.size else float('nan')
 
 
 def last_mean(log_probs: np.ndarray) -> float:
-    """The paper's score of an attempt: the mean of its last three (arXiv 2602.19313)."""
-    return float(np.mean(log_probs[-LAST:]))
+    """Return the paper's score of an attempt, the mean of its last three (arXiv 2602.19313)."""
+    return float(np.mean(log_probs[-LAST_SCORES:]))
 
 
 def held_mean(log_probs: np.ndarray, window: int = 3, hold: int = 2) -> float:
-    """The live score of an attempt: the highest threshold at which `SuccessDetector` would fire.
+    """Return the highest threshold at which `SuccessDetector` would fire in an attempt.
 
-    The best, over time, of the least of `hold` means in a row, each over `window` scores; -inf for
-    an attempt too short to be judged.
+    This is the maximum over time of the minimum of `hold` consecutive means over `window` scores;
+    -inf for an attempt too short to be judged.
     """
     if len(log_probs) < window + hold - 1:
         return -np.inf
@@ -59,10 +61,9 @@ def bootstrap(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The percentile interval of a statistic of samples, each drawn anew with replacement.
+    """Return the bootstrap percentile interval of a statistic of independently resampled samples.
 
-    NaN for both ends where a sample has fewer than two values, of which nothing can be told, or a
-    draw never gave a number.
+    Both ends are NaN where a sample has fewer than two values, or no draw gave a number.
     """
     random = np.random.default_rng(seed)
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From log-probabilities to progress in [0, 1].
+"""Normalizations of log-probabilities to progress in [0, 1].
 
-Live normalisations see the past only. Per-episode min-max needs the future, so it takes a whole
-curve and never a stream.
+Live normalizations use the past only. Per-episode min-max needs the future, so it takes a whole
+curve and is never used for a stream.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import Protocol
 
 import numpy as np
 
-# Below this a range is noise: its ends would call a still scene started and finished.
+# A smaller range is noise, whose ends would mark a still scene as started and finished [nat].
 FLAT = 1e-3
 
 
 class Normalization(Protocol):
-    """Turns the log-probabilities of one episode into progress, one after the other."""
+    """Converts the log-probabilities of one episode to progress, one after the other."""
 
     name: str
 
     def start(self) -> None:
-        """Begin an episode."""
+        """Start an episode."""
         ...
 
     def progress(self, log_prob: float) -> float:
-        """Progress in [0, 1], or NaN while it cannot be told; log_prob [nat]."""
+        """Return progress in [0, 1] for log_prob [nat], or NaN while it is unknown."""
         ...
 
 
 @dataclass
 class RangeNormalization:
-    """A range known beforehand: 0 at `low` and below, 1 at `high` and above [nat].
+    """Fixed range: 0 at `low` and below, 1 at `high` and above [nat].
 
-    With -25 and -5 the range of Large Reward Models (arXiv 2603.16065) for Qwen3-VL-8B.
+    -25 and -5 are the range of Large Reward Models (arXiv 2603.16065) for Qwen3-VL-8B.
     """
 
     low: float
@@ -47,7 +47,7 @@ class RangeNormalization:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(
-                f'the range {self.low} to {self.high} nat is empty: low must be below high'
+                f'the range {self.low} to {self.high} nat is invalid: low must be below high'
             )
 
     def start(self) -> None:
@@ -60,8 +60,9 @@ class RangeNormalization:
 
 
 class CalibratedNormalization:
-    """A scale met on demonstrations: progress is `points`, from 0 to 1, where log P is `levels`
-    [nat], both rising (`reward/calibration.py`); linear in between.
+    """Scale of a calibration: progress is `points`, from 0 to 1, where log P is `levels` [nat].
+
+    Both rise (see `calibration.Scale`); values in between are interpolated linearly.
     """
 
     name = 'calibrated'
@@ -80,9 +81,9 @@ class CalibratedNormalization:
 
 
 class RunningNormalization:
-    """The range seen so far in the episode: NaN until it is wider than FLAT.
+    """Range of the episode so far; NaN until it is wider than FLAT.
 
-    The newest best is 1 by construction, so it tells a relapse, not the distance to the goal.
+    The best score so far is 1 by construction, so it shows a relapse, not the distance to the goal.
     """
 
     name = 'running'
@@ -103,7 +104,7 @@ class RunningNormalization:
 
 
 class ProbabilityNormalization:
-    """P(" True") itself: what a model trained for the question means by its answer."""
+    """P(" True") itself, for models trained on the question."""
 
     name = 'probability'
 
@@ -114,9 +115,9 @@ class ProbabilityNormalization:
         return math.exp(min(log_prob, 0.0))
 
 
-Scale = tuple[Sequence[float], Sequence[float]]
-# By their names: makers from the fixed range [nat] and the calibrated scale, points and levels
-NORMALIZATIONS: dict[str, Callable[[float, float, Scale], Normalization]] = {
+PointsAndLevels = tuple[Sequence[float], Sequence[float]]
+# Factories by name; arguments are the fixed range [nat] and the calibrated points and levels
+NORMALIZATIONS: dict[str, Callable[[float, float, PointsAndLevels], Normalization]] = {
     'fixed': lambda low, high, _: RangeNormalization(low, high),
     'running': lambda *_: RunningNormalization(),
     'probability': lambda *_: ProbabilityNormalization(),
@@ -125,9 +126,9 @@ NORMALIZATIONS: dict[str, Callable[[float, float, Scale], Normalization]] = {
 
 
 def make_normalization(
-    name: str, low: float, high: float, scale: Scale = ((), ())
+    name: str, low: float, high: float, scale: PointsAndLevels = ((), ())
 ) -> Normalization:
-    """One of NORMALIZATIONS; ValueError for another.
+    """Return one of NORMALIZATIONS by name; ValueError for another name.
 
     low and high [nat] are the fixed range, scale the points and levels of the calibrated one.
     """
@@ -137,10 +138,10 @@ def make_normalization(
 
 
 def min_max(log_probs: np.ndarray) -> np.ndarray:
-    """Progress of a whole episode, (r - min r) / (max r - min r) (arXiv 2602.19313).
+    """Return progress of a whole episode, (r - min r) / (max r - min r) (arXiv 2602.19313).
 
-    log_probs (n,) [nat]; float64 (n,) in [0, 1], all NaN for a curve that is flat. For files
-    only: the last frame decides what the first one was worth.
+    log_probs (n,) [nat]; returns float64 (n,) in [0, 1], all NaN for a flat curve. For files only,
+    as every value depends on the whole episode.
     """
     log_probs = np.asarray(log_probs, dtype=np.float64)
     if log_probs.size == 0 or not np.ptp(log_probs) >= FLAT:

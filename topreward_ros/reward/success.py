@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When a task is judged complete."""
+"""Detection of success."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Success:
-    """A detection: the mean log P(" True") [nat] that reached the threshold."""
+    """A detected success: the mean log P(" True") [nat] that reached the threshold."""
 
     score: float
     threshold: float
 
 
 class SuccessDetector:
-    """The mean of the last `window` log-probabilities over `threshold`, `hold` times in a row.
+    """Detects success when the mean of `window` log-probabilities reaches `threshold` [nat]
+    `hold` times in a row.
 
-    The mean of the last three is the paper's rule (arXiv 2602.19313); the hold guards
-    against one lucky score. Says so once per episode.
+    The mean of the last three is the paper's rule (arXiv 2602.19313); the hold protects against a
+    single high score. Success is reported once per episode.
     """
 
     def __init__(self, threshold: float, window: int = 3, hold: int = 2) -> None:
@@ -35,13 +36,13 @@ class SuccessDetector:
         self.start()
 
     def start(self) -> None:
-        """Begin an episode."""
+        """Start an episode."""
         self._recent: deque[float] = deque(maxlen=self.window)
         self._held = 0
         self._detected = False
 
     def update(self, log_prob: float) -> Success | None:
-        """Take the next log-probability [nat]; the detection, at the score that makes it one."""
+        """Process the next log-probability [nat]; return the success when it is detected."""
         self._recent.append(log_prob)
         mean = sum(self._recent) / len(self._recent)
         over = len(self._recent) == self.window and mean >= self.threshold

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How much a frame of a demonstration is worth to behaviour cloning, from the progress it leads to.
+"""Weights of demonstration frames for behaviour cloning, from the progress that follows them.
 
-The progress gained from a frame is told over the next `chunk` frames, those that an action chunk
-covers; near the end of an episode, up to its last frame.
+The progress gained from a frame is taken over the next `chunk` frames, the length of an action
+chunk; near the end of an episode, up to its last frame.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .values import advantages
 
 
 def gained(progress: np.ndarray, chunk: int) -> np.ndarray:
-    """progress[min(t + chunk, n - 1)] - progress[t], (n,); NaN where either cannot be told."""
+    """Return progress[min(t + chunk, n - 1)] - progress[t], (n,); NaN where either is NaN."""
     if chunk < 1:
         raise ValueError(f'chunk is {chunk}; expected 1 or more')
     progress = np.asarray(progress, dtype=np.float64)
@@ -27,7 +27,10 @@ def gained(progress: np.ndarray, chunk: int) -> np.ndarray:
 def advantage_weights(
     progress: np.ndarray, chunk: int, tau: float = 2.0, delta_max: float = 2.0
 ) -> np.ndarray:
-    """clip(tau exp(gained), 0, delta_max), (n,) (arXiv 2602.19313, advantage-weighted cloning)."""
+    """Return clip(tau exp(gained), 0, delta_max), (n,), for advantage-weighted cloning.
+
+    As in arXiv 2602.19313.
+    """
     return advantages(gained(progress, chunk), tau, delta_max)
 
 
@@ -38,18 +41,17 @@ def rabc_weights(
     epsilon: float = 1e-6,
     fallback: float = 1.0,
 ) -> list[np.ndarray]:
-    """Reward-aligned weights in [0, 1], an array for each episode's progress (arXiv 2509.25358,
-    equations 8 and 9, with the guards of LeRobot's loader).
+    """Return reward-aligned weights in [0, 1], an array for each episode's progress.
 
     1 where more than kappa is gained, 0 where progress is lost, and in between
-    clip((gained - (mu - 2 sigma)) / (4 sigma + epsilon), 0, 1), with mu, not below 0, and sigma,
-    not below epsilon, over the frames of all episodes. Where progress is NaN the weight is
-    `fallback`.
+    clip((gained - (mu - 2 sigma)) / (4 sigma + epsilon), 0, 1), with mu (at least 0) and sigma (at
+    least epsilon) over the frames of all episodes; `fallback` where progress is NaN. Source:
+    arXiv 2509.25358, equations 8 and 9, with the guards of LeRobot's loader.
     """
     steps = [gained(progress, chunk) for progress in episodes]
-    told = np.concatenate([step[~np.isnan(step)] for step in steps]) if steps else np.empty(0)
-    mean = max(float(told.mean()), 0.0) if told.size else 0.0
-    deviation = max(float(told.std()), epsilon) if told.size else epsilon
+    known = np.concatenate([step[~np.isnan(step)] for step in steps]) if steps else np.empty(0)
+    mean = max(float(known.mean()), 0.0) if known.size else 0.0
+    deviation = max(float(known.std()), epsilon) if known.size else epsilon
     weights = []
     for step in steps:
         soft = np.clip((step - (mean - 2 * deviation)) / (4 * deviation + epsilon), 0, 1)

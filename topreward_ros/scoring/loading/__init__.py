@@ -1,3 +1,3 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a name to a loaded checkpoint: hub, safetensors, adapter, fingerprint."""
+"""Loading of checkpoints by name: hub, safetensors, adapter, fingerprint."""
