@@ -21,9 +21,9 @@ from launch_ros.event_handlers import OnStateTransition
 
 from topreward_ros.nodes.common.launching import UNLESS_EMPTY
 from topreward_ros.nodes.common.middleware import image_profile_environment
-from topreward_ros.recordings.bags.episodes import TASK_TOPIC
 from topreward_ros.recordings.bags.message_types import COMPRESSED_IMAGE
 from topreward_ros.recordings.bags.reader import Bag
+from topreward_ros.recordings.source_options import TOPIC_TASK
 from topreward_ros.share import share_directory
 
 DISCOVERY_TIME = 2.0  # from the start of the player to its first message [s]
@@ -42,7 +42,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'task',
                 default_value='',
-                description=f'task of the robot, in words; if empty, {TASK_TOPIC} in the bag',
+                description=f'task of the robot, in words; if empty, {TOPIC_TASK} in the bag',
             ),
             DeclareLaunchArgument(
                 'model',
@@ -68,7 +68,7 @@ def start_replay(context: LaunchContext) -> list[Action]:
     with Bag(arguments['bag'], arguments['camera'] or None) as bag:
         camera = next(topic for topic in bag.topics if topic.name == bag.image_topic)
     # Other topics are not played: they may have old scores, or another task.
-    topics = [camera.name] if arguments['task'].strip() else [camera.name, TASK_TOPIC]
+    topics = [camera.name] if arguments['task'].strip() else [camera.name, TOPIC_TASK]
     play = ['ros2', 'bag', 'play', str(bag.path), '--clock', '--rate', arguments['rate']]
     player = ExecuteProcess(
         cmd=[*play, '--delay', str(DISCOVERY_TIME), '--topics', *topics],

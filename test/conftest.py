@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What several tests share: processes to run in, and a small random checkpoint."""
+"""Parallel test processes, and shared fixtures: a small random checkpoint."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ os.environ.setdefault('HF_HUB_OFFLINE', '1')
 torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
 
 
-MOST_WORKERS = 4  # each holds torch and nodes of its own, about 1 GB
+MAX_WORKERS = 4  # each with its own torch and nodes, about 1 GB
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the whole suite on several cores, a file at a time, unless told otherwise.
+    """Run the whole suite on several cores, a file at a time, unless options say otherwise.
 
-    A part of it that was named runs in this process, where a debugger reaches it. Not in addopts:
-    pytest would refuse those where xdist is not installed, or switched off with -p no:xdist.
+    A selected part of it runs in this process, where a debugger can be used. These options are not
+    in addopts: pytest would reject them without xdist, or with -p no:xdist.
     """
     options = config.option
     if getattr(options, 'numprocesses', 0) is not None or hasattr(config, 'workerinput'):
         return
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return
-    workers = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    workers = min(MAX_WORKERS, len(os.sched_getaffinity(0)))
     if workers > 1 and not options.usepdb:
         options.numprocesses, options.dist = workers, 'loadfile'
 

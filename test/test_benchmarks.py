@@ -41,6 +41,7 @@ def test_curve(tmp_path: Path) -> None:
     assert all(row['ratio'] > 0 and row['max_difference_nat'] <= 1e-4 for row in rows)
 
 
+@pytest.mark.slow
 def test_floor(tmp_path: Path) -> None:
     arguments = ('--shape', 'tiny', '--lengths', '4', '--repeats', '1')
     (row,) = run('floor', tmp_path / 'floor.json', *arguments)['rows']
@@ -61,6 +62,7 @@ def test_precision(tmp_path: Path) -> None:
     assert all(0 < row['mean_nat'] <= row['worst_nat'] < 2 for row in rows)
 
 
+@pytest.mark.slow
 def test_end_to_end(tmp_path: Path) -> None:
     pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
     arguments = ('--rates', '4', '--seconds', '3', '--warm-up', '0', '--size', '64x48')
@@ -69,6 +71,7 @@ def test_end_to_end(tmp_path: Path) -> None:
     assert 0 < row['p50_ms'] <= row['p99_ms'] <= row['most_ms']
 
 
+@pytest.mark.slow
 def test_camera_path(tmp_path: Path) -> None:
     pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
     arguments = ('--seconds', '3', '--warm-up', '0', '--rounds', '1', '--sizes', '64x48')

@@ -306,7 +306,7 @@ def test_a_replay_ends_where_the_node_cannot_be_configured(bag: Path) -> None:
 
 
 def test_a_bag_without_images_starts_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match='is not there'):
+    with pytest.raises(BagError, match='does not exist'):
         Replay(tmp_path / 'none').start()
 
 

@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A scorer that is no checkpoint and asks nothing: progress is how bright the newest frame is.
+"""A scorer without a checkpoint, whose progress is the brightness of the newest frame.
 
-As a model with heads it tells progress and success, and no log-probability.
+Like a model with heads it provides progress and success, and no log-probability.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from topreward_ros.scoring import Episode, Identity, LoadOptions, Score, Scorer
 
 
 class ToyScorer(Scorer):
-    """Made from LoadOptions, as every scorer is."""
+    """Made from LoadOptions, as every scorer."""
 
     def __init__(self, options: LoadOptions) -> None:
         self.options = options
@@ -29,7 +29,7 @@ class ToyScorer(Scorer):
 
 
 class ToyEpisode(Episode):
-    """Remembers how bright its frames were."""
+    """Stores the brightness of its frames."""
 
     def __init__(self, tasks: int) -> None:
         self._tasks = tasks

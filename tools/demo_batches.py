@@ -1,11 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many prefixes and many questions about one clip, in one forward of the model.
+"""Tree attention: several prefixes of a clip and several questions each, in one forward.
 
-The video is the trunk of a tree. A prefix branches off after its last whole block (with its odd
-frame doubled, if it has one) and says the words before the task; the questions branch off there.
-A token sees its own branch back to the root and nothing beside it, so each score is the one that
-the prefix would get by itself.
+The video is the trunk of a tree. A prefix branches off after its last full block, with its doubled
+last frame if it is unpaired and the part of the question before the task; the questions branch off
+there. A token attends to its own branch back to the root only, so each score equals that of its
+prefix alone.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from topreward_ros.scoring.engine.vision_tower import VisionTower
 from topreward_ros.scoring.reward_models.topreward.layout import PromptLayout
 
 Span = tuple[int, int]
-THINKING_LAYER = 2  # the rest of the layers is left to make a number of what it has seen
+POINTING_LAYER = 2  # its output is read by the pointing head; later layers compute the answer
 
 
 @dataclass(frozen=True)
-class Branch:
-    """The tokens [start, stop) that hang from the trunk's first `root` tokens.
+class TreeBranch:
+    """The tokens [start, stop) that follow the trunk's first `root` tokens.
 
-    mask is boolean (stop - start, root + stop - start), True where a token may look.
+    mask: attention mask, boolean (stop - start, root + stop - start), True where a token attends.
     """
 
     start: int
@@ -44,10 +44,10 @@ class Branch:
 
 @dataclass
 class Tree:
-    """The tokens of a clip, the same for every clip of a batch but for the tasks.
+    """The tokens of a clip, the same for every clip of a batch except for the tasks.
 
-    trunk tokens come first, each seeing all before it; pairs are the frames of each block;
-    tails [start] are where the questions' own words go.
+    The trunk comes first and is causal; pairs: frame indices of each block; tails: start of the
+    tokens from the task on, per question.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Tree:
     visual: list[int] = field(default_factory=list)
     pairs: list[Span] = field(default_factory=list)
     tails: list[int] = field(default_factory=list)
-    branches: list[Branch] = field(default_factory=list)
+    branches: list[TreeBranch] = field(default_factory=list)
 
     @property
     def trunk(self) -> int:
@@ -72,36 +72,36 @@ class Tree:
         self.add(segment.ids, segment.positions)
 
     def close_branch(self, root: int, start: int, questions: int, longest: int) -> None:
-        """Everything from `start` on hangs from `root`; its last tokens are the questions."""
+        """Make a branch, at `root`, of all tokens from `start`; its last tokens are questions."""
         count = len(self.ids) - start
         mask = torch.ones(count, count, dtype=torch.bool).tril()
         shared = count - questions * longest
-        for k in range(1, questions):  # blind to the questions before it
+        for k in range(1, questions):  # no attention to previous questions
             first = shared + k * longest
             mask[first : first + longest, shared:first] = False
         mask = torch.cat([torch.ones(count, root, dtype=torch.bool), mask], dim=1)
-        self.branches.append(Branch(start, len(self.ids), root, mask))
+        self.branches.append(TreeBranch(start, len(self.ids), root, mask))
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """Attention (clips, heads, n, size) along the tree: no work for what is not seen."""
+        """Attend along the tree; inputs (clips, heads, n, size), computed branch by branch."""
         attention = F.scaled_dot_product_attention
         end = self.trunk
         stem = query[:, :, :end], key[:, :, :end], value[:, :, :end]
-        mixed = [attention(*stem, is_causal=True, enable_gqa=True)]
+        attn_out = [attention(*stem, is_causal=True, enable_gqa=True)]
         for branch in self.branches:
             span = slice(branch.start, branch.stop)
             keys, values = (
                 torch.cat([part[:, :, : branch.root], part[:, :, span]], dim=2)
                 for part in (key, value)
             )
-            mixed.append(
+            attn_out.append(
                 attention(query[:, :, span], keys, values, attn_mask=branch.mask, enable_gqa=True)
             )
-        return torch.cat(mixed, dim=2)
+        return torch.cat(attn_out, dim=2)
 
 
 class TreeModel:
-    """Scores trees with a Qwen3-VL model, so that gradients flow."""
+    """Scores trees with a Qwen3-VL model, with gradients."""
 
     def __init__(self, model: Any, layout: PromptLayout, geometry: Geometry) -> None:
         self.model = model
@@ -111,12 +111,12 @@ class TreeModel:
         before, after = layout.question.template.split('{task}')
         self._before = layout.tokens.text(before.rstrip())
         self._after = after
-        # Where a question's last token has seen the video and not yet been answered
-        self.thought = torch.empty(0)
+        # Hidden states of the questions' last tokens after POINTING_LAYER
+        self.pointing_states = torch.empty(0)
         self._tree = Tree()
         language_model = model.model.language_model
-        language_model.layers[THINKING_LAYER].register_forward_hook(self._listen)
-        AttentionInterface.register('tree', self._attend)  # for which transformers makes no mask
+        language_model.layers[POINTING_LAYER].register_forward_hook(self._store_output)
+        AttentionInterface.register('tree', self._attend)  # transformers makes no mask for it
         language_model.config._attn_implementation = 'tree'
         type(language_model.norm).forward = _norm
 
@@ -131,11 +131,11 @@ class TreeModel:
     ) -> tuple[torch.Tensor, None]:
         return self._tree.attend(query, key, value).transpose(1, 2), None
 
-    def _listen(self, _layer: Any, _inputs: Any, output: Any) -> None:
-        self.thought = output[0] if isinstance(output, tuple) else output
+    def _store_output(self, _layer: Any, _inputs: Any, output: Any) -> None:
+        self.pointing_states = output[0] if isinstance(output, tuple) else output
 
     def tail(self, task: str, short: bool) -> list[int]:
-        """What a question says from the task on."""
+        """Return the tokens of a question from the task on."""
         return self.layout.tokens.text(f' {task}' + ('' if short else self._after))
 
     def tree(
@@ -146,11 +146,11 @@ class TreeModel:
         longest: int,
         short: bool = False,
     ) -> Tree:
-        """A tree of so many questions to each prefix; tails of at most `longest` tokens."""
+        """Return a tree of `questions` questions per prefix, with tails of `longest` tokens."""
         tree, grid = Tree(), self.geometry.grid((SIDE, SIDE))
         header = self.layout.header()
         tree.add(header.ids, header.positions)
-        # Where the trunk has come to after so many blocks: tokens, and the next position
+        # Tokens and next position of the trunk after each number of blocks
         ends = [(len(tree.ids), header.next_position)]
         for k in range(1, len(times), 2):
             segment = self._block(times[k - 1], times[k], grid, ends[-1][1])
@@ -178,10 +178,10 @@ class TreeModel:
     def forward(
         self, tree: Tree, frames: torch.Tensor, tails: Sequence[Sequence[list[int]]]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Log-probabilities (clips, questions, 2) of True and False, and the vision tower's
-        features, each (clips * blocks, tokens, hidden).
+        """Return log-probabilities (clips, questions, 2) of True and False, and vision features.
 
-        frames: uint8 (clips, frames, 3, H, W); tails: tokens of every question of every clip.
+        frames: uint8 (clips, frames, 3, H, W); tails: tokens of every question of every clip;
+        features: each (clips * blocks, tokens, hidden).
         """
         model, clips = self.model.model, len(frames)
         ids = torch.tensor(tree.ids).repeat(clips, 1)
@@ -190,7 +190,7 @@ class TreeModel:
             for k, (start, tail) in enumerate(zip(tree.tails, row, strict=True)):
                 ids[clip, start : start + len(tail)] = torch.tensor(tail)
                 ends[clip, k] = start + len(tail) - 1
-        features = self.see(frames[:, torch.tensor(tree.pairs)].flatten(0, 1))
+        features = self.encode(frames[:, torch.tensor(tree.pairs)].flatten(0, 1))
         embeds = model.get_input_embeddings()(ids)
         visual = torch.zeros(clips, len(tree.ids), dtype=torch.bool)
         visual[:, tree.visual] = True
@@ -206,19 +206,20 @@ class TreeModel:
             deepstack_visual_embeds=[layer.flatten(0, 1) for layer in features[1:]],
         ).last_hidden_state
         clip = torch.arange(clips)[:, None]
-        hidden, self.thought = hidden[clip, ends], self.thought[clip, ends]
+        hidden, self.pointing_states = hidden[clip, ends], self.pointing_states[clip, ends]
         logits = self.model.lm_head(hidden).float()
         answers = list(self.layout.answers)
         return F.log_softmax(logits, dim=-1)[..., answers], features
 
-    def see(self, pairs: torch.Tensor) -> list[torch.Tensor]:
-        """The vision tower's tokens and DeepStack features for uint8 (n, 2, 3, H, W)."""
+    def encode(self, pairs: torch.Tensor) -> list[torch.Tensor]:
+        """Return the vision tower's tokens and DeepStack features of uint8 (n, 2, 3, H, W)."""
         count, (height, width) = len(pairs), pairs.shape[-2:]
         patch = self.geometry.patch
-        seen = self.vision(self.geometry.patches(pairs), height // patch, width // patch)
-        return [part.view(count, -1, part.shape[-1]) for part in (seen.tokens, *seen.deepstack)]
+        features = self.vision(self.geometry.patches(pairs), height // patch, width // patch)
+        parts = (features.tokens, *features.deepstack)
+        return [part.view(count, -1, part.shape[-1]) for part in parts]
 
 
 def _norm(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """Stands in for Qwen3-VL's own, which takes five steps; the numbers stay."""
+    """Replace Qwen3-VL's norm of five operations by one, with the same result."""
     return F.rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)

@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clips of the small world, rendered once, with where everything is in every frame.
+"""Rendered clips of the small world, with the position of every object in every frame.
 
-Most are episodes. In the others everything on the table but the places is scrambled from frame to
-frame, so that every question about two of their frames has an answer of its own: a model learns to
-tell one task from another on them, long before it would on episodes, where one block moves.
+Most clips are episodes. In the others everything but the places is scrambled from frame to frame,
+so that every question about two of their frames has a different answer: on them a model learns to
+distinguish tasks much earlier than on episodes, in which only one block moves.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ import torch
 from rich.progress import track
 
 from topreward_ros.demo.drawing import SceneRenderer
-from topreward_ros.demo.model import LEAST, MOST, SIDE
+from topreward_ros.demo.model import P_TRUE_MAX, P_TRUE_MIN, SIDE
 from topreward_ros.demo.scene import SceneEpisode
-from topreward_ros.demo.table import BESIDE, Point, State, goal_distance, relative_progress
-from topreward_ros.demo.tasks import COLOURS, PLACES, Task, known_tasks
+from topreward_ros.demo.table import BESIDE_DISTANCE, Point, State, goal_distance, relative_progress
+from topreward_ros.demo.tasks import COLORS, PLACES, Task, known_tasks
 from topreward_ros.scoring.engine.video import fit
 
-THINGS = (*COLOURS, *PLACES, 'gripper')
+THINGS = (*COLORS, *PLACES, 'gripper')
 FRAMES = 20
-# Wrong objects and targets need no episodes of their own: they are questions about these.
-KINDS = {'success': 0.6, 'undone': 0.25, 'short': 0.1, 'still': 0.05}
-CAMERA_SIDES = (96, 200)  # cameras are of a size between these [px]
-FIRST_SEED = 1_000_000  # seeds below this are left for tests, evaluation and the demo
+# Wrong objects and targets need no episodes of their own, as they are questions about these.
+KIND_SHARES = {'success': 0.6, 'undone': 0.25, 'short': 0.1, 'still': 0.05}
+CAMERA_SIDES = (96, 200)  # range of the cameras' side lengths [px]
+FIRST_SEED = 1_000_000  # lower seeds are reserved for tests, evaluation and the demo
 
 
 @dataclass(frozen=True)
 class Pool:
-    """frames: uint8 (n, FRAMES, 3, SIDE, SIDE); points: (n, FRAMES, things, 2), NaN where a thing
-    is not on the table; tasks: what the arm does in each episode, of which there are `episodes`;
-    the scrambled clips come after them.
+    """Rendered clips: `episodes` episodes, followed by scrambled clips.
+
+    frames: uint8 (n, FRAMES, 3, SIDE, SIDE); points: positions (n, FRAMES, things, 2), NaN for
+    things that are not on the table; tasks: what the arm does in each clip.
     """
 
     frames: torch.Tensor
@@ -44,29 +45,31 @@ class Pool:
     episodes: int
 
     def labels(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
-        """P("True") that the model shall give to each task at a frame, begun at another."""
+        """Return the target P("True") of each task at `frame` of a clip that begins at `first`."""
         things = self.things(episode, first, frame, tasks)
         start, now = ((part[:, 0], part[:, 1], part[:, 2]) for part in np.split(things, 2, axis=1))
         goals = np.array([goal_distance(task) for task in tasks])
-        return np.asarray(LEAST + (MOST - LEAST) * relative_progress(start, now, goals))
+        progress = relative_progress(start, now, goals)
+        return np.asarray(P_TRUE_MIN + (P_TRUE_MAX - P_TRUE_MIN) * progress)
 
     def things(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
-        """Block, target and gripper of each task at the one frame and at the other, (n, 6, 2)."""
+        """Return block, target and gripper of each task at both frames, (n, 6, 2)."""
         names = [[task.object, task.target, 'gripper'] for task in tasks]
         index = [[THINGS.index(name) for name in row] for row in names]
         return np.concatenate([self.points[episode, f][index] for f in (first, frame)], axis=1)
 
     def questions(self, episode: int) -> list[Task]:
-        """The known tasks that can be asked of this table, those done already among them."""
-        there = ~np.isnan(self.points[episode, 0, :, 0])
+        """Return the known tasks whose block and target are on this table."""
+        present = ~np.isnan(self.points[episode, 0, :, 0])
         return [
             task
             for task in known_tasks()
-            if there[THINGS.index(task.object)] and there[THINGS.index(task.target)]
+            if present[THINGS.index(task.object)] and present[THINGS.index(task.target)]
         ]
 
 
 def make_pool(episodes: int, scrambled: int, seed: int, processes: int) -> Pool:
+    """Render a pool in parallel processes."""
     first = FIRST_SEED * (1 + seed)
     clips = [(first + k, k >= episodes) for k in range(episodes + scrambled)]
     with ProcessPoolExecutor(processes) as executor:
@@ -80,7 +83,9 @@ def make_pool(episodes: int, scrambled: int, seed: int, processes: int) -> Pool:
 def _render(clip: tuple[int, bool]) -> tuple[np.ndarray, np.ndarray, Task]:
     seed, scrambled = clip
     random = np.random.default_rng(seed)
-    episode = SceneEpisode(seed, str(random.choice(list(KINDS), p=list(KINDS.values()))))
+    episode = SceneEpisode(
+        seed, str(random.choice(list(KIND_SHARES), p=list(KIND_SHARES.values())))
+    )
     side = int(random.integers(*CAMERA_SIDES))
     camera = SceneRenderer(side, side, episode.appearance, noise=float(random.uniform(0, 4)))
     states = [
@@ -92,23 +97,23 @@ def _render(clip: tuple[int, bool]) -> tuple[np.ndarray, np.ndarray, Task]:
 
 
 def _scramble(random: np.random.Generator, table: State) -> State:
-    """The same places with the blocks anywhere: on a place, on the way, next to each other."""
+    """Return the same table with blocks at random: on a place, between, next to each other."""
     blocks: dict[str, Point] = {}
     places = list(table.places.values())
-    colours = [list(table.blocks)[k] for k in random.permutation(len(table.blocks))]
-    for colour in colours:
-        while colour not in blocks:
+    colors = [list(table.blocks)[k] for k in random.permutation(len(table.blocks))]
+    for color in colors:
+        while color not in blocks:
             way = random.choice([0.0, 1.0, random.uniform(0, 1)], p=[0.35, 0.35, 0.3])
             goal = np.array(places[random.integers(len(places))]) + random.uniform(-0.02, 0.02, 2)
             point = way * goal + (1 - way) * random.uniform(0.12, 0.88, 2)
             if all(np.hypot(*(point - other)) > 0.11 for other in blocks.values()):
-                blocks[colour] = float(point[0]), float(point[1])
-    moved, other = colours[:2]
+                blocks[color] = float(point[0]), float(point[1])
+    moved, other = colors[:2]
     if random.random() < 0.5:
         angle = random.uniform(0, 2 * np.pi)
-        x, y = blocks[other] + BESIDE * np.array([np.cos(angle), np.sin(angle)])
+        x, y = blocks[other] + BESIDE_DISTANCE * np.array([np.cos(angle), np.sin(angle)])
         blocks[moved] = float(x), float(y)
-    held = blocks[colours[random.integers(len(colours))]]
+    held = blocks[colors[random.integers(len(colors))]]
     gripper = held if random.random() < 0.4 else tuple(random.uniform(0.1, 0.85, 2))
     return State(
         blocks=blocks,
@@ -121,6 +126,6 @@ def _scramble(random: np.random.Generator, table: State) -> State:
 
 
 def _points(state: State) -> np.ndarray:
-    nowhere = (np.nan, np.nan)
+    missing = (np.nan, np.nan)
     things = {**state.blocks, **state.places, 'gripper': state.gripper}
-    return np.array([things.get(name, nowhere) for name in THINGS], np.float32)
+    return np.array([things.get(name, missing) for name in THINGS], np.float32)

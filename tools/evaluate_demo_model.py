@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Held-out figures of the demo's model: python tools/evaluate_demo_model.py [FOLDER] [--card]
+"""Held-out metrics of the demo's model: python tools/evaluate_demo_model.py [FOLDER] [--card]
 
-Episodes are of seeds that training never saw, and go through the same scorer as a camera's frames.
-Exit code 1 where a figure falls short of what is asked of it.
+Episodes have seeds that are not in the training set, and are scored like a camera's frames.
+Exit code 1 where a metric misses its target.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from topreward_ros.demo.drawing import SENSOR_NOISE, SceneRenderer
 from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.table import others
-from topreward_ros.demo.tasks import KINDS, UNASKED, UNREAD_WORDINGS, WORDINGS, Task, known_tasks
+from topreward_ros.demo.tasks import (
+    HELD_OUT_PAIRS,
+    KINDS,
+    UNREAD_WORDINGS,
+    WORDINGS,
+    Task,
+    known_tasks,
+)
 from topreward_ros.reward.metrics import correlation, roc_auc, value_order_correlation
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.score import Scorer
@@ -34,19 +41,19 @@ MARKS = '<!-- figures: tools/evaluate_demo_model.py -->\n', '<!-- end of figures
 
 
 @dataclass(frozen=True)
-class Look:
-    """How an episode is shown and asked about."""
+class Conditions:
+    """How an episode is rendered and asked about."""
 
     width: int = 240
     height: int = 240
     noise: float = SENSOR_NOISE
-    wording: str | None = None  # else the demo's three in turn
+    wording: str | None = None  # None: the demo's three in turn
     frames: int = FRAMES
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A line of the table; limit is what is asked of the value, if anything is."""
+class HeldOutMetric:
+    """A row of the table; limit is the target of the value, if it has one."""
 
     what: str
     value: float
@@ -65,7 +72,7 @@ class Figure:
         return f'| {self.what} | {self.value:.3f} | {asked} | {verdict} |'
 
 
-class Evaluation:
+class DemoEvaluation:
     """Scores episodes with one model."""
 
     def __init__(self, scorer: Scorer) -> None:
@@ -74,14 +81,16 @@ class Evaluation:
     def curves(
         self,
         episode: SceneEpisode,
-        look: Look,
+        conditions: Conditions,
         tasks: Sequence[Task],
         times: np.ndarray | None = None,
     ) -> np.ndarray:
-        """log P("True") of every prefix and task, (frames, tasks); times [s] of the frames."""
-        words = look.wording or WORDINGS[episode.seed % len(WORDINGS)]
-        camera = SceneRenderer(look.height, look.width, episode.appearance, look.noise)
-        times = episode.times(look.frames) if times is None else times
+        """Return log P("True") of all prefixes and tasks, (frames, tasks), for frame times [s]."""
+        words = conditions.wording or WORDINGS[episode.seed % len(WORDINGS)]
+        camera = SceneRenderer(
+            conditions.height, conditions.width, episode.appearance, conditions.noise
+        )
+        times = episode.times(conditions.frames) if times is None else times
         attempt = self._scorer.start([task.say(words) for task in tasks])
         rows = []
         for time in times:
@@ -90,28 +99,30 @@ class Evaluation:
         attempt.close()
         return np.array(rows)
 
-    def successes(self, look: Look, episodes: Sequence[SceneEpisode], name: str) -> list[Figure]:
-        """Order, correlation and error of these episodes, without any demands."""
+    def successes(
+        self, conditions: Conditions, episodes: Sequence[SceneEpisode], name: str
+    ) -> list[HeldOutMetric]:
+        """Return VOC, correlation, error and final P of these episodes, without targets."""
         agreements, finals = [], []
         for episode in track(episodes, name):
-            curve = self.curves(episode, look, [episode.task])[:, 0]
-            truth = _truth(episode, look.frames)
+            curve = self.curves(episode, conditions, [episode.task])[:, 0]
+            truth = _truth(episode, conditions.frames)
             agreements.append(agreement(curve, truth))
             finals.append(np.exp(curve[-1]))
         orders, correlations, errors = zip(*agreements, strict=True)
         return [
-            Figure(f'{name}: VOC, mean', float(np.mean(orders))),
-            Figure(f'{name}: correlation with progress, mean', float(np.mean(correlations))),
-            Figure(f'{name}: absolute error, mean', float(np.mean(errors))),
-            Figure(f'{name}: final P, mean', float(np.mean(finals))),
+            HeldOutMetric(f'{name}: VOC, mean', float(np.mean(orders))),
+            HeldOutMetric(f'{name}: correlation with progress, mean', float(np.mean(correlations))),
+            HeldOutMetric(f'{name}: absolute error, mean', float(np.mean(errors))),
+            HeldOutMetric(f'{name}: final P, mean', float(np.mean(finals))),
         ]
 
 
 def agreement(curve: np.ndarray, truth: np.ndarray) -> tuple[float, float, float]:
-    """VOC of log P, correlation of P with true progress, and mean absolute error of P."""
-    told = np.exp(curve)
-    error = float(np.abs(told - truth).mean())
-    return value_order_correlation(curve), correlation(told, truth), error
+    """Return VOC of log P, correlation of P with true progress, and mean absolute error of P."""
+    p_true = np.exp(curve)
+    error = float(np.abs(p_true - truth).mean())
+    return value_order_correlation(curve), correlation(p_true, truth), error
 
 
 def _truth(episode: SceneEpisode, frames: int) -> np.ndarray:
@@ -125,9 +136,11 @@ def _episodes(
     return [SceneEpisode(seed, kind, tasks[k % len(tasks)]) for k, seed in enumerate(seeds)]
 
 
-def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> list[Figure]:
-    """The figures that are asked for, on episodes of these tasks."""
-    look, known = Look(), known_tasks()
+def held_out(
+    evaluation: DemoEvaluation, count: int, tasks_of: Sequence[Task]
+) -> list[HeldOutMetric]:
+    """Return the metrics with targets, on episodes of these tasks."""
+    conditions, known = Conditions(), known_tasks()
     agreements, last_three = [], []
     wrong: dict[str, list[float]] = {'object': [], 'target': []}
     failures: dict[str, list[float]] = {}
@@ -136,8 +149,8 @@ def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> li
             (what, task) for what, task in others(episode.task, episode.start) if task in known
         ]
         tasks = [episode.task, *(task for _, task in alternatives)]
-        curves = evaluation.curves(episode, look, tasks)
-        curve, truth = curves[:, 0], _truth(episode, look.frames)
+        curves = evaluation.curves(episode, conditions, tasks)
+        curve, truth = curves[:, 0], _truth(episode, conditions.frames)
         agreements.append(agreement(curve, truth))
         last_three.append(float(curve[-3:].mean()))
         for (what, _), other in zip(alternatives, curves[:, 1:].T, strict=True):
@@ -145,7 +158,7 @@ def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> li
     ends: dict[str, list[tuple[float, float, float]]] = {}
     for kind in [kind for kind in KINDS if kind != 'success']:
         for episode in track(_episodes(kind, count // 2, tasks_of), kind):
-            curve = evaluation.curves(episode, look, [episode.task])[:, 0]
+            curve = evaluation.curves(episode, conditions, [episode.task])[:, 0]
             failures.setdefault(kind, []).append(float(curve[-3:].mean()))
             final, peak = float(np.exp(curve[-1])), float(np.exp(curve.max()))
             ends.setdefault(kind, []).append((final, peak, float(_truth(episode, FRAMES)[-1])))
@@ -155,55 +168,59 @@ def held_out(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> li
     short = [abs(final - truth) for final, _, truth in ends['short']]
     everything = [score for scores in failures.values() for score in scores]
     return [
-        Figure('success: VOC, mean', float(np.mean(orders)), ('≥', 0.98)),
-        Figure('success: VOC, worst', min(orders)),
-        Figure(
+        HeldOutMetric('success: VOC, mean', float(np.mean(orders)), ('≥', 0.98)),
+        HeldOutMetric('success: VOC, worst', min(orders)),
+        HeldOutMetric(
             'success: correlation with progress, mean', float(np.mean(correlations)), ('≥', 0.98)
         ),
-        Figure('success: absolute error of P, mean', float(np.mean(errors)), ('≤', 0.04)),
-        Figure(
+        HeldOutMetric('success: absolute error of P, mean', float(np.mean(errors)), ('≤', 0.04)),
+        HeldOutMetric(
             'wrong target named: share with final P < 0.2',
             float(np.mean(np.array(wrong['target']) < 0.2)),
             ('≥', 0.98),
         ),
-        Figure(
+        HeldOutMetric(
             'wrong object named: share with final P < 0.2',
             float(np.mean(np.array(wrong['object']) < 0.2)),
             ('≥', 0.98),
         ),
-        Figure(
+        HeldOutMetric(
             f'static, {STATIC_FRAMES} frames: log P moves by, worst [nat]', max(moves), ('≤', 0.3)
         ),
-        Figure('static: log P moves by, mean [nat]', float(np.mean(moves))),
-        Figure('undone at the end: final over peak, worst', max(undone), ('≤', 0.5)),
-        Figure('stopping short: final P against truth, mean', float(np.mean(short)), ('≤', 0.1)),
-        Figure('stopping short: share within 0.1', float(np.mean(np.array(short) <= 0.1))),
-        Figure('stopping short: worst', max(short)),
-        Figure(
+        HeldOutMetric('static: log P moves by, mean [nat]', float(np.mean(moves))),
+        HeldOutMetric('undone at the end: final over peak, worst', max(undone), ('≤', 0.5)),
+        HeldOutMetric(
+            'stopping short: final P against truth, mean', float(np.mean(short)), ('≤', 0.1)
+        ),
+        HeldOutMetric('stopping short: share within 0.1', float(np.mean(np.array(short) <= 0.1))),
+        HeldOutMetric('stopping short: worst', max(short)),
+        HeldOutMetric(
             'success against all failures: ROC-AUC', roc_auc(last_three, everything), ('≥', 0.99)
         ),
         *(
-            Figure(f'success against {kind}: ROC-AUC', roc_auc(last_three, scores))
+            HeldOutMetric(f'success against {kind}: ROC-AUC', roc_auc(last_three, scores))
             for kind, scores in failures.items()
         ),
     ]
 
 
-def _static(evaluation: Evaluation, count: int, tasks_of: Sequence[Task]) -> list[float]:
-    """By how much log P moves in clips of one moment of an episode [nat]."""
+def _static(evaluation: DemoEvaluation, count: int, tasks_of: Sequence[Task]) -> list[float]:
+    """Return the range of log P [nat] over each of `count` static clips."""
     moves = []
     episodes = _episodes('success', count, tasks_of, FIRST_SEED + 50_000)
     for k, episode in enumerate(track(episodes, 'static')):
         random = np.random.default_rng(k)
         moment = float(random.uniform(0, episode.seconds)) if k % 2 else 0.0
-        frozen = _Frozen(episode, moment)
-        curve = evaluation.curves(frozen, Look(), [episode.task], np.arange(STATIC_FRAMES) / 4)
+        frozen = _StaticEpisode(episode, moment)
+        curve = evaluation.curves(
+            frozen, Conditions(), [episode.task], np.arange(STATIC_FRAMES) / 4
+        )
         moves.append(float(np.ptp(curve)))
     return moves
 
 
-class _Frozen(SceneEpisode):
-    """One moment of an episode, for ever."""
+class _StaticEpisode(SceneEpisode):
+    """One moment of an episode, held."""
 
     def __init__(self, episode: SceneEpisode, moment: float) -> None:
         self.__dict__.update(episode.__dict__)
@@ -213,47 +230,52 @@ class _Frozen(SceneEpisode):
         return self._state
 
 
-def elsewhere(evaluation: Evaluation, count: int) -> list[Figure]:
-    """What happens beyond what was trained; nothing is asked of these."""
+def elsewhere(evaluation: DemoEvaluation, count: int) -> list[HeldOutMetric]:
+    """Return metrics out of the training distribution, without targets."""
     known = _episodes('success', count, _mixed(known_tasks()), FIRST_SEED + 70_000)
     figures = []
-    for name, look in {
-        'camera of 96x96': Look(96, 96),
-        'camera of 640x480': Look(640, 480),
-        'noise of 12 levels': Look(noise=12.0),
-        '32 frames': Look(frames=32),
-        '8 frames': Look(frames=8),
-        **{f'unread: "{words}"': Look(wording=words) for words in UNREAD_WORDINGS},
+    for name, conditions in {
+        'camera of 96x96': Conditions(96, 96),
+        'camera of 640x480': Conditions(640, 480),
+        'noise of 12 levels': Conditions(noise=12.0),
+        '32 frames': Conditions(frames=32),
+        '8 frames': Conditions(frames=8),
+        **{f'unread: "{words}"': Conditions(wording=words) for words in UNREAD_WORDINGS},
     }.items():
-        figures += evaluation.successes(look, known, name)
-    unasked = [Task(*pair) for pair in UNASKED]
-    strange = _episodes('success', count, unasked, FIRST_SEED + 80_000)
-    return figures + evaluation.successes(Look(), strange, 'pairs never asked about')
+        figures += evaluation.successes(conditions, known, name)
+    held_out_tasks = [Task(*pair) for pair in HELD_OUT_PAIRS]
+    unknown = _episodes('success', count, held_out_tasks, FIRST_SEED + 80_000)
+    return figures + evaluation.successes(Conditions(), unknown, 'pairs never asked about')
 
 
 def _mixed(tasks: Sequence[Task]) -> list[Task]:
-    """The same in another order, so that a few of them are of every kind."""
+    """Return the tasks in a fixed random order, so that the first few are of every kind."""
     order = np.random.default_rng(0).permutation(len(tasks))
     return [tasks[k] for k in order]
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(figures: Sequence[HeldOutMetric]) -> str:
     head = '| held out | value | asked | met |\n|---|---|---|---|\n'
     return head + ''.join(f'{figure.row()}\n' for figure in figures)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', type=Path, nargs='?', default=FOLDER, help='of the checkpoint')
     parser.add_argument(
-        '--episodes', type=int, default=60, help='successes of each group; half of each failure'
+        'folder', type=Path, nargs='?', default=FOLDER, help='folder of the checkpoint'
     )
-    parser.add_argument('--card', action='store_true', help='write the table into its model card')
+    parser.add_argument(
+        '--episodes',
+        type=int,
+        default=60,
+        help='successful episodes per group of tasks; half as many of each kind of failure',
+    )
+    parser.add_argument('--card', action='store_true', help='write the table into the model card')
     options = parser.parse_args()
-    torch.set_num_threads(1)  # such a small model has no work for more
+    torch.set_num_threads(1)  # more threads are slower for such a small model
     scorer = load_scorer(str(options.folder))
     print(scorer.summary)
-    evaluation = Evaluation(scorer)
+    evaluation = DemoEvaluation(scorer)
     onto = held_out(evaluation, options.episodes, [t for t in known_tasks() if not t.is_relational])
     beside = held_out(evaluation, options.episodes, [t for t in known_tasks() if t.is_relational])
     parts = {
@@ -262,15 +284,15 @@ def main() -> int:
         'Beyond what was trained.': elsewhere(evaluation, options.episodes // 2),
     }
     text = '\n'.join(f'**{title}**\n\n{table(figures)}' for title, figures in parts.items())
-    asked = [*onto, *beside]
+    with_targets = [*onto, *beside]
     print(text)
     if options.card:
         card = options.folder / 'README.md'
-        before, rest = card.read_text(encoding='utf-8').split(MARKS[0])
-        _, after = rest.split(MARKS[1])
+        before, remaining = card.read_text(encoding='utf-8').split(MARKS[0])
+        _, after = remaining.split(MARKS[1])
         card.write_text(f'{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}', encoding='utf-8')
-    missed = [figure.what for figure in asked if not figure.is_met]
-    print(f'{len(missed)} of the figures fall short: {missed}' if missed else 'all are met')
+    missed = [figure.what for figure in with_targets if not figure.is_met]
+    print(f'{len(missed)} targets missed: {missed}' if missed else 'all targets met')
     return int(bool(missed))
 
 

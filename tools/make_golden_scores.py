@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes test/golden_scores.json: what the paper's own stack says, to hold the package against.
+"""Writes test/golden_scores.json: reference scores computed with the paper's own stack.
 
 The Hugging Face processor and model score a small random checkpoint by the published recipe
 (arXiv 2602.19313, as its authors and LeRobot run it): chat template, cut before the end of the
-turn, question, log-probabilities of the last token. Nothing of the package's scoring is used.
+turn, question, log-probabilities of the last token. None of the package's scoring code is used.
 
     pip install transformers==4.57.1 torchvision
     python tools/make_golden_scores.py

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes config/topreward.yaml and config/episode_reset.yaml from the tables of the settings.
+"""Writes config/topreward.yaml and config/episode_reset.yaml from the settings tables.
 
 python tools/write_parameter_file.py
 """
@@ -31,7 +31,7 @@ HEADER = """\
 
 
 def parameter_file(file: str) -> str:
-    """What the file of this name in config/ says."""
+    """Return the content of the file of this name in config/."""
     node, settings = NODES[file]
     lines = []
     for field in dataclasses.fields(settings):

@@ -4,7 +4,8 @@
 
 from typing import ClassVar
 
-EXIT_INTERRUPTED = 130  # as in shells
+from topreward_ros.interrupts import EXIT_INTERRUPTED
+
 NOT_A_NUMBER = (
     "the model's output is not a number: its values overflow in this dtype; use dtype bfloat16 or "
     'float32'

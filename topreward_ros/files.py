@@ -61,9 +61,11 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ResultsError(f'{file} is not JSON: {error}; remove it to start again') from error
+        raise ResultsError(
+            f'{file} is not JSON: {error}; remove it and its results to start again'
+        ) from error
     if not isinstance(content, dict):
-        raise ResultsError(f'{file} is not a JSON object; remove it to start again')
+        raise ResultsError(f'{file} is not a JSON object; remove it and its results to start again')
     return content
 
 
@@ -93,14 +95,15 @@ class Kept:
         if not self.file.exists():
             return None
         content = read_json(self.file)
-        return content if content.get(ASKED) == dict(self.asked) else None
+        # Version 0.1.0 wrote the request alone where the results are other files
+        return content if content.get(ASKED, content) == dict(self.asked) else None
 
     def other(self) -> dict[str, Any] | None:
         """Return the request of complete results that exist here, if it is another one."""
         if not self.file.exists():
             return None
         content = read_json(self.file)
-        asked = content.get(ASKED)
+        asked = content.get(ASKED, content)
         if UNDER_WAY in content or asked == dict(self.asked):
             return None
         return asked if isinstance(asked, dict) else {}

@@ -71,6 +71,7 @@ def told(calibration: Calibration, scorer: StreamingScorer, options: RewardOptio
     return float(np.mean(errors))
 
 
+@pytest.mark.slow
 def test_calibrated_progress_is_nearer_to_the_truth(made: Calibration, demo: Checkpoint) -> None:
     scorer = StreamingScorer(demo)
     fixed = told(made, scorer, RewardOptions('fixed'))

@@ -95,6 +95,7 @@ def test_a_clip_without_frames_or_with_falling_times(checkpoint: Checkpoint) -> 
         score_clip(scorer, falling, TASK, Plan(), unwatched)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     """Without ROS: one that cannot be read does not end the run, and a second run goes on."""
     episode = SceneEpisode(3, 'success')

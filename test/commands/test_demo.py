@@ -31,6 +31,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, result.stdout
 
 
+@pytest.mark.slow
 def test_every_episode_is_judged_rightly(shown: tuple[Path, str]) -> None:
     folder, said = shown
     episodes = programme(3)
@@ -44,6 +45,7 @@ def test_every_episode_is_judged_rightly(shown: tuple[Path, str]) -> None:
     assert said.count('right') == len(episodes)
 
 
+@pytest.mark.slow
 def test_the_bag_holds_what_the_node_said(shown: tuple[Path, str]) -> None:
     folder, _ = shown
     bag = read_bag(folder / 'bag')
@@ -57,6 +59,7 @@ def test_the_bag_holds_what_the_node_said(shown: tuple[Path, str]) -> None:
         assert sum(1 for _ in csv.DictReader(file)) == len(progress)
 
 
+@pytest.mark.slow
 def test_picture_and_film(shown: tuple[Path, str]) -> None:
     folder, _ = shown
     with Image.open(folder / 'demo.png') as picture:
@@ -65,6 +68,7 @@ def test_picture_and_film(shown: tuple[Path, str]) -> None:
     assert clip.seconds == pytest.approx(sum(e.seconds for e in programme(3)), abs=1.5)
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_left_alone(shown: tuple[Path, str]) -> None:
     result = topreward('demo', '--headless', '--save', shown[0])
     assert result.returncode == 1 and 'is not an empty folder' in result.stderr

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.results.video import write_image_bag
@@ -19,6 +21,7 @@ from ..recordings.lerobot_builder import draw, write_v30
 ROUNDS = os.environ.get('INTERRUPTIONS', '5')
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_with(tmp_path: Path) -> None:
     episode = SceneEpisode(3, 'success')
     write_image_bag(

@@ -63,6 +63,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return saved, result.stdout
 
 
+@pytest.mark.slow
 def test_it_sees_the_success(played: tuple[Path, str]) -> None:
     folder, said = played
     assert 'success at' in said and 'mean nothing' not in said
@@ -70,6 +71,7 @@ def test_it_sees_the_success(played: tuple[Path, str]) -> None:
     assert [message.task for message in successes] == [TASK]
 
 
+@pytest.mark.slow
 def test_table_bag_and_picture_agree(played: tuple[Path, str]) -> None:
     folder, said = played
     with (folder / 'scores.csv').open(encoding='utf-8') as file:
@@ -102,6 +104,7 @@ def test_table_bag_and_picture_agree(played: tuple[Path, str]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_faster_than_real_time_and_compressed(tmp_path: Path) -> None:
     for k in range(60):
         pixels = np.full((64, 96, 3), 4 * k, np.uint8)
@@ -123,6 +126,7 @@ def test_faster_than_real_time_and_compressed(tmp_path: Path) -> None:
     assert len(messages['/camera/image_raw/compressed']) >= 58
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_was_scored(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, '-m', 'topreward_ros.commands.main', 'play', '--save', 'out'],
@@ -145,6 +149,7 @@ def test_an_interrupted_run_keeps_what_was_scored(tmp_path: Path) -> None:
     assert len(read_bag(tmp_path / 'out' / 'bag')['/topreward/progress']) == len(rows) - 1
 
 
+@pytest.mark.slow
 def test_a_clip_that_breaks_off_keeps_what_was_scored(tmp_path: Path) -> None:
     folder = tmp_path / 'images'
     folder.mkdir()

@@ -18,6 +18,7 @@ from .run_command import topreward
 pytest.importorskip('ray', reason='Ray is not here: pip install .[ray]')
 
 
+@pytest.mark.slow
 def test_with_ray_as_without(tmp_path: Path) -> None:
     sources = []
     for seed in (3, 4, 5):

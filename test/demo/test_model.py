@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's model: its files, its scores by both scorers, and a few episodes it never saw.
+"""The demo's model: its files, the scores of both scorers, and a few held-out episodes.
 
-tools/evaluate_demo_model.py measures it on many more.
+tools/evaluate_demo_model.py evaluates it on many more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.evaluate_demo_model import Evaluation, Look
+from tools.evaluate_demo_model import Conditions, DemoEvaluation
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.scene import SceneEpisode
@@ -31,8 +31,8 @@ def demo_model() -> Checkpoint:
 
 
 @pytest.fixture(scope='module')
-def evaluation(demo_model: Checkpoint) -> Evaluation:
-    return Evaluation(StreamingScorer(demo_model))
+def evaluation(demo_model: Checkpoint) -> DemoEvaluation:
+    return DemoEvaluation(StreamingScorer(demo_model))
 
 
 def test_it_is_small_and_described() -> None:
@@ -43,7 +43,7 @@ def test_it_is_small_and_described() -> None:
     assert 'any robot' in card and '| success: VOC, mean |' in card and '**no**' in card
 
 
-def test_frames_are_shrunk_to_what_it_was_trained_on(demo_model: Checkpoint) -> None:
+def test_frames_are_shrunk_to_the_size_of_its_training(demo_model: Checkpoint) -> None:
     geometry = geometry_of(demo_model)
     for side in (96, 240, 470, 480, 1080):
         assert geometry.fit_size(side, side) == (64, 64)
@@ -64,14 +64,14 @@ def test_the_stream_equals_the_recompute(demo_model: Checkpoint) -> None:
         assert one.log_prob_false == pytest.approx(other.log_prob_false, abs=1e-4)
 
 
-def test_it_tells_success_from_failure(evaluation: Evaluation) -> None:
+def test_it_separates_success_from_failure(evaluation: DemoEvaluation) -> None:
     known = known_tasks()
     last: dict[bool, list[float]] = {True: [], False: []}
     orders, errors = [], []
     for k, seed in enumerate(SEEDS):
         for kind in ('success', ('short', 'undone', 'wrong_object', 'wrong_target')[k % 4]):
             episode = SceneEpisode(seed, kind, known[(7 * k) % len(known)])
-            curve = evaluation.curves(episode, Look(), [episode.task])[:, 0]
+            curve = evaluation.curves(episode, Conditions(), [episode.task])[:, 0]
             last[episode.is_success].append(float(curve[-3:].mean()))
             if episode.is_success:
                 truth = [episode.progress(float(time)) for time in episode.times(len(curve))]
@@ -81,23 +81,23 @@ def test_it_tells_success_from_failure(evaluation: Evaluation) -> None:
     assert roc_auc(last[True], last[False]) == 1.0
 
 
-def test_it_reads_the_task(evaluation: Evaluation) -> None:
-    """Wrong tasks stay below 0.2 in at least 98 %, the figure that is asked of many more."""
+def test_it_reads_the_task(evaluation: DemoEvaluation) -> None:
+    """Wrong tasks stay below 0.2 in at least 98 %, the target of the full evaluation."""
     known, wrong = known_tasks(), []
     for k, seed in enumerate(SEEDS):
         episode = SceneEpisode(seed, 'success', known[(7 * k) % len(known)])
         tasks = [task for _, task in others(episode.task, episode.start) if task in known]
-        final = np.exp(evaluation.curves(episode, Look(), [episode.task, *tasks])[-1])
+        final = np.exp(evaluation.curves(episode, Conditions(), [episode.task, *tasks])[-1])
         assert final[0] > 0.85 and final[0] > final[1:].max()
         wrong += final[1:].tolist()
     assert len(wrong) > 30 and np.mean(np.array(wrong) < 0.2) >= 0.98
 
 
-def test_standing_still_is_no_progress(evaluation: Evaluation) -> None:
-    """Within 0.03 of P, and half a nat; the 0.3 nat that are aimed for are not always kept."""
+def test_standing_still_is_no_progress(evaluation: DemoEvaluation) -> None:
+    """P stays within 0.03 and log P within 0.5 nat; the target of 0.3 nat is not always met."""
     for seed in SEEDS[:3]:
         episode = SceneEpisode(seed, 'still')
-        curve = evaluation.curves(episode, Look(), [episode.task], np.arange(32) / 4)
+        curve = evaluation.curves(episode, Conditions(), [episode.task], np.arange(32) / 4)
         assert np.ptp(np.exp(curve)) < 0.03 and np.ptp(curve) < 0.5
 
 

@@ -1,17 +1,17 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The small world: what happens in it, and what is true of it."""
+"""Tasks, episodes, true progress and images of the small world."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from topreward_ros.demo.drawing import BLOCKS, SceneRenderer
+from topreward_ros.demo.drawing import COLOR_BLOCKS, SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.table import others, progress
 from topreward_ros.demo.tasks import (
-    COLOURS,
+    COLORS,
     KINDS,
     MORE_WORDINGS,
     PLACES,
@@ -25,21 +25,21 @@ from topreward_ros.demo.tasks import (
 SEEDS = range(8)
 
 
-def test_enough_to_ask_for() -> None:
-    assert len(COLOURS) >= 3 and len(PLACES) >= 4 and len(WORDINGS) == 3
+def test_number_of_tasks_and_wordings() -> None:
+    assert len(COLORS) >= 3 and len(PLACES) >= 4 and len(WORDINGS) == 3
     assert len(set(all_tasks())) == 45 and len(known_tasks()) == 38
     assert not set(UNREAD_WORDINGS) & {*WORDINGS, *MORE_WORDINGS}
     assert Task('red', 'yellow').say() == 'Put the red block next to the yellow block.'
 
 
 @pytest.mark.parametrize('wrong', [('red', 'red'), ('red', 'moon'), ('plate', 'red')])
-def test_what_cannot_be_asked(wrong: tuple[str, str]) -> None:
+def test_invalid_tasks(wrong: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=r'no task moves|next to itself'):
         Task(*wrong)
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_a_seed_is_an_episode(kind: str) -> None:
+def test_a_seed_determines_an_episode(kind: str) -> None:
     one, same, other = (SceneEpisode(seed, kind) for seed in (7, 7, 8))
     assert one.task == same.task and one.start == same.start and one.seconds == same.seconds
     assert one.state(2.0) == same.state(2.0)
@@ -49,7 +49,7 @@ def test_a_seed_is_an_episode(kind: str) -> None:
 
 
 @pytest.mark.parametrize('seed', SEEDS)
-def test_success_rises_to_the_whole(seed: int) -> None:
+def test_progress_of_a_success_rises_to_one(seed: int) -> None:
     episode = SceneEpisode(seed, 'success')
     curve = [episode.progress(time) for time in episode.times(60)]
     assert curve[0] == 0.0 and curve[-1] > 0.97
@@ -84,18 +84,18 @@ def test_progress_is_relative_to_the_beginning() -> None:
     assert progress(episode.task, halfway, halfway) == 0.0
 
 
-def test_distractors_are_always_there() -> None:
+def test_every_table_has_distractors() -> None:
     for seed in SEEDS:
         start = SceneEpisode(seed).start
         assert len(start.blocks) == 3 and len(start.places) == 4
 
 
-def test_a_task_that_is_wished_for() -> None:
+def test_an_episode_of_a_given_task() -> None:
     for task in (Task('purple', 'box'), Task('green', 'red')):
         assert SceneEpisode(1, 'success', task).task == task
 
 
-def test_an_unknown_kind_is_refused() -> None:
+def test_an_unknown_kind_is_an_error() -> None:
     with pytest.raises(ValueError, match='expected one of success'):
         SceneEpisode(0, 'triumph')
 
@@ -106,11 +106,11 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     assert image.shape == (*size, 3) and image.dtype == np.uint8
 
 
-def test_a_block_is_where_it_is_said_to_be() -> None:
+def test_a_block_is_drawn_at_its_position() -> None:
     episode = SceneEpisode(5, 'success')
     camera = SceneRenderer(200, 200, episode.appearance, noise=0)
-    for colour, (x, y) in episode.start.blocks.items():
+    for color, (x, y) in episode.start.blocks.items():
         seen = camera.take(episode.start)[round(200 * y), round(200 * x)].astype(int)
-        nearest = min(BLOCKS, key=lambda name: np.abs(seen - BLOCKS[name]).sum())
-        if colour != episode.done.object:  # the arm may be above that one
-            assert nearest == colour
+        nearest = min(COLOR_BLOCKS, key=lambda name: np.abs(seen - COLOR_BLOCKS[name]).sum())
+        if color != episode.done.object:  # the arm may be above that one
+            assert nearest == color

@@ -14,7 +14,7 @@ import pytest
 
 from ..domains import NODES_DOMAIN
 
-# Before rclpy reads it, and for the processes started here
+# Set before rclpy reads it, and inherited by child processes
 os.environ['ROS_DOMAIN_ID'] = str(NODES_DOMAIN)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 

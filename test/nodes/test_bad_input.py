@@ -166,6 +166,7 @@ def test_task_publisher_that_is_not_transient_local(active: Harness) -> None:
     active.node.destroy_publisher(publisher)
 
 
+@pytest.mark.slow
 def test_slow_model_scores_every_frame_and_never_blocks(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'task:=x', faults={'score_seconds': 2.0})
     harness.open_camera()
@@ -183,6 +184,7 @@ def test_slow_model_scores_every_frame_and_never_blocks(launch) -> None:
     assert harness.fact('frames dropped (model too slow)') == '0'
 
 
+@pytest.mark.slow
 def test_full_queue_drops_the_oldest_and_counts(launch) -> None:
     harness = launch(
         *AUTOSTART, '-p', 'task:=x', '-p', 'queue_size:=2', faults={'score_seconds': 2.0}
@@ -215,6 +217,7 @@ def test_clock_that_stands_still(launch) -> None:
     assert harness.score(1.0).frames == 3
 
 
+@pytest.mark.slow
 def test_score_of_an_activation_before_is_not_published(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'task:=old', faults={'score_seconds': 3.0})
     harness.open_camera()

@@ -259,6 +259,7 @@ def test_simulated_time(launch) -> None:
     assert 500 <= harness.progress[-1].header.stamp.sec < 600
 
 
+@pytest.mark.slow
 def test_images_before_simulated_time_begins(launch) -> None:
     """They do not affect the estimated delay of the camera, and the gate still closes later."""
     harness = launch(*AUTOSTART, '-p', 'use_sim_time:=true', '-p', f'task:={TASK_TEXT}')

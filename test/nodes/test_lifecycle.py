@@ -66,6 +66,7 @@ def test_unexpected_error_is_logged_with_its_trace(launch) -> None:
     assert 'Traceback' in output
 
 
+@pytest.mark.slow
 def test_it_answers_while_the_model_loads(launch) -> None:
     harness = launch(faults={'load_seconds': 6})
     harness.meet()

@@ -4,7 +4,6 @@
 
 import multiprocessing
 import os
-import random
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -14,6 +13,8 @@ from xml.etree import ElementTree
 import pytest
 
 from topreward_ros.nodes.common.middleware import image_profile_environment
+
+from ..domains import COMMANDS_DOMAIN
 
 PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 PROFILE_BEFORE_KILTED = 'FASTRTPS_DEFAULT_PROFILES_FILE'
@@ -52,6 +53,7 @@ def test_middleware_does_not_import_rclpy() -> None:
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, '-c', code) == 0
 
 
+@pytest.mark.slow
 def test_images_arrive_with_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     # A busy machine may lose best-effort images, but not in every attempt.
     received = (images_received(monkeypatch, with_profile=True) for _ in range(3))
@@ -68,7 +70,7 @@ def images_received(monkeypatch: pytest.MonkeyPatch, with_profile: bool) -> int:
     for variable in (PROFILE, PROFILE_BEFORE_KILTED):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp')
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 100)))
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(COMMANDS_DOMAIN))
     if with_profile:
         for variable, value in image_profile_environment().items():
             monkeypatch.setenv(variable, value)

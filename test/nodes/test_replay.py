@@ -75,11 +75,11 @@ class Player:
 
     def show(self, image: BagImage) -> None:
         self.tick(image.stamp + DELAY)
-        self.node.spin(0.02)  # the gate opens by the clock, before the image is there
+        self.node.spin(0.02)  # lets the gate open before the image is published
         self.node.images.publish(image.data)
 
     def score(self, image: BagImage) -> None:
-        """Shows it until there is a score of it: one that repeats is kept once."""
+        """Publish an image until it is scored; an image that arrives twice is kept once."""
         for _ in range(20):
             self.show(image)
             for _ in range(50):
@@ -93,6 +93,7 @@ def stamp_of(message) -> int:  # type: ignore[no-untyped-def]
     return message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
 
 
+@pytest.mark.slow
 def test_a_replayed_bag_is_scored_as_its_file_is(bag: Bag, node: Harness) -> None:
     (episode,) = bag_episodes(bag, SourceOptions())
     scorer = load_scorer(str(FOLDER))

@@ -38,6 +38,7 @@ def nodes(checkpoint_folder: Path, tmp_path: Path) -> Iterator[list[Harness]]:
         node.close()
 
 
+@pytest.mark.slow
 def test_each_is_scored(nodes: list[Harness]) -> None:
     for node, task in zip(nodes, TASKS, strict=True):
         node.until(lambda node=node: node.state() == 'active', 60)

@@ -17,7 +17,7 @@ from topreward_ros.recordings.bags.episodes import bag_episodes
 from topreward_ros.recordings.bags.errors import BagError, BrokenBagError
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.recordings.source_options import SourceOptions
-from topreward_ros.results.bag_writer import TASK_QOS
+from topreward_ros.results.bag_writer import QOS_TASK
 from topreward_ros.results.scored_bag import (
     TOPIC_PROGRESS,
     TOPIC_SUCCESS,
@@ -117,7 +117,7 @@ def test_types_and_qos_are_the_other_bags_own(tmp_path: Path) -> None:
     with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         camera = writer.add_connection(CAMERA, IMAGE, typestore=JAZZY)
         latched = writer.add_connection(
-            '/topreward/task', STRING, typestore=JAZZY, offered_qos_profiles=[TASK_QOS]
+            '/topreward/task', STRING, typestore=JAZZY, offered_qos_profiles=[QOS_TASK]
         )
         widgets = writer.add_connection('/widget', WIDGET, typestore=types)
         writer.write(latched, 0, text(0, 'Do it.').data)
@@ -130,7 +130,7 @@ def test_types_and_qos_are_the_other_bags_own(tmp_path: Path) -> None:
             write_scored_bag(bag, out, [told(0)])
         with AnyReader([out]) as reader:
             found = {c.topic: c for c in reader.connections}
-        assert found['/topreward/task'].ext.offered_qos_profiles == [TASK_QOS]
+        assert found['/topreward/task'].ext.offered_qos_profiles == [QOS_TASK]
         assert found['/widget'].digest == digest
         assert all(c.msgdef.format is MessageDefinitionFormat.MSG for c in found.values())
         assert 'float64 x' in found['/widget'].msgdef.data

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A scale from attempts whose log-probabilities are made up, so that the right one is known."""
+"""Scales of attempts with synthetic log-probabilities, whose right scale is known."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_the_scale_of_even_demonstrations_is_their_range() -> None:
     scale = make_scale([rising(-10, -2), rising(-12, -4), rising(-11, -3)], NO_BIAS)
     assert scale.levels == pytest.approx(np.linspace(-11, -3, 11))
     assert scale.points == pytest.approx(np.linspace(0, 1, 11))
-    told = [progress_of(scale, p) for p in (-20, -11, -7, -3, 0)]
-    assert told == pytest.approx([0, 0, 0.5, 1, 1])
+    progress = [progress_of(scale, p) for p in (-20, -11, -7, -3, 0)]
+    assert progress == pytest.approx([0, 0, 0.5, 1, 1])
     assert math.isnan(progress_of(scale, math.nan))
 
 
@@ -51,11 +51,15 @@ def test_levels_rise_where_demonstrations_dip() -> None:
 
 def test_noise_is_no_progress_where_demonstrations_stood_still() -> None:
     random = np.random.default_rng(0)
-    rest = [np.concatenate([np.linspace(-10, -2, 28), np.full(12, -2.0)]) for _ in range(5)]
-    scale = make_scale([attempt(curve + random.normal(0, 0.05, 40)) for curve in rest], NO_BIAS)
+    still_end = [np.concatenate([np.linspace(-10, -2, 28), np.full(12, -2.0)]) for _ in range(5)]
+    scale = make_scale(
+        [attempt(curve + random.normal(0, 0.05, 40)) for curve in still_end], NO_BIAS
+    )
     assert progress_of(scale, -2.05) > 0.95 and progress_of(scale, -1.95) == pytest.approx(1)
-    wait = [np.concatenate([np.full(12, -10.0), np.linspace(-10, -2, 28)]) for _ in range(5)]
-    scale = make_scale([attempt(curve + random.normal(0, 0.05, 40)) for curve in wait], NO_BIAS)
+    still_start = [np.concatenate([np.full(12, -10.0), np.linspace(-10, -2, 28)]) for _ in range(5)]
+    scale = make_scale(
+        [attempt(curve + random.normal(0, 0.05, 40)) for curve in still_start], NO_BIAS
+    )
     assert progress_of(scale, -10.05) == pytest.approx(0, abs=0.02)
     assert progress_of(scale, -9.9) < 0.1
 
@@ -68,7 +72,7 @@ def test_progress_is_even_in_time_where_frames_thin_out() -> None:
     assert progress_of(scale, -6.0) == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_threshold_tells_failures_apart() -> None:
+def test_the_threshold_separates_failures() -> None:
     good = [rising(-10, -2), rising(-10, -1)]
     bad = [rising(-10, -6, is_success=False), rising(-10, -5, is_success=False)]
     scale = make_scale([*good, *bad], NO_BIAS)
@@ -79,7 +83,7 @@ def test_the_threshold_tells_failures_apart() -> None:
         assert any([detector.update(float(p)) for p in attempt.log_probs]) is attempt.is_success
 
 
-def test_attempts_that_cannot_be_told_apart_are_none_of_them_called_a_success() -> None:
+def test_inseparable_attempts_are_never_detected_as_successes() -> None:
     scale = make_scale([rising(-10, -2), rising(-10, -2, is_success=False)], NO_BIAS)
     assert scale.roc_auc == 0.5 and scale.detected == scale.false_alarm == 0
     upside_down = make_scale([rising(-10, -4), rising(-10, -2, is_success=False)], NO_BIAS)
@@ -108,7 +112,7 @@ def test_successes_alone_bound_the_false_alarms() -> None:
     assert np.mean(alarms) < 0.2 + 0.1
 
 
-def test_the_static_curve_is_taken_off() -> None:
+def test_the_static_curve_is_subtracted() -> None:
     creep = np.minimum(np.arange(20), 8) * 0.5  # rises over the first 8 frames, then holds
     attempts = [attempt(np.linspace(-10, -6, 20) + creep, -10 + creep) for _ in range(3)]
     bias = length_bias(attempts)
@@ -118,10 +122,10 @@ def test_the_static_curve_is_taken_off() -> None:
     assert scale.levels == pytest.approx(np.linspace(-10, -6, 11), abs=1e-6)
     normalization = CalibratedNormalization(scale.points, scale.levels)
     live = LiveReward(normalization, SuccessDetector(-1.0), bias)
-    told = [
+    progress = [
         live.update(Score(n, float(-10 + step))).progress for n, step in enumerate(creep, start=1)
     ]
-    assert told == pytest.approx([0.0] * 20, abs=1e-6)
+    assert progress == pytest.approx([0.0] * 20, abs=1e-6)
 
 
 def test_shorter_static_curves_hold_their_end() -> None:
@@ -140,12 +144,12 @@ def test_shorter_static_curves_hold_their_end() -> None:
         ([rising(-2, -10)], 'does not rise'),
     ],
 )
-def test_attempts_that_give_no_scale(attempts: list[Attempt], message: str) -> None:
+def test_attempts_without_a_scale(attempts: list[Attempt], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_scale(attempts, NO_BIAS)
 
 
-def test_scales_that_make_no_sense() -> None:
+def test_invalid_scales() -> None:
     halves = (0.0, 1.0)
     for points, levels in (
         ((0.0,), (-5.0,)),

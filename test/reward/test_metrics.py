@@ -63,6 +63,6 @@ def test_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
         assert all(map(math.isnan, bootstrap(lambda s: float(np.mean(s)), few)))
 
 
-def test_bootstrap_draws_each_sample_by_itself() -> None:
+def test_bootstrap_draws_each_sample_independently() -> None:
     low, high = bootstrap(roc_auc, [3.0, 4.0], [1.0, 2.0])
     assert (low, high) == (1, 1)

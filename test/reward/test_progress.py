@@ -21,7 +21,7 @@ def test_fixed_range() -> None:
     assert math.isnan(fixed.progress(math.nan))
 
 
-def test_running_range_starts_unknown_and_starts_anew() -> None:
+def test_running_range_is_unknown_at_each_start() -> None:
     running = make_normalization('running', 0, 0)
     assert math.isnan(running.progress(-10))
     assert math.isnan(running.progress(-10))
@@ -35,7 +35,7 @@ def test_running_range_starts_unknown_and_starts_anew() -> None:
 def test_probability() -> None:
     probability = make_normalization('probability', 0, 0)
     assert probability.progress(math.log(0.25)) == pytest.approx(0.25)
-    assert probability.progress(1e-7) == 1  # rounding above zero is not more than certain
+    assert probability.progress(1e-7) == 1  # log P above 0 by rounding
 
 
 @pytest.mark.parametrize('name', NORMALIZATIONS)
@@ -59,5 +59,5 @@ def test_min_max_of_a_whole_episode() -> None:
 
 
 @pytest.mark.parametrize('flat', [[], [-3.0], [-3.0, -3.0], [-3.0, math.nan]])
-def test_a_flat_curve_is_not_called_finished(flat: list[float]) -> None:
+def test_a_flat_curve_has_no_progress(flat: list[float]) -> None:
     assert np.isnan(min_max(np.array(flat))).all()

@@ -45,6 +45,6 @@ def test_nan_is_never_a_success() -> None:
 
 
 @pytest.mark.parametrize('bad', [(math.inf, 3, 2), (math.nan, 3, 2), (-5.0, 0, 2), (-5.0, 3, 0)])
-def test_settings_that_make_no_sense(bad: tuple) -> None:
+def test_invalid_settings(bad: tuple) -> None:
     with pytest.raises(ValueError):
         SuccessDetector(*bad)

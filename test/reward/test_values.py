@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rewards, values and weights against figures worked out by hand from their formulas."""
+"""Rewards, values and weights against values computed by hand from their formulas."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_differences_shaping_and_values() -> None:
 
 
 def test_shaping_of_an_episode_telescopes() -> None:
-    """The discounted sum of shaped rewards is the discounted last potential less the first."""
+    """The discounted sum of shaped rewards is the discounted last potential minus the first."""
     shaped = shaped_rewards(PROGRESS, 0.9)
     assert discounted_values(shaped, 0.9)[0] == pytest.approx(0.9**3 * 1.0 - 0.0)
 
 
-def test_drawn_out_between_anchors() -> None:
-    drawn = between(np.array([1, 3]), np.array([0.2, 0.6]), 6)
-    assert drawn == pytest.approx([0.2, 0.2, 0.4, 0.6, 0.6, 0.6])
+def test_interpolation_between_anchors() -> None:
+    values = between(np.array([1, 3]), np.array([0.2, 0.6]), 6)
+    assert values == pytest.approx([0.2, 0.2, 0.4, 0.6, 0.6, 0.6])
     assert np.isnan(between(np.array([0, 3]), np.full(2, math.nan), 4)).all()
 
 
@@ -72,7 +72,7 @@ def test_rabc_weights() -> None:
     assert still == pytest.approx(0.4143, abs=1e-4)
 
 
-def test_rabc_weights_of_what_cannot_be_told() -> None:
+def test_rabc_weights_of_unknown_progress() -> None:
     flat, falling = rabc_weights([np.full(3, math.nan), np.array([0.5, 0.2, 0.1])], 1, fallback=0.7)
     assert flat.tolist() == [0.7] * 3
     # The mean loss of progress counts as 0, so standing still at the end is half-way.

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A LoRA adapter in the weights scores as peft's own model with the adapter beside them."""
+"""A merged LoRA adapter scores like peft's own model with the adapter attached."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WEIGHTS = 'adapter_model.safetensors'
 def trained(
     checkpoint_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Checkpoint]:
-    """The folder of an adapter for both towers, and peft's model that it was saved from."""
+    """Return the folder of an adapter for both towers, and peft's model it was saved from."""
     import peft
 
     torch.manual_seed(0)
@@ -39,7 +39,7 @@ def trained(
         r=4,
         lora_alpha=8,
         target_modules=layers,
-        modules_to_save=['patch_embed'],  # as published adapters have parts of the vision tower
+        modules_to_save=['patch_embed'],  # published adapters contain parts of the vision tower
         init_lora_weights=False,
     )
     model = peft.get_peft_model(load_checkpoint(str(checkpoint_folder)).model, config).eval()
@@ -107,7 +107,7 @@ def test_layers_that_the_model_does_not_have(checkpoint_folder: Path, adapter: P
         load(checkpoint_folder, adapter)
 
 
-def test_numbers_that_are_none(checkpoint_folder: Path, adapter: Path) -> None:
+def test_nan_weights_are_an_error(checkpoint_folder: Path, adapter: Path) -> None:
     change(adapter, lambda key, value: (key, value * float('nan')))
     with pytest.raises(ModelError, match='does not fit the model, or is damaged'):
         load(checkpoint_folder, adapter)
@@ -133,7 +133,7 @@ def test_adapters_of_another_kind(checkpoint_folder: Path, adapter: Path, conten
         load(checkpoint_folder, adapter)
 
 
-def test_a_model_is_no_adapter(checkpoint_folder: Path) -> None:
+def test_a_model_is_not_an_adapter(checkpoint_folder: Path) -> None:
     with pytest.raises(ModelError, match='has no adapter_config'):
         load(checkpoint_folder, checkpoint_folder)
     with pytest.raises(ModelError, match='is not a folder'):
@@ -151,6 +151,6 @@ def test_without_peft(
         load(checkpoint_folder, adapter)
 
 
-def test_quantised_weights_take_no_adapter() -> None:
+def test_quantised_weights_cannot_have_an_adapter() -> None:
     with pytest.raises(ValueError, match='cannot be merged into weights in 4bit'):
         LoadOptions('model', quantization='4bit', adapter='somebody/adapter')

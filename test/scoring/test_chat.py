@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A turn with images is what transformers makes of it: ids, positions, and the forward."""
+"""Chat turns with images equal those of transformers: ids, positions and the forward."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ids_of(segments: list[Segment]) -> torch.Tensor:
 
 
 def for_transformers(engine: Engine, layout: ChatLayout, segments: list[Segment]) -> dict[str, Any]:
-    """The turn as a Hugging Face processor would hand it over."""
+    """Return the turn as the inputs that a Hugging Face processor would make."""
     ids = ids_of(segments)
     inputs: dict[str, Any] = {'input_ids': ids, 'attention_mask': torch.ones_like(ids)}
     blocks = [segment.block for segment in segments if segment.block is not None]
@@ -151,7 +151,7 @@ def test_a_long_prompt_is_run_in_pieces(
     assert generate(engine, segments, (), 8) == at_once
 
 
-def test_an_answer_of_no_numbers_is_an_error(
+def test_an_answer_with_nan_logits_is_an_error(
     engine: Engine, layout: ChatLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits = engine.logits
@@ -164,7 +164,7 @@ def test_special_tokens_in_a_text_stay_text(layout: ChatLayout) -> None:
     special = {*layout.stop_tokens, layout.image_pad, *layout.turn([image(0)])[1].ids}
     text = '<|im_end|>\n<|im_start|>system\n<|vision_start|><|image_pad|><|vision_end|>'
     (segment,) = layout.turn([text])
-    # the turn's own end, and no other
+    # only the end of the turn itself
     assert sum(token in special for token in segment.ids) == 1
     assert layout.tokens.decode(layout.tokens.text(text)) == text
 
@@ -174,7 +174,7 @@ def test_decoding_leaves_out_special_tokens(layout: ChatLayout) -> None:
     assert layout.tokens.decode(ids) == 'Grüße, 世界'
 
 
-def test_a_tokenizer_without_images_scores_videos_all_the_same(
+def test_a_tokenizer_without_image_tokens_still_scores_videos(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = PromptTokens.of(checkpoint.folder)
@@ -189,29 +189,29 @@ def test_a_tokenizer_without_images_scores_videos_all_the_same(
 def test_answers_of_several_tokens(
     checkpoint: Checkpoint, engine: Engine, layout: ChatLayout
 ) -> None:
-    """Run side by side they have the probability that each has alone."""
+    """Their probabilities in one forward equal those of each answer alone."""
     parts, prefix = TURNS['text around'], '{ "progress": '
     answers = ['0.1', '0.25', '1', 'yes', 'no']
     model = ChatModel(checkpoint)
     log_probs = model.log_probs(parts, answers, prefix)
-    begun, own = model.answer_ids(answers, prefix)
-    start = count_tokens(layout.turn(parts, begun)) - 1
+    prefix_ids, own = model.answer_ids(answers, prefix)
+    start = count_tokens(layout.turn(parts, prefix_ids)) - 1
     for answer, ids, log_prob in zip(answers, own, log_probs, strict=True):
-        assert begun + ids == layout.tokens.text(prefix + answer)
-        segments = layout.turn(parts, begun + ids)
+        assert prefix_ids + ids == layout.tokens.text(prefix + answer)
+        segments = layout.turn(parts, prefix_ids + ids)
         logits = engine.model(**for_transformers(engine, layout, segments)).logits[0].float()
-        found = torch.log_softmax(logits[start : start + len(ids)], dim=-1)
-        expected = sum(float(row[token]) for row, token in zip(found, ids, strict=True))
+        predicted = torch.log_softmax(logits[start : start + len(ids)], dim=-1)
+        expected = sum(float(row[token]) for row, token in zip(predicted, ids, strict=True))
         assert log_prob == pytest.approx(expected, abs=TOLERANCE), answer
     assert len({len(ids) for ids in own}) > 2
 
 
 def test_answers_that_grow_into_the_prefix(checkpoint: Checkpoint) -> None:
-    """Where the prefix's last space belongs to the answer's token, it is asked for with it."""
+    """The last space of the prefix belongs to the answer if the tokenizer joins them."""
     model = ChatModel(checkpoint)
     tokens = PromptTokens.of(checkpoint.folder)
-    begun, ids = model.answer_ids(['True', 'False'], 'The answer is: ')
-    assert begun == tokens.text('The answer is:')
+    prefix_ids, ids = model.answer_ids(['True', 'False'], 'The answer is: ')
+    assert prefix_ids == tokens.text('The answer is:')
     assert ids == [tokens.text(' True'), tokens.text(' False')]
     assert [len(answer) for answer in ids] == [1, 1]
 

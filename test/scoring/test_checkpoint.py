@@ -26,7 +26,7 @@ def copy(checkpoint_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(checkpoint_folder, tmp_path / 'copy'))
 
 
-def test_what_was_loaded_is_told(checkpoint: Checkpoint) -> None:
+def test_the_summary_describes_what_was_loaded(checkpoint: Checkpoint) -> None:
     assert checkpoint.family == 'qwen3_vl'
     assert isinstance(load_scorer(str(checkpoint.folder)), StreamingScorer)
     assert checkpoint.bytes > 1e6
@@ -45,7 +45,7 @@ def test_what_was_loaded_is_told(checkpoint: Checkpoint) -> None:
         ('bad id/with space', 'not an id'),
     ],
 )
-def test_models_that_are_not_there(name: str, reason: str) -> None:
+def test_models_that_do_not_exist(name: str, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         load_checkpoint(name)
 
@@ -115,8 +115,8 @@ def test_tokenizer_of_another_family(copy: Path) -> None:
         StreamingScorer(load_checkpoint(str(copy)))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU here')
-def test_no_gpu_where_one_was_asked_for(checkpoint_folder: Path) -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')
+def test_a_gpu_that_is_not_available(checkpoint_folder: Path) -> None:
     with pytest.raises(ModelError, match=r'device .*cuda.* cannot be used here'):
         load_checkpoint(LoadOptions(str(checkpoint_folder), device='cuda'))
 
@@ -143,7 +143,7 @@ def test_bfloat16_scores_are_near_and_not_in_steps(checkpoint_folder: Path) -> N
     stream = StreamingScorer(half).start(TASKS[0])
     full = StreamingScorer(load_checkpoint(str(checkpoint_folder))).start(TASKS[0])
     assert 0 < worst_difference(stream, full, (64, 64), 6) < 0.5
-    # float32 log-softmax: more digits than bfloat16 has
+    # float32 log-softmax: more precision than bfloat16 has
     score = torch.tensor(stream.score().log_prob)
     assert score != score.to(torch.bfloat16).float()
 

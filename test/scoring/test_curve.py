@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A curve in one pass is the recomputed score of every prefix; and the test can tell."""
+"""Curves from one pass equal recomputed scores of every prefix, with negative controls."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def test_anchors_are_evenly_spaced() -> None:
 
 
 def test_passes_are_bounded(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Smaller passes give the same numbers, and none holds more than it may."""
+    """Smaller passes give the same scores, and none exceeds its limits."""
     scorer = StreamingScorer(checkpoint)
     whole = curve(scorer, *clip(21), TASKS)
     counts = []
     run = scorer.engine.run
 
-    def counting(tokens: object, *rest: object) -> torch.Tensor:
+    def counting(tokens: object, *arguments: object) -> torch.Tensor:
         counts.append(len(tokens.ids))
-        return run(tokens, *rest)
+        return run(tokens, *arguments)
 
     monkeypatch.setattr(scorer.engine, 'run', counting)
     monkeypatch.setattr(curves, 'BLOCKS_PER_PASS', 2)
@@ -84,37 +84,37 @@ def test_passes_are_bounded(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPa
 
 
 def test_frames_are_read_one_by_one(checkpoint: Checkpoint) -> None:
-    """No more of them are held than a pass takes, however long the clip."""
+    """Only the frames of one pass are in memory, however long the clip is."""
     images, times = clip(80)
     alive: set[int] = set()
     most = 0
 
-    class Watched(np.ndarray):
+    class TrackedFrame(np.ndarray):
         def __del__(self) -> None:
             alive.discard(id(self))
 
-    def watched() -> Iterator[np.ndarray]:
+    def tracked() -> Iterator[np.ndarray]:
         nonlocal most
         for image in images:
-            view = image.copy().view(Watched)
+            view = image.copy().view(TrackedFrame)
             alive.add(id(view))
             most = max(most, len(alive))
             yield view
             del view
 
-    curve(StreamingScorer(checkpoint), watched(), iter(times), TASKS[0], [80])
+    curve(StreamingScorer(checkpoint), tracked(), iter(times), TASKS[0], [80])
     assert most <= 2 * curves.BLOCKS_PER_PASS + 3
 
 
 @pytest.mark.parametrize('kind', [StreamingScorer, RecomputeScorer])
-def test_what_is_past_the_last_prefix_is_not_read(checkpoint: Checkpoint, kind: type) -> None:
+def test_frames_after_the_last_prefix_are_not_read(checkpoint: Checkpoint, kind: type) -> None:
     images, times = clip(6)
     broken = [*images[:4], np.zeros(3), images[5]]
     rows = curve(kind(checkpoint), broken, times, TASKS[0], [2, 4])
     assert [row[0].frames for row in rows] == [2, 4]
 
 
-def test_bad_input_is_told(checkpoint: Checkpoint) -> None:
+def test_bad_input_is_reported(checkpoint: Checkpoint) -> None:
     scorer = StreamingScorer(checkpoint)
     with pytest.raises(ValueError, match='no prefix of 9 frames'):
         curve(scorer, *clip(4), TASKS[0], [2, 9])
@@ -135,17 +135,15 @@ def test_an_interrupted_clip_leaves_a_clean_cache(checkpoint: Checkpoint) -> Non
     assert worst(curve(scorer, *clip(3), TASKS[0]), sweep) <= TOLERANCE
 
 
-def test_numbers_that_are_none_end_the_curve(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nan_ends_the_curve(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = StreamingScorer(checkpoint)
     monkeypatch.setattr(Engine, 'log_probs', lambda *_: torch.full((3, 2), float('nan')))
     with pytest.raises(ModelError, match='not a number'):
         curve(scorer, *clip(3), TASKS[0])
-    assert not scorer.engine._free, 'a cache of no numbers was lent again'
+    assert not scorer.engine._free, 'a cache with NaN was kept for reuse'
 
 
-# Each of these breaks the curve in one place; the comparison has to notice.
+# Negative controls: each breaks the curve in one place, which the comparison must detect.
 
 
 def broken(checkpoint: Checkpoint) -> float:
@@ -155,13 +153,13 @@ def broken(checkpoint: Checkpoint) -> float:
     )
 
 
-def test_negative_control_branches_that_see_too_much(
+def test_negative_control_branches_that_attend_to_the_whole_prefix(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    branches_apart = prefix_cache.branch_mask
+    branch_mask = prefix_cache.branch_mask
 
     def rootless(past: int, new: int, branches: list) -> tuple[list[int], torch.Tensor]:
-        rows, mask = branches_apart(past, new, branches)
+        rows, mask = branch_mask(past, new, branches)
         mask[:, :past] = True
         return rows, mask
 

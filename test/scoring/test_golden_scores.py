@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Both scorers give what the paper's own stack gave (see tools/make_golden_scores.py)."""
+"""Both scorers reproduce the scores of the paper's own stack (tools/make_golden_scores.py)."""
 
 from __future__ import annotations
 

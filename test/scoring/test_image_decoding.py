@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-pytest.importorskip('sensor_msgs', reason='ROS 2 is not here: pip install .[kilted,test]')
+pytest.importorskip('sensor_msgs', reason='ROS 2 is not available: pip install .[kilted,test]')
 
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -20,7 +20,7 @@ from topreward_ros.scoring.image_decoding import _cv_bridge, decode_compressed_i
 
 
 @pytest.fixture(autouse=True)
-def cv_bridge_is_looked_for_anew() -> Iterator[None]:
+def cv_bridge_is_imported_again() -> Iterator[None]:
     _cv_bridge.cache_clear()
     yield
     _cv_bridge.cache_clear()
@@ -66,7 +66,7 @@ def test_data_may_be_longer_than_described() -> None:
 
 
 @pytest.mark.parametrize('encoding', ['16UC1', 'bayer_rggb8', 'yuv422', '', 'RGB8'])
-def test_other_encodings_are_refused_by_name(encoding: str, monkeypatch) -> None:
+def test_other_encodings_are_rejected_by_name(encoding: str, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, 'cv_bridge', None)
     with pytest.raises(FrameError, match=f"encoding '{encoding}' needs cv_bridge"):
         decode_image(message(encoding, RGB))
@@ -100,7 +100,7 @@ def test_lossless_compressed_images(kind: str) -> None:
     assert (decode_compressed_image(compressed(kind, **options)) == RGB).all()
 
 
-def test_jpeg_keeps_the_order_of_colours() -> None:
+def test_jpeg_keeps_the_order_of_colors() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 200
     file = io.BytesIO()

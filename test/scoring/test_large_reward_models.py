@@ -67,12 +67,12 @@ def test_contrast_is_antisymmetric(rewards: LargeRewardModel) -> None:
     preference, share = rewards.contrast(TASK, a, b)
     assert preference != 0.5
     assert rewards.contrast(TASK, b, a) == (1 - preference, share)
-    # where nothing is to be preferred, a liking for the first place is none
+    # for equal images, a preference for the first place cancels
     assert rewards.contrast(TASK, a, a)[0] == 0.5
 
 
-class Recorder:
-    """Stands in for the model: notes what is asked and answers by a rule of the images."""
+class FakeAnswers:
+    """Replaces the model: records the questions and answers by a rule of the images."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, answers=None) -> None:
         self.asked: list[tuple[str, list[int]]] = []
@@ -93,7 +93,7 @@ def numbered(k: int) -> np.ndarray:
 def test_asked_every_few_frames_and_held_between(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder(monkeypatch)
+    recorder = FakeAnswers(monkeypatch)
     episode = LargeRewardModel(ChatModel(checkpoint), every=3, steps_back=2).start(TASK)
     frames = []
     for k in range(8):
@@ -110,7 +110,7 @@ def test_asked_every_few_frames_and_held_between(
 def test_a_late_call_is_answered_for_the_newest_frame(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Recorder(monkeypatch)
+    FakeAnswers(monkeypatch)
     episode = LargeRewardModel(ChatModel(checkpoint), every=4).start(TASK)
     for k in range(6):
         episode.append(numbered(k), 0.0)
@@ -125,7 +125,7 @@ def test_a_late_call_is_answered_for_the_newest_frame(
 def test_a_perfect_model_and_a_biased_one(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frame k of 10 shows progress k/10; the model also likes whatever it is shown first."""
+    """Frame k of 10 shows progress k/10; the model also prefers the image shown first."""
 
     def answers(kind: str, shown: list[int]) -> list[float]:
         if kind == 'complete':
@@ -136,7 +136,7 @@ def test_a_perfect_model_and_a_biased_one(
         odds = 5.0 * np.sign(shown[0] - shown[1]) + 3.0
         return [math.log(logistic(odds)), math.log(logistic(-odds))]
 
-    Recorder(monkeypatch, answers)
+    FakeAnswers(monkeypatch, answers)
     episode = LargeRewardModel(ChatModel(checkpoint), every=1, steps_back=1).start(TASK)
     scores = []
     for k in range(11):
@@ -172,7 +172,7 @@ def test_levels_of_other_names(checkpoint: Checkpoint) -> None:
         ({'process': dataclasses.replace(PROCESS, answers=('nan', '1'))}, '0 or more'),
     ],
 )
-def test_questions_that_are_not_these(checkpoint: Checkpoint, wrong: dict, reason: str) -> None:
+def test_unsuitable_questions(checkpoint: Checkpoint, wrong: dict, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         LargeRewardModel(ChatModel(checkpoint), **wrong)
 
@@ -206,7 +206,7 @@ def test_a_task_is_data(rewards: LargeRewardModel) -> None:
         rewards.start(' ')
 
 
-def test_episodes_refuse_what_cannot_be_asked_about(rewards: LargeRewardModel) -> None:
+def test_episodes_reject_invalid_frames_and_times(rewards: LargeRewardModel) -> None:
     episode = rewards.start(TASK)
     with pytest.raises(ValueError, match='append one first'):
         episode.reward()
@@ -220,7 +220,7 @@ def test_episodes_refuse_what_cannot_be_asked_about(rewards: LargeRewardModel) -
     episode.close()
 
 
-def test_numbers_that_are_none(rewards: LargeRewardModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_is_an_error(rewards: LargeRewardModel, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = Engine.logits
     monkeypatch.setattr(Engine, 'logits', lambda self, hidden: logits(self, hidden) * float('nan'))
     episode = rewards.start(TASK)

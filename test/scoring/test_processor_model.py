@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A family without a streaming path, through its own processor."""
+"""Scoring of a family without a streaming path, with its own processor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from topreward_ros.scoring.reward_models.topreward.recompute import PrefixScorer
 
 @pytest.fixture(scope='module')
 def other_family(checkpoint_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small random Qwen2.5-VL with the tokenizer of the small Qwen3-VL."""
+    """Return a small random Qwen2.5-VL with the tokenizer of the small Qwen3-VL."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     folder = tmp_path_factory.mktemp('qwen2_5') / 'tiny'
@@ -101,8 +101,8 @@ def test_scores_follow_frames_and_task(through_processor: PrefixScorer) -> None:
     assert len(set(seen)) == 8
 
 
-def test_special_tokens_are_refused(through_processor: PrefixScorer) -> None:
+def test_special_tokens_are_rejected(through_processor: PrefixScorer) -> None:
     episode = through_processor.start('put <|im_end|> away')
     episode.append(np.zeros((56, 56, 3), np.uint8), 0.0)
-    with pytest.raises(TaskError, match='reads as a command'):
+    with pytest.raises(TaskError, match='reads as a special token'):
         episode.score()

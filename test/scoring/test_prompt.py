@@ -44,7 +44,7 @@ def test_positions_of_a_block(layout: PromptLayout) -> None:
     assert stop - start == 6
     assert segment.positions[:, start].tolist() == [corner, corner, corner]
     assert segment.positions[:, stop - 1].tolist() == [corner, corner + 1, corner + 2]
-    # what follows goes on at s + max(rows, columns)
+    # the text after it continues at s + max(rows, columns)
     assert segment.positions[:, stop].tolist() == [corner + 3] * 3
     assert segment.next_position == corner + 4
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Steps in fixed shapes give what steps in their own shapes give, wherever they run."""
+"""Captured steps of fixed shapes give the same scores as eager steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .test_streaming import TASKS, TOLERANCE, frames, worst_difference
 
 
 class Recorder:
-    """Stands in for CUDA graphs: the call is made anew, on the same memory."""
+    """Replaces CUDA graphs: a replay repeats the call on the same memory."""
 
     def __init__(self) -> None:
         self.recorded = 0
@@ -45,20 +45,20 @@ def recording(checkpoint: Checkpoint, recorder: Recorder) -> StreamingScorer:
 
 
 @pytest.fixture
-def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a short episode goes through several, and its cache grows on the way."""
+def small_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a short episode need several shapes and a larger cache."""
     monkeypatch.setattr(recorded_steps, 'CACHE_MULTIPLE', 64)
     monkeypatch.setattr(caches, 'MIN_CAPACITY', 32)
 
 
-@pytest.mark.usefixtures('small_buckets')
+@pytest.mark.usefixtures('small_shapes')
 @pytest.mark.parametrize('size', [(64, 64), (100, 131)])
-def test_equals_recompute_across_buckets(checkpoint: Checkpoint, size: tuple[int, int]) -> None:
+def test_equals_recompute_across_shapes(checkpoint: Checkpoint, size: tuple[int, int]) -> None:
     recorder = Recorder()
     stream = recording(checkpoint, recorder).start(TASKS[0])
     recompute = RecomputeScorer(checkpoint).start(TASKS[0])
     assert worst_difference(stream, recompute, size, 30) <= TOLERANCE
-    assert recorder.replayed == 29, 'all but the one that begins the cache'
+    assert recorder.replayed == 29, 'all but the first step, whose cache is empty'
     assert 2 < recorder.recorded < 15
 
 
@@ -99,7 +99,7 @@ def test_thinning_and_several_tasks(checkpoint: Checkpoint) -> None:
                 assert a.log_prob == pytest.approx(b.log_prob, abs=TOLERANCE)
 
 
-@pytest.mark.usefixtures('small_buckets')
+@pytest.mark.usefixtures('small_shapes')
 @pytest.mark.parametrize('task', ['Go.', 'Put the red block next to the yellow one, then go home.'])
 def test_warming_up_records_every_shape(checkpoint: Checkpoint, task: str) -> None:
     recorder = Recorder()
@@ -116,13 +116,13 @@ def test_warming_up_records_every_shape(checkpoint: Checkpoint, task: str) -> No
     assert recorder.recorded == recorded
 
 
-def test_what_cannot_be_recorded_is_run_step_by_step(checkpoint: Checkpoint) -> None:
-    def refuse(run: Run) -> Run:
+def test_steps_that_cannot_be_captured_are_run_eagerly(checkpoint: Checkpoint) -> None:
+    def fail(run: Run) -> Run:
         run()
         raise RuntimeError('operation not permitted when stream is capturing\nmore of it')
 
     scorer = StreamingScorer(checkpoint)
-    scorer.recorded = RecordedSteps(scorer.engine, refuse)
+    scorer.recorded = RecordedSteps(scorer.engine, fail)
     assert scorer.mode == 'CUDA graphs'
     recompute = RecomputeScorer(checkpoint).start(TASKS[0])
     assert worst_difference(scorer.start(TASKS[0]), recompute, (64, 64), 6) <= TOLERANCE
@@ -133,19 +133,19 @@ def test_what_cannot_be_recorded_is_run_step_by_step(checkpoint: Checkpoint) -> 
     assert scorer.recorded.count == 0
 
 
-def test_steps_go_with_their_cache(checkpoint: Checkpoint) -> None:
+def test_steps_are_dropped_with_their_cache(checkpoint: Checkpoint) -> None:
     scorer = recording(checkpoint, Recorder())
     episode = scorer.start(TASKS[0])
     for k, frame in enumerate(frames((64, 64), 3)):
         episode.append(frame, k / 2)
         episode.score()
     assert scorer.recorded is not None and scorer.recorded.count == 1
-    del episode  # not closed, so its cache is nobody's
+    del episode  # not closed, so its cache is not returned
     gc.collect()
     assert scorer.recorded.count == 0
 
 
-def test_the_path_is_told(checkpoint: Checkpoint) -> None:
+def test_the_mode_is_reported(checkpoint: Checkpoint) -> None:
     scorer = StreamingScorer(checkpoint)
     assert scorer.mode == 'step by step (the device is cpu, which has no CUDA graphs)'
     assert scorer.recorded is None
@@ -153,15 +153,13 @@ def test_the_path_is_told(checkpoint: Checkpoint) -> None:
     assert not torch.is_inference_mode_enabled()
 
 
-needs_a_gpu = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason='no GPU: CUDA graphs are not recorded'
-)
+needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='CUDA graphs need a GPU')
 
 
 @needs_a_gpu
-@pytest.mark.usefixtures('small_buckets')
-def test_graphs_equal_what_they_recorded(checkpoint_folder) -> None:
-    """On a GPU, across buckets, growing room, and models that come and go."""
+@pytest.mark.usefixtures('small_shapes')
+def test_graphs_equal_eager_steps(checkpoint_folder) -> None:
+    """On a GPU, across shapes, growing caches and several models one after the other."""
     for _ in range(2):
         checkpoint = load_checkpoint(LoadOptions(str(checkpoint_folder), 'cuda', 'float32'))
         scorer, plain = StreamingScorer(checkpoint), StreamingScorer(checkpoint)
@@ -177,7 +175,7 @@ def test_graphs_equal_what_they_recorded(checkpoint_folder) -> None:
 
 
 @needs_a_gpu
-def test_all_graphs_of_a_recorder_may_go_before_the_next_comes() -> None:
+def test_a_recorder_captures_again_after_all_its_graphs_were_freed() -> None:
     device = torch.device('cuda')
     with torch.inference_mode():
         record = GraphRecorder(device)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The streaming score is the recomputed score, at every prefix; and the test can tell."""
+"""Streaming scores equal recomputed scores at every prefix, with negative controls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def frames(size: tuple[int, int], count: int) -> list[np.ndarray]:
 
 
 def worst_difference(one: Episode, other: Episode, size: tuple[int, int], count: int) -> float:
-    """Over both answers and all tasks, at every prefix of `count` frames [nat]."""
+    """Return the largest difference over answers, tasks and prefixes of `count` frames [nat]."""
     worst = 0.0
     for k, frame in enumerate(frames(size, count)):
         one.append(frame, k / 2)
@@ -88,7 +88,7 @@ def test_any_attention_implementation(checkpoint_folder) -> None:
     assert worst_difference(stream.start(TASKS), recompute.start(TASKS), (64, 64), 5) <= TOLERANCE
 
 
-def test_frames_that_waited_are_scored_in_one_go(checkpoint: Checkpoint) -> None:
+def test_many_frames_can_be_scored_at_once(checkpoint: Checkpoint) -> None:
     scorer = StreamingScorer(checkpoint)
     at_once, one_by_one = scorer.start(TASKS[0]), scorer.start(TASKS[0])
     for k, frame in enumerate(frames((64, 64), 41)):
@@ -105,14 +105,14 @@ def test_thinned_episode_equals_a_recompute_of_what_is_left(checkpoint: Checkpoi
         episode.append(clip[k], k / 2)
         episode.score()
     episode.thin()
-    rest = RecomputeScorer(checkpoint).start(TASKS[0])
+    recompute = RecomputeScorer(checkpoint).start(TASKS[0])
     for k in (0, 1, 4, 5, 8, 9, 12, 13):
-        rest.append(clip[k], k / 2)
+        recompute.append(clip[k], k / 2)
     for k in range(16, 19):
         episode.append(clip[k], float(k))
-        rest.append(clip[k], float(k))
-        assert episode.frames == rest.frames
-        assert episode.score().log_prob == pytest.approx(rest.score().log_prob, abs=TOLERANCE)
+        recompute.append(clip[k], float(k))
+        assert episode.frames == recompute.frames
+        assert episode.score().log_prob == pytest.approx(recompute.score().log_prob, abs=TOLERANCE)
 
 
 def test_a_failed_step_leaves_no_wrong_number(
@@ -128,14 +128,14 @@ def test_a_failed_step_leaves_no_wrong_number(
     episode.append(clip[4], 2.0)
     other.append(clip[4], 2.0)
 
-    cut = KeyValueCache.truncate
+    truncate = KeyValueCache.truncate
 
     def out_of_memory(cache: KeyValueCache, length: int) -> None:
         if length:
             raise torch.cuda.OutOfMemoryError('no memory left')
-        cut(cache, 0)
+        truncate(cache, 0)
 
-    with monkeypatch.context() as patch:  # after the forward, before the cache is cut
+    with monkeypatch.context() as patch:  # after the forward, before the truncation
         patch.setattr(KeyValueCache, 'truncate', out_of_memory)
         with pytest.raises(torch.cuda.OutOfMemoryError):
             episode.score()
@@ -154,9 +154,9 @@ def test_the_cache_holds_full_blocks_only(checkpoint: Checkpoint) -> None:
     assert episode.cached_tokens == 0 and episode.frames == 0
 
 
-def test_episodes_take_the_memory_of_those_before(checkpoint: Checkpoint) -> None:
+def test_episodes_reuse_memory(checkpoint: Checkpoint) -> None:
     scorer = StreamingScorer(checkpoint)
-    rooms = set()
+    caches = set()
     for _ in range(20):
         episode = scorer.start(TASKS[0])
         for k, frame in enumerate(frames((64, 64), 3)):
@@ -165,8 +165,8 @@ def test_episodes_take_the_memory_of_those_before(checkpoint: Checkpoint) -> Non
         assert not scorer.engine._free
         episode.close()
         (cache,) = scorer.engine._free
-        rooms.add((id(cache), cache.capacity, cache.length))
-    assert len(rooms) == 1
+        caches.add((id(cache), cache.capacity, cache.length))
+    assert len(caches) == 1
 
 
 def test_a_cache_grows_by_doubling() -> None:
@@ -183,17 +183,17 @@ def test_a_cache_grows_by_doubling() -> None:
         cache.truncate(651)
 
 
-def test_a_cache_without_memory_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not wide in some layers and narrow in others."""
+def test_a_cache_whose_allocation_failed_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its layers must not differ in capacity."""
     cache = KeyValueCache(CacheShape(3, 2, 4, torch.float32, torch.device('cpu')))
     cache.append(10)
-    widened, calls = KeyValueCache._grown, []
+    grown, calls = KeyValueCache._grown, []
 
     def out_of_memory(cache: KeyValueCache, *arguments: object) -> torch.Tensor:
         calls.append(1)
         if len(calls) == 2:
             raise torch.OutOfMemoryError('no memory left')
-        return widened(cache, *arguments)
+        return grown(cache, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(KeyValueCache, '_grown', out_of_memory)
@@ -201,11 +201,13 @@ def test_a_cache_without_memory_is_empty(monkeypatch: pytest.MonkeyPatch) -> Non
             cache.append(2000)
     assert (cache.length, cache.capacity) == (0, 0)
     cache.append(700)
-    assert all(len(kept) == 3 for kept in (cache._keys, cache._values)) and cache.capacity == 700
+    assert (
+        all(len(layers) == 3 for layers in (cache._keys, cache._values)) and cache.capacity == 700
+    )
 
 
 @pytest.mark.parametrize('kind', [StreamingScorer, RecomputeScorer])
-def test_a_score_that_is_no_number_is_an_error(
+def test_a_score_that_is_nan_is_an_error(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
     scorer = kind(checkpoint)
@@ -216,10 +218,10 @@ def test_a_score_that_is_no_number_is_an_error(
         patch.setattr(Engine, 'log_probs', lambda *_: torch.tensor([[float('nan'), -1.0]]))
         with pytest.raises(ModelError, match='not a number'):
             episode.score()
-    assert episode.score() == same.score(), 'and it can go on'
+    assert episode.score() == same.score(), 'the episode continues'
 
 
-# Each of these breaks the stream in one place; the comparison above has to notice.
+# Negative controls: each breaks streaming in one place, which the comparison must detect.
 
 
 def broken_difference(checkpoint: Checkpoint, scorer: StreamingScorer) -> float:
@@ -245,31 +247,31 @@ def test_negative_control_wrong_timestamp(
     assert broken_difference(checkpoint, scorer) > TOLERANCE
 
 
-def test_negative_control_uncut_branch(
+def test_negative_control_branch_that_is_not_truncated(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = KeyValueCache.truncate
-    branch = 13  # tokens of a lone frame of 64x64: time, four of video, two around them
+    truncate = KeyValueCache.truncate
+    branch = 13  # tokens of an unpaired frame of 64x64: time, four of video, two around them
 
-    def cut_the_question_only(cache: KeyValueCache, length: int) -> None:
-        cut(cache, min(cache.length, length + branch) if length else 0)
+    def truncate_the_question_only(cache: KeyValueCache, length: int) -> None:
+        truncate(cache, min(cache.length, length + branch) if length else 0)
 
-    monkeypatch.setattr(KeyValueCache, 'truncate', cut_the_question_only)
+    monkeypatch.setattr(KeyValueCache, 'truncate', truncate_the_question_only)
     assert broken_difference(checkpoint, StreamingScorer(checkpoint)) > TOLERANCE
 
 
-def test_negative_control_siblings_that_see_each_other(
+def test_negative_control_leaves_that_attend_to_each_other(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    branches_apart = prefix_cache.branch_mask
+    branch_mask = prefix_cache.branch_mask
 
-    def seen_by_each_other(
+    def causal_branches(
         past: int, new: int, branches: list[Branch]
     ) -> tuple[list[int], torch.Tensor]:
-        rows, mask = branches_apart(past, new, branches)
+        rows, mask = branch_mask(past, new, branches)
         return rows, causal_mask(past, len(mask))
 
-    monkeypatch.setattr(prefix_cache, 'branch_mask', seen_by_each_other)
+    monkeypatch.setattr(prefix_cache, 'branch_mask', causal_branches)
     stream = StreamingScorer(checkpoint).start(TASKS)
     recompute = RecomputeScorer(checkpoint).start(TASKS)
     assert worst_difference(stream, recompute, (64, 64), 2) > TOLERANCE

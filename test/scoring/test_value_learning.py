@@ -37,7 +37,7 @@ NAN = float('nan')
         ('1. Frame 1: 20%\n2. Frame 2: 30%', [20, 30]),  # a list with numbers of its own
         ('Frame １：５０％\nFrame 2: 60%', [50, 60]),
         ('Frame 1: 30%\nFrame 1: 30%\nFrame 2: 4%', [30, 4]),
-        ('Frame 1: 30%\nFrame 1: 40%\nFrame 2: 4%', [NAN, 4]),  # said twice
+        ('Frame 1: 30%\nFrame 1: 40%\nFrame 2: 4%', [NAN, 4]),  # contradictory
         ('Frame 1: 150%\nFrame 2: -5%', [NAN, NAN]),
         ('Frame 1: 1000000%\nFrame 2: 1,000%', [NAN, NAN]),
         ('Frame 1: percentage: 20% to 40%\nFrame 2: 20-40%', [NAN, NAN]),
@@ -58,14 +58,14 @@ def test_percentages(text: str, values: list[float]) -> None:
     np.testing.assert_array_equal(parse_percentages(text, 2), values)
 
 
-def test_a_long_hostile_text_is_read_in_no_time() -> None:
+def test_a_long_hostile_text_is_parsed_quickly() -> None:
     pieces = ('Frame 1: ', 'percentage ', '"*_', 'Frame', '9,', '%', '- ', '\n', '1 - ', '9', '7% ')
     for piece in pieces:
         parse_percentages('Frame 2: ' + piece * 20_000, 20)
 
 
-class Perfect:
-    """Stands in for the model: frames are of one colour, which is their percentage."""
+class PerfectModel:
+    """Replaces the model: the gray level of a frame is its percentage."""
 
     geometry = Geometry()
 
@@ -80,7 +80,7 @@ class Perfect:
         self.texts = [part for part in parts if isinstance(part, str)]
         self.limit = limit
         assert first == 0
-        lines = [f'Frame {k}: a colour, percentage: {v}%' for k, v in enumerate(self.shown, 1)]
+        lines = [f'Frame {k}: a color, percentage: {v}%' for k, v in enumerate(self.shown, 1)]
         return '\n'.join(lines[self.left_out :])
 
 
@@ -89,49 +89,49 @@ def clip(count: int) -> list[np.ndarray]:
 
 
 def test_a_perfect_model_orders_the_frames() -> None:
-    model = Perfect()
-    found = generative_values(model, clip(101), TASK, seed=3)
-    assert len(found.values) == len(found.indices) == 20 and found.unparsable == 0
-    assert found.indices[0] == 0 and found.indices[-1] == 100
-    np.testing.assert_allclose(found.values, found.indices / 100)
+    model = PerfectModel()
+    result = generative_values(model, clip(101), TASK, seed=3)
+    assert len(result.values) == len(result.indices) == 20 and result.unparsable == 0
+    assert result.indices[0] == 0 and result.indices[-1] == 100
+    np.testing.assert_allclose(result.values, result.indices / 100)
     assert model.shown != sorted(model.shown), 'not shuffled'
     assert TASK in model.texts[0] and model.limit > 19 * 20
-    again = Perfect()
+    again = PerfectModel()
     generative_values(again, clip(101), TASK, seed=3)
     assert again.shown == model.shown
     generative_values(again, clip(101), TASK, seed=4)
     assert again.shown != model.shown
 
 
-def test_what_is_missing_is_counted() -> None:
-    model = Perfect(left_out=4)
-    found = generative_values(model, clip(50), TASK, count=10)
-    assert found.unparsable == 4 == np.isnan(found.values).sum()
-    given = ~np.isnan(found.values)
+def test_missing_values_are_counted() -> None:
+    model = PerfectModel(left_out=4)
+    result = generative_values(model, clip(50), TASK, count=10)
+    assert result.unparsable == 4 == np.isnan(result.values).sum()
+    given = ~np.isnan(result.values)
     np.testing.assert_allclose(
-        found.values[given], [clip(50)[k][0, 0, 0] / 100 for k in found.indices[given]]
+        result.values[given], [clip(50)[k][0, 0, 0] / 100 for k in result.indices[given]]
     )
     missing = sorted(model.shown[:4])
-    assert [clip(50)[k][0, 0, 0] for k in found.indices[~given]] == missing
+    assert [clip(50)[k][0, 0, 0] for k in result.indices[~given]] == missing
 
 
 def test_a_short_clip_is_taken_whole() -> None:
-    found = generative_values(Perfect(), clip(5), TASK)
-    assert found.indices.tolist() == [0, 1, 2, 3, 4]
+    result = generative_values(PerfectModel(), clip(5), TASK)
+    assert result.indices.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_a_random_model_is_unparsable_and_no_crash(checkpoint: Checkpoint) -> None:
+def test_a_random_model_gives_unparsable_answers(checkpoint: Checkpoint) -> None:
     frames = [np.random.default_rng(k).integers(0, 256, (70, 90, 3), np.uint8) for k in range(6)]
-    found = generative_values(ChatModel(checkpoint), frames, TASK, tokens_per_frame=4)
-    assert found.unparsable == 5 and found.values[0] == 0
-    assert isinstance(found.text, str) and found.text
+    result = generative_values(ChatModel(checkpoint), frames, TASK, tokens_per_frame=4)
+    assert result.unparsable == 5 and result.values[0] == 0
+    assert isinstance(result.text, str) and result.text
 
 
 def test_clips_that_cannot_be_asked_about() -> None:
     for frames, count in ((clip(2)[:1], 20), ([], 20), (clip(9), 1)):
         with pytest.raises(ValueError, match='2 or more'):
-            generative_values(Perfect(), frames, TASK, count)
+            generative_values(PerfectModel(), frames, TASK, count)
     with pytest.raises(TaskError):
-        generative_values(Perfect(), clip(3), ' ')
+        generative_values(PerfectModel(), clip(3), ' ')
     with pytest.raises(FrameError):
-        generative_values(Perfect(), [*clip(3), np.zeros((3, 3))], TASK)
+        generative_values(PerfectModel(), [*clip(3), np.zeros((3, 3))], TASK)

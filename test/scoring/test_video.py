@@ -83,7 +83,7 @@ def test_times_never_fall(time: float) -> None:
         video.append(frame(), time)
 
 
-def test_a_flipped_view_is_read_as_it_looks() -> None:
+def test_an_array_with_negative_strides_is_read_correctly() -> None:
     bgr = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     video = Video(Geometry())
     video.append(bgr[..., ::-1], 0.0)

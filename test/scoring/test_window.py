@@ -60,7 +60,7 @@ def test_a_step_back_between_kept_frames_is_a_jump_too() -> None:
     assert window.judge(int(10.3 * SECOND)) is Verdict.JUMPED_BACK
 
 
-def test_images_in_disorder_are_passed_over() -> None:
+def test_images_out_of_order_are_skipped() -> None:
     window = FrameWindow(fps=2)
     stamps = [10.0, 10.3, 10.25, 10.5, 10.45, 10.8, 10.72, 11.0]
     assert run(window, [round(stamp * SECOND) for stamp in stamps]) == [0, 0.5, 1]
@@ -85,13 +85,13 @@ def test_long_episodes_are_thinned_and_the_grid_doubles() -> None:
 @pytest.mark.parametrize(
     'bad', [{'fps': 0}, {'max_frames': 6}, {'max_frames': 0}, {'max_gap': 0.1}]
 )
-def test_settings_that_make_no_grid(bad: dict) -> None:
+def test_invalid_settings(bad: dict) -> None:
     with pytest.raises(ValueError):
         FrameWindow(**bad)
 
 
 @pytest.mark.parametrize('fps', [0.3, 0.7, 2, 3, 7, 29.97])
-def test_a_frame_at_the_very_stamp_that_is_due(fps: float) -> None:
+def test_a_frame_at_exactly_the_stamp_that_is_due(fps: float) -> None:
     window = FrameWindow(fps=fps)
     window.take(SECOND)
     for _ in range(500):

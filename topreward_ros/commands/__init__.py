@@ -1,3 +1,3 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `topreward` command: a module or a room per subcommand."""
+"""The `topreward` command: a package per subcommand."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments of the `topreward` command, from text to values."""
+"""Arguments shared by the `topreward` subcommands, and their types."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from topreward_ros.errors import TopRewardError
 if TYPE_CHECKING:
     from topreward_ros.scoring.loading.options import LoadOptions
 
-CLIP_HELP = 'video file or image folder; else an episode of the small world'
-SEED_LIMIT = 1000  # far from the seeds that the demo's model was trained on
+CLIP_HELP = (
+    'video file or folder of images; default: an example episode of the small simulated world'
+)
+SEED_LIMIT = 1000  # below the seeds that the demo's model was trained on
 DEMO_MODEL_NOTE = (
-    'This is the small model that comes with the package. It knows its own small world, that of '
-    'topreward demo, and nothing else: of any other picture its numbers mean nothing. Give a model '
-    'with --model.'
+    'No --model was given, so the small model of the package is used. It only works in the '
+    'simulated world of topreward demo: for any other images its numbers mean nothing. Choose a '
+    'model with --model.'
 )
 
 
 def setting(text: str) -> tuple[str, str]:
-    """A parameter of the reward node, NAME=VALUE."""
+    """Parse a parameter of the reward node, NAME=VALUE."""
     from topreward_ros.nodes.reward.settings import DESCRIPTIONS, RewardSettings
 
     name, equals, value = text.partition('=')
@@ -36,17 +38,16 @@ def setting(text: str) -> tuple[str, str]:
         return name, value
     try:
         if not isinstance(yaml.safe_load(value), str | float | int | bool):
-            raise argparse.ArgumentTypeError(f'{value!r} is no single value')
+            raise argparse.ArgumentTypeError(f'{value!r} is not a number, a text or a boolean')
     except yaml.YAMLError as error:
         raise argparse.ArgumentTypeError(f'{value!r} cannot be read: {error}') from error
     return name, value
 
 
 def typed(text: str, default: Any) -> Any:
-    """The value of a setting of this default's type: 4 or 4e1 will do where 4.0 is meant, and a
-    text is taken as it is.
+    """Return a setting's value in the type of its default: 4 or 4e1 are valid for a float.
 
-    Raises TopRewardError for what is no number where one is meant.
+    A string stays as it is. Raises TopRewardError where a float is expected and text is no number.
     """
     if isinstance(default, str):
         return text
@@ -80,10 +81,10 @@ def pixels(text: str) -> int:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Width and height [px]."""
+    """Parse width and height [px], such as 640x480."""
     width, times, height = text.partition('x')
     if not (times and width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f'{text!r} is no size; expected such as 640x480')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size; expected such as 640x480')
     if min(int(width), int(height)) < 16:
         raise argparse.ArgumentTypeError(f'{text} is too small; expected at least 16x16')
     return int(width), int(height)
@@ -91,29 +92,37 @@ def size(text: str) -> tuple[int, int]:
 
 def seed(text: str) -> int:
     if not (text.isdigit() and int(text) < SEED_LIMIT):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 to 999')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 to 999')
     return int(text)
 
 
-def add_setting(parser: argparse.ArgumentParser, what: str) -> None:
+def add_setting(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument(
-        '--set', metavar='NAME=VALUE', type=setting, action='append', default=[], help=what
+        '--set', metavar='NAME=VALUE', type=setting, action='append', default=[], help=help_text
     )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--model', help='folder of a model, or its id on the Hugging Face hub')
+    parser.add_argument(
+        '--model',
+        help='folder of a model, or its id on the Hugging Face hub; default: the small model of '
+        'the package, which only works in the simulated world of topreward demo',
+    )
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what commands that start the reward node have in common."""
+    """Add the arguments of commands that start the reward node."""
     add_model(parser)
-    add_setting(parser, 'a parameter of the node, such as fps=4; repeatable')
+    add_setting(parser, 'set a parameter of the reward node, such as fps=4; repeatable')
     add_transport(parser)
 
 
 def add_transport(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--image-transport', choices=('raw', 'compressed'), help='default: raw')
+    parser.add_argument(
+        '--image-transport',
+        choices=('raw', 'compressed'),
+        help='publish or read sensor_msgs/Image (raw) or CompressedImage; default: raw',
+    )
 
 
 def add_remap(parser: argparse.ArgumentParser) -> None:
@@ -122,29 +131,29 @@ def add_remap(parser: argparse.ArgumentParser) -> None:
         metavar='FROM:=TO',
         action='append',
         default=[],
-        help='another name for a topic; repeatable',
+        help='remap a topic or service of the node; repeatable',
     )
 
 
 def remapping(*rules: str) -> list[str]:
-    """The arguments of a node for rules FROM:=TO."""
+    """Return the node arguments for rules FROM:=TO."""
     return [part for rule in rules for part in ('-r', rule)]
 
 
 def model_of(options: argparse.Namespace) -> str:
-    """The model that was named, else the demo's."""
+    """Return the model of --model, else the demo's."""
     from topreward_ros.demo.model import FOLDER
 
     return options.model or str(FOLDER)
 
 
 def note_of(options: argparse.Namespace) -> str:
-    """What a user of the demo's model should know; empty for another model."""
+    """Return the note about the demo's model; empty for another model."""
     return '' if options.model else DEMO_MODEL_NOTE
 
 
 def load_options_of(options: argparse.Namespace) -> LoadOptions:
-    """How to load the model; TopRewardError for options that do not go together."""
+    """Return how to load the model; raises TopRewardError for conflicting options."""
     from topreward_ros.scoring.frames import DEFAULT_MAX_PIXELS
     from topreward_ros.scoring.loading.options import LoadOptions
 

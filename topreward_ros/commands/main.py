@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `topreward` command.
 
-Everything but the standard library is imported while a command runs, so that an interrupt is
-answered alike at any time, and `--help` at once.
+Everything but the standard library is imported while a command runs, so that interrupts are
+handled the same way at any time and `--help` is fast.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import os
 import sys
 import traceback
 
-# A module with add_parser each, in the order of the help
+from topreward_ros import interrupts
+
+# Packages with add_parser in their module command, in the order of the help
 COMMANDS = ('demo', 'run', 'publish', 'scene', 'play', 'score', 'calibrate', 'evaluate')
 NO_ROS = (
     "ROS 2 is not available ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 )
 ROS_MODULES = ('rclpy', 'rcl_interfaces', 'topreward_ros')
 BUG = (
-    'topreward: this is a bug of the program, not of what it was given; please report it with the '
+    'topreward: this is a bug in topreward, not a problem of its input; please report it with the '
     'lines above'
 )
 EXIT_BUG = 70  # sysexits' EX_SOFTWARE
@@ -31,18 +33,19 @@ EXIT_CLOSED_PIPE = 141
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return 0, or the error's exit code with the reason on the error stream."""
     try:
-        return _run(arguments)
+        with interrupts.handled():
+            return _run(arguments)
     except KeyboardInterrupt:
-        print('topreward: interrupted', file=sys.stderr)
-        return 130  # as EXIT_INTERRUPTED, which may not be imported yet
+        print(interrupts.MESSAGE, file=sys.stderr)
+        return interrupts.EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone: nothing is written any more, not at exit either.
+        # The reader of the output is gone: discard all output, also at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CLOSED_PIPE
 
 
 def _run(arguments: list[str] | None) -> int:
-    from topreward_ros.errors import EXIT_INTERRUPTED, TopRewardError
+    from topreward_ros.errors import TopRewardError
 
     try:
         options = make_parser().parse_args(arguments)
@@ -53,7 +56,7 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except BrokenPipeError:
         raise
-    except OSError as error:  # a full disk, a place that cannot be written to
+    except OSError as error:  # such as a full disk, or a folder without write permission
         print(f'topreward: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
@@ -61,9 +64,11 @@ def _run(arguments: list[str] | None) -> int:
             return _report_bug()
         print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
         return 1
-    except Exception:
+    except Exception as error:
+        if interrupts.is_behind(error):
+            raise KeyboardInterrupt from error
         return _report_bug()
-    if code == EXIT_INTERRUPTED:
+    if code == interrupts.EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     return code
 
@@ -79,7 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
     from topreward_ros import __version__
 
     parser = argparse.ArgumentParser(
-        prog='topreward', description='Rewards for robots, from a vision-language model.'
+        prog='topreward',
+        description='Progress and success rewards for robots, from a vision-language model.',
     )
     parser.add_argument('--version', action='version', version=__version__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')

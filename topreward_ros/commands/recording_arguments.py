@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What score, calibrate and evaluate have in common: sources, sampling and the model."""
+"""Arguments of score, calibrate and evaluate: sources, sampling and the model."""
 
 from __future__ import annotations
 
@@ -21,49 +21,78 @@ if TYPE_CHECKING:
 
     from .score.clip_scores import Plan
 
-SOURCES = 'video files, image folders, bags, LeRobot datasets (a folder, or owner/name on the hub)'
+SOURCES = 'video file, folder of videos or images, bag, or LeRobot dataset (folder, or OWNER/NAME on the hub)'
 
 
 def add_recording_arguments(parser: argparse.ArgumentParser, save: str) -> None:
-    """Add the arguments; save is the default name of what is written."""
+    """Add the arguments; save is the default output path."""
+    kind = 'file' if Path(save).suffix else 'folder'
     parser.add_argument('source', nargs='+', help=SOURCES)
-    parser.add_argument('--task', help='what the robot does, in words; else as the source says')
+    parser.add_argument(
+        '--task', help="what the robot does, in words; default: the source's own task"
+    )
     add_model(parser)
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
-    parser.add_argument('--dtype', default='auto', help='of the weights: auto, bfloat16, float32')
-    parser.add_argument('--quantization', default='none', help='none, 8bit or 4bit')
+    parser.add_argument(
+        '--device',
+        default='auto',
+        help='device of the model: auto, cpu, cuda, cuda:1, ...; default: %(default)s',
+    )
+    parser.add_argument(
+        '--dtype',
+        default='auto',
+        help='data type of the weights: auto, bfloat16, float16 or float32; default: %(default)s',
+    )
+    parser.add_argument(
+        '--quantization',
+        default='none',
+        help='quantization of the weights: none, 8bit or 4bit; default: %(default)s',
+    )
     parser.add_argument(
         '--max-pixels',
         type=pixels,
-        help='frames are shrunk to at most this many; default: as for the node',
+        help='larger frames are scaled down to this many pixels; default: as in the reward node',
     )
-    parser.add_argument('--adapter', help='LoRA adapter: folder, or id on the hub')
-    parser.add_argument('--save', type=Path, default=Path(save), help='default: %(default)s')
-    parser.add_argument('--fps', type=positive, default=Sampling.fps, help='frames kept per second')
+    parser.add_argument('--adapter', help='LoRA adapter of the model: folder, or id on the hub')
+    parser.add_argument(
+        '--save', type=Path, default=Path(save), help=f'output {kind}; default: %(default)s'
+    )
+    parser.add_argument(
+        '--fps',
+        type=positive,
+        default=Sampling.fps,
+        help='frames kept per second; default: %(default)s',
+    )
     parser.add_argument(
         '--max-frames',
         type=whole,
         default=Sampling.max_frames,
-        help='most frames kept; when reached, every second pair is dropped',
+        help='most frames kept; when reached, every second pair is dropped; default: %(default)s',
     )
     parser.add_argument(
-        '--folder-fps', type=positive, default=0.0, help='images per second in a folder of images'
+        '--folder-fps',
+        type=positive,
+        default=0.0,
+        help='images per second of a folder of images; default: 30',
     )
-    parser.add_argument('--image-topic', help='the image topic of a bag that has several')
-    parser.add_argument('--camera', help='the camera of a dataset that has several')
+    parser.add_argument('--image-topic', help='image topic of a bag; needed where it has several')
+    parser.add_argument('--camera', help='camera of a LeRobot dataset; needed where it has several')
     parser.add_argument(
-        '--episodes', metavar='SPANS', help='episodes of a bag, in seconds: 0:12.5,20:31'
+        '--episodes',
+        metavar='SPANS',
+        help='episodes of a bag as START:END in seconds since its first image, such as '
+        "0:12.5,20:31; default: by the bag's own task and running topics",
     )
     parser.add_argument(
         '--max-gap',
         type=positive,
         default=Sampling.max_gap,
-        help='a longer gap of the stamps in a bag begins a new episode [s]',
+        help='in a bag, a longer gap between image stamps begins a new episode [s]; '
+        'default: %(default)s',
     )
 
 
 def source_options_of(options: argparse.Namespace) -> SourceOptions:
-    """How to read the sources; TopRewardError for numbers that do not go together."""
+    """Return how to read the sources; raises TopRewardError for conflicting numbers."""
     from topreward_ros.recordings.source_options import SourceOptions
     from topreward_ros.recordings.spans import parse_spans
 
@@ -83,14 +112,14 @@ def source_options_of(options: argparse.Namespace) -> SourceOptions:
 
 
 def plan_of(options: argparse.Namespace, anchors: int | None) -> Plan:
-    """Which frames are kept, and how many prefixes are scored (None: all of them)."""
+    """Return which frames are kept, and how many prefixes are scored (None: all)."""
     from .score.clip_scores import Plan
 
     return Plan(options.fps, anchors, options.max_frames)
 
 
 def load(options: argparse.Namespace) -> Scorer:
-    """Load the scorer and print what it is."""
+    """Load the scorer and print its summary."""
     from topreward_ros.scoring.families import load_scorer
 
     scorer = load_scorer(load_options_of(options))
@@ -101,7 +130,7 @@ def load(options: argparse.Namespace) -> Scorer:
 
 
 def print_notes(recordings: Sequence[Recording]) -> None:
-    """Print what a user should know of how these recordings are read."""
+    """Print what a user should know about how these recordings are read."""
     from topreward_ros.recordings.recording import clip_notes
 
     for note in clip_notes(recordings):

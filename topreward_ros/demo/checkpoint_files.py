@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a small Qwen3-VL checkpoint, in the layout and words of the published ones."""
+"""Files of a small Qwen3-VL checkpoint, in the layout of the published ones."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SPECIAL_TOKENS = (
     '<|video_pad|>',
 )
 PIXELS_PER_CLIP = 25_165_824  # of the published processor
-# Qwen's own rule for cutting a text into words
+# Qwen's pre-tokenization pattern
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r'|\s*[\r\n]+|\s+(?!\S)|\s+'
 )
-# One video or image in a turn is all that scoring ever asks for.
+# Scoring needs turns with videos, images and text only.
 CHAT_TEMPLATE = r"""{%- for message in messages %}
 {{- '<|im_start|>' + message.role + '\n' }}
 {%- for content in message.content %}
@@ -45,7 +45,7 @@ CHAT_TEMPLATE = r"""{%- for message in messages %}
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write to that takes this name when it is done, or is gone if it is not."""
+    """Yield a temporary folder to write to, which is renamed on success and removed otherwise."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}-'))
     try:
@@ -53,16 +53,16 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         part.chmod(0o755)
         part.rename(folder)
     except OSError:
-        if not folder.exists():  # another process was not quicker either
+        if not folder.exists():  # it exists where another process was faster
             raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def new_model(folder: Path, shape: dict[str, Any], words: Iterable[str] = ()) -> Any:
-    """Write everything but the weights; the model, whose weights are yet to be set.
+    """Write all files except the weights; return the model, whose weights are not set yet.
 
-    Each of the words becomes a token, as those of the question do.
+    Each word becomes a token, as the words of the question do.
     """
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
@@ -73,7 +73,7 @@ def new_model(folder: Path, shape: dict[str, Any], words: Iterable[str] = ()) ->
 
 
 def save_weights(folder: Path, model: Any) -> None:
-    """Add the weights; config.json stays in the words that every version of transformers reads."""
+    """Write the weights; config.json stays in the form that all transformers versions read."""
     config = (folder / 'config.json').read_bytes()
     model.save_pretrained(folder)
     (folder / 'config.json').write_bytes(config)
@@ -118,7 +118,7 @@ def _config(shape: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
 
 
 def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
-    """A byte-level BPE tokenizer with the words of the prompt as tokens; returns all ids."""
+    """Write a byte-level BPE tokenizer with the words of the prompt as tokens; return all ids."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
     from tokenizers import pre_tokenizers as cutting
 
@@ -158,7 +158,7 @@ def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
 
 
 def _write_processor(folder: Path, shape: dict[str, Any]) -> None:
-    """What the Hugging Face processor reads; the package itself needs the mean and deviation."""
+    """Write the files of the Hugging Face processor; the package itself reads mean and std only."""
     longest = shape.get('pixels_per_clip', PIXELS_PER_CLIP)
     common = {
         'patch_size': 16,

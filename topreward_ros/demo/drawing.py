@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws the small world, as a camera above the table sees it."""
+"""Renders the small world as seen by a camera above the table."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from PIL import Image, ImageDraw
 
 from .scene import SceneEpisode
 from .table import ARM_BASE, BLOCK_SIDE, PLACE_RADIUS, Point, State
-from .tasks import COLOURS
+from .tasks import COLORS
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-BLOCKS: dict[str, Colour] = {
+COLOR_BLOCKS: dict[str, Color] = {
     'red': (214, 45, 45),
     'green': (38, 158, 74),
     'blue': (42, 98, 214),
     'yellow': (245, 200, 30),
     'purple': (146, 62, 178),
 }
-TABLE: Colour = (226, 217, 203)
-GRAIN: Colour = (216, 206, 190)
-WHITE: Colour = (250, 250, 250)
+COLOR_TABLE: Color = (226, 217, 203)
+COLOR_GRAIN: Color = (216, 206, 190)
+WHITE: Color = (250, 250, 250)
 TEAL, DEEP_TEAL = (62, 180, 180), (18, 112, 120)
 WOOD, DARK_WOOD = (176, 122, 74), (134, 88, 48)
 PINK, PALE_PINK = (244, 150, 172), (252, 208, 218)
 SLATE, DARK_SLATE = (104, 112, 126), (50, 55, 66)
 METAL, DARK_METAL, JOINT = (128, 136, 148), (58, 63, 73), (240, 138, 40)
 SHADOW = (40, 30, 20, 70)
-LIGHT = (0.35, 0.7)  # the way a shadow falls, per height
-LINKS = 0.54  # length of either link of the arm
+SHADOW_OFFSET = (0.35, 0.7)  # per height above the table
+LINK_LENGTH = 0.54  # of either link of the arm
 SUPERSAMPLING = 2
 SENSOR_NOISE = 2.0  # standard deviation [levels of 255]
 
 
 class SceneRenderer:
-    """Pictures of one episode, uint8 RGB (height, width, 3).
+    """Renders images of one episode, uint8 RGB (height, width, 3).
 
-    The table's unit square fills the shorter side; the table goes on beyond it. `appearance`
-    seeds what differs between episodes: the light and a little of every colour.
+    The table's unit square fills the shorter side of the image; the table extends beyond it.
+    `appearance` is the seed of the light and small color variations of an episode.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SceneRenderer:
     ) -> None:
         """Raises ValueError for a size of less than 16 pixels."""
         if min(height, width) < 16:
-            raise ValueError(f'{width}x{height} is too small a picture; expected at least 16x16')
+            raise ValueError(f'the image size is {width}x{height}; expected at least 16x16')
         self.size = height, width
         self._random = np.random.default_rng(appearance)
         light = self._random.uniform(0.92, 1.04)
@@ -61,16 +61,17 @@ class SceneRenderer:
             (SUPERSAMPLING * width - self._scale) / 2,
             (SUPERSAMPLING * height - self._scale) / 2,
         )
-        # One picture of noise, shifted anew for each that is taken
+        # One noise image, shifted at random for each image
         self._grain = (
             np.rint(self._random.normal(0, noise, (height, width, 3))).astype(np.int16)
             if noise
             else None
         )
-        self._still: tuple[object, Image.Image] | None = None
+        self._background: tuple[object, Image.Image] | None = None
 
     def take(self, state: State) -> np.ndarray:
-        image = self._things_at_rest(state).copy()
+        """Render an image of a state."""
+        image = self._render_background(state).copy()
         brush = _Brush(image, self._scale, self._corner)
         if state.moved:
             self._block(brush, state, state.moved)
@@ -81,32 +82,33 @@ class SceneRenderer:
             pixels += np.roll(self._grain, int(self._random.integers(self._grain.size)))
         return np.clip(pixels, 0, 255).astype(np.uint8)
 
-    def _things_at_rest(self, state: State) -> Image.Image:
+    def _render_background(self, state: State) -> Image.Image:
+        """Render the table and everything that does not move, cached between images."""
         key = state.places, {c: p for c, p in state.blocks.items() if c != state.moved}
-        if self._still is None or self._still[0] != key:
+        if self._background is None or self._background[0] != key:
             height, width = (SUPERSAMPLING * side for side in self.size)
-            image = Image.new('RGB', (width, height), self._tint(0, TABLE))
+            image = Image.new('RGB', (width, height), self._tint(0, COLOR_TABLE))
             brush = _Brush(image, self._scale, self._corner)
             _grain(brush)
             for name, point in state.places.items():
                 _PLACES[name](brush, point)
-            for colour in state.blocks:
-                if colour != state.moved:
-                    self._block(brush, state, colour)
-            self._still = key, image
-        return self._still[1]
+            for color in state.blocks:
+                if color != state.moved:
+                    self._block(brush, state, color)
+            self._background = key, image
+        return self._background[1]
 
-    def _block(self, brush: _Brush, state: State, colour: str) -> None:
-        height = state.moved_height if colour == state.moved else 0.0
+    def _block(self, brush: _Brush, state: State, color: str) -> None:
+        height = state.moved_height if color == state.moved else 0.0
         _block(
             brush,
-            state.blocks[colour],
+            state.blocks[color],
             height,
-            self._tint(1 + COLOURS.index(colour), BLOCKS[colour]),
+            self._tint(1 + COLORS.index(color), COLOR_BLOCKS[color]),
         )
 
-    def _tint(self, index: int, colour: Colour) -> Colour:
-        r, g, b = np.clip(self._tints[index] + colour, 0, 255).tolist()
+    def _tint(self, index: int, color: Color) -> Color:
+        r, g, b = np.clip(self._tints[index] + color, 0, 255).tolist()
         return r, g, b
 
 
@@ -117,7 +119,7 @@ def film(
     width: int = 480,
     speed: float = 1.0,
 ) -> Iterator[np.ndarray]:
-    """Every frame of an episode, uint8 RGB (height, width, 3)."""
+    """Yield every frame of an episode, uint8 RGB (height, width, 3)."""
     camera = SceneRenderer(height, width, episode.appearance)
     for k in range(count_frames(episode, fps, speed)):
         yield camera.take(episode.state(k / fps * speed))
@@ -128,7 +130,7 @@ def count_frames(episode: SceneEpisode, fps: float, speed: float = 1.0) -> int:
 
 
 class _Brush:
-    """Draws in units of the table; an alpha below 255 lets shine through."""
+    """Draws in table units; colors with an alpha below 255 are translucent."""
 
     def __init__(self, image: Image.Image, scale: float, corner: tuple[float, float]) -> None:
         self._draw = ImageDraw.Draw(image, 'RGBA')
@@ -146,7 +148,7 @@ class _Brush:
         self._draw.rounded_rectangle(self._box(centre, *half), radius, fill=tuple(fill))
 
     def line(self, ends: Sequence[Point], width: float, fill: Sequence[int]) -> None:
-        """A line with round ends."""
+        """Draw a line with round ends."""
         points = [self._pixel(end) for end in ends]
         pixels = max(1, round(width * self._scale))
         self._draw.line(points, fill=tuple(fill), width=pixels, joint='curve')
@@ -164,19 +166,19 @@ class _Brush:
         return [x - dx, y - dy, x + dx, y + dy]
 
 
-def _shade(colour: Colour, factor: float) -> Colour:
-    r, g, b = (min(255, int(c * factor)) for c in colour)
+def _shade(color: Color, factor: float) -> Color:
+    r, g, b = (min(255, int(c * factor)) for c in color)
     return r, g, b
 
 
 def _grain(brush: _Brush) -> None:
     (left, right), (top, bottom) = brush.bounds
     for k in range(math.floor(top / 0.2), math.ceil(bottom / 0.2) + 1):
-        brush.line([(left, 0.2 * k), (right, 0.2 * k)], 0.005, GRAIN)
+        brush.line([(left, 0.2 * k), (right, 0.2 * k)], 0.005, COLOR_GRAIN)
 
 
 def _shadow_of(point: Point, height: float) -> Point:
-    return point[0] + LIGHT[0] * height, point[1] + LIGHT[1] * height
+    return point[0] + SHADOW_OFFSET[0] * height, point[1] + SHADOW_OFFSET[1] * height
 
 
 def _plate(brush: _Brush, at: Point) -> None:
@@ -216,13 +218,13 @@ def _open_box(brush: _Brush, at: Point) -> None:
 _PLACES = {'plate': _plate, 'bowl': _bowl, 'tray': _tray, 'mat': _mat, 'box': _open_box}
 
 
-def _block(brush: _Brush, at: Point, height: float, colour: Colour) -> None:
+def _block(brush: _Brush, at: Point, height: float, color: Color) -> None:
     half = BLOCK_SIDE / 2 * (1 + 0.6 * height)
     brush.box(_shadow_of(at, height + 0.03), (half, half), SHADOW)
     x, y = at[0], at[1] - 0.35 * height
-    brush.box((x, y + 0.007), (half, half), _shade(colour, 0.72))
-    brush.box((x, y - 0.006), (half, half - 0.006), colour)
-    brush.box((x - 0.012, y - 0.022), (0.55 * half, 0.012), _shade(colour, 1.16), corner=0.008)
+    brush.box((x, y + 0.007), (half, half), _shade(color, 0.72))
+    brush.box((x, y - 0.006), (half, half - 0.006), color)
+    brush.box((x - 0.012, y - 0.022), (0.55 * half, 0.012), _shade(color, 1.16), corner=0.008)
 
 
 def _arm(brush: _Brush, state: State) -> None:
@@ -245,10 +247,10 @@ def _arm(brush: _Brush, state: State) -> None:
 
 
 def _elbow(base: Point, hand: Point) -> Point:
-    """The joint between two links of equal length, bent to the right."""
+    """Return the joint between two links of equal length, bent to the right."""
     dx, dy = hand[0] - base[0], hand[1] - base[1]
     distance = max(math.hypot(dx, dy), 1e-6)
-    aside = math.sqrt(max(LINKS**2 - (distance / 2) ** 2, 0.0))
+    aside = math.sqrt(max(LINK_LENGTH**2 - (distance / 2) ** 2, 0.0))
     return (
         (base[0] + hand[0]) / 2 + aside * dy / distance,
         (base[1] + hand[1]) / 2 - aside * dx / distance,

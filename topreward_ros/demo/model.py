@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The small Qwen3-VL that has learned to see the small world."""
+"""The demo's model: a small Qwen3-VL trained on the small world."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topreward_ros.scoring.frames import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
 
-# Frames are shrunk to this size; the budget leaves room for a camera of 4:3.
+# Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64
 PATCH = 16
 PIXELS_PER_FRAME = SIDE * SIDE * 3 // 2
@@ -30,17 +30,16 @@ SHAPE: dict[str, Any] = {
     'rope_theta': 10_000,
     'deepstack': [1],
     'position_embeddings': (SIDE // PATCH) ** 2,
-    'merge': 1,  # a token for each patch of 16 x 16: few of them hold two things
+    'merge': 1,  # a token for each patch of 16 x 16, as few of them show two objects
     'pixels_per_clip': PIXELS_PER_FRAME * CLIP_FRAMES,
     'std': 0.05,
 }
 
-# The model's P("True") goes from LEAST to MOST as progress goes from 0 to 1: a logarithm of nothing
-# could not be learned.
-LEAST, MOST = 0.03, 0.99
+# The training target P("True") at progress 0 and 1; log 0 could not be learned.
+P_TRUE_MIN, P_TRUE_MAX = 0.03, 0.99
 
-# Parameters of the reward node that go with it. The threshold, log 0.9, is between a block held
-# over its target and one that has been let go there.
+# Reward node parameters for this model. The threshold, log 0.9, is between a block held over its
+# target and one that has been released there.
 SETTINGS: dict[str, Any] = {
     'normalization': 'probability',
     'success_threshold': -0.105,

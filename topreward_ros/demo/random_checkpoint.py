@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A Qwen3-VL checkpoint with random weights: real classes and files, numbers that mean nothing.
+"""Qwen3-VL checkpoints with random weights: real classes and files, meaningless scores.
 
-It goes through the same loading code as the published models, so it serves to test and time the
-package. The weights depend on the seed alone, not on the version of any library.
+They are loaded with the same code as the published models, so they serve to test and time the
+package. The weights depend on the seed alone, not on library versions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TINY: dict[str, Any] = {
     'deepstack': [0, 1, 2],
     'std': 0.15,
 }
-# About 80 million parameters: slow enough on a CPU that a step's cost shows.
+# About 80 million parameters: slow enough on a CPU to measure the cost of a step.
 _SMALL: dict[str, Any] = {
     'text': {
         'hidden_size': 512,
@@ -51,7 +51,7 @@ SHAPES = {'tiny': _TINY, 'small': _SMALL}
 
 
 def random_checkpoint(shape: str = 'tiny', seed: int = 0) -> Path:
-    """The folder of a random checkpoint in the user's cache, made there if it is not yet."""
+    """Return the folder of a random checkpoint in the user's cache, written there if missing."""
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     folder = cache / 'topreward_ros' / f'random-{shape}-{seed}-v1'
     if not folder.exists():
@@ -60,7 +60,7 @@ def random_checkpoint(shape: str = 'tiny', seed: int = 0) -> Path:
 
 
 def write_random_checkpoint(folder: Path, shape: str = 'tiny', seed: int = 0) -> None:
-    """Write a checkpoint in Hugging Face layout; complete or not at all."""
+    """Write a checkpoint in Hugging Face layout, atomically."""
     with whole_folder(folder) as part:
         model = new_model(part, SHAPES[shape])
         _fill(model, SHAPES[shape]['std'], seed)

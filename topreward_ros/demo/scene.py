@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A small world: an arm over a table moves a block, well or badly, and the truth is known.
+"""Episodes of the small world: an arm over a table moves a block; true progress is known.
 
-Lengths are in widths of the table, x to the right and y towards the viewer, both in [0, 1].
+Lengths are in table widths; x to the right and y towards the viewer, both in [0, 1].
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from .tasks import KINDS, Task
 
 
 class SceneEpisode:
-    """One attempt at a task, the same for the same seed, kind and task.
+    """One attempt at a task, determined by seed, kind and task.
 
-    `task` is what is asked; what the arm does is told by the kind. `seconds` is how long it moves
-    and rests a moment at the end; later it stays as it is.
+    `task` is the given task; `done` is the one that the arm does, which differs for some kinds.
+    `seconds` is the duration with a short rest at the end, after which the state is constant.
     """
 
     def __init__(self, seed: int, kind: str = 'success', task: Task | None = None) -> None:
         """Raises ValueError for an unknown kind."""
         if kind not in KINDS:
-            raise ValueError(f'no episode is of kind {kind!r}; expected one of {", ".join(KINDS)}')
+            raise ValueError(f'kind is {kind!r}; expected one of {", ".join(KINDS)}')
         random = np.random.default_rng([seed, KINDS.index(kind)])
         self.seed = seed
         self.kind = kind
@@ -42,7 +42,7 @@ class SceneEpisode:
         return self.kind == 'success'
 
     def state(self, time: float) -> State:
-        """The world at a time [s] since the beginning."""
+        """Return the state of the world at a time [s] since the beginning."""
         gripper, opening, height = self._gripper(time)
         blocks = dict(self.start.blocks)
         moved_height = 0.0
@@ -61,11 +61,11 @@ class SceneEpisode:
         )
 
     def progress(self, time: float, task: Task | None = None) -> float:
-        """True progress of the task asked, or of another, at a time [s]."""
+        """Return the true progress of the given task, or of another one, at a time [s]."""
         return progress(task or self.task, self.start, self.state(time))
 
     def times(self, frames: int) -> np.ndarray:
-        """Times [s] of so many frames, evenly from the beginning to the end."""
+        """Return the times [s] of `frames` frames, evenly spaced from beginning to end."""
         return np.linspace(0, self.seconds, frames)
 
     def _gripper(self, time: float) -> tuple[Point, float, float]:

@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The small world's table: what is where, and how far a task has come.
+"""State of the small world's table, and the true progress of a task.
 
-Lengths are in widths of the table, x to the right and y towards the viewer, both in [0, 1].
+Lengths are in table widths; x to the right and y towards the viewer, both in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ import numpy as np
 from .tasks import Task
 
 BLOCK_SIDE = 0.10
-BESIDE = 0.13  # between the middles of two blocks next to each other
+BESIDE_DISTANCE = 0.13  # between the centers of two blocks next to each other
 PLACE_RADIUS = 0.095
 BLOCKS_ON_TABLE = 3
 PLACES_ON_TABLE = 4
-RELATIONAL = 0.4  # share of the tasks, where none is wished for
+RELATIONAL_SHARE = 0.4  # of random tasks
 ARM_BASE = (0.5, -0.03)
 
-# Shares of the progress: coming to the block, carrying it, letting it go
+# Shares of the progress: approaching the block, carrying it, releasing it
 APPROACH, CARRY, RELEASE = 0.08, 0.82, 0.10
-THERE = 0.02  # this near to where it shall go is there
-SHORTEST = 0.1  # ways shorter than this count as so long
-LET_GO = (0.03, 0.15)  # distances of the gripper at which the block is held and is let go
+GOAL_TOLERANCE = 0.02  # a block this close to its goal has arrived
+MIN_DISTANCE = 0.1  # lower bound of the distances that progress is relative to
+RELEASE_DISTANCES = (0.03, 0.15)  # of the gripper, at which the block is held and released
 
-# Carrying a block to one target brings it no nearer to another than this share of the way.
-ASTRAY = 0.03
-SHORTEST_WAY = 0.25  # from where a block is to where it shall go
-ROOM_FROM_PLACE = 0.17  # of a block next to another
+# Most progress, as a share, that a task may be for another target on the same table
+MAX_OTHER_PROGRESS = 0.03
+MIN_CARRY = 0.25  # from a block's start to its goal
+PLACE_CLEARANCE = 0.17  # from a place to a block that goes next to another
 
 Point = tuple[float, float]
-# Where the block, the target and the gripper are, each (..., 2)
+# Positions of block, target and gripper, each (..., 2)
 Points = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def goal_distance(task: Task) -> float:
-    """How far from the middle of its target a block is that has come to where it shall go."""
-    return BESIDE if task.is_relational else 0.0
+    """Return the distance between the center of the target and a block at its goal."""
+    return BESIDE_DISTANCE if task.is_relational else 0.0
 
 
 @dataclass(frozen=True)
 class State:
-    """The world at a moment; heights are above the table."""
+    """The world at one moment; heights are above the table, opening is of the gripper in [0, 1]."""
 
     blocks: dict[str, Point]
     places: dict[str, Point]
@@ -56,15 +56,15 @@ class State:
     moved_height: float = 0.0
 
     def at(self, thing: str) -> Point:
-        """Where the block of this colour, or this place, is."""
+        """Return the position of the block of this color, or of this place."""
         return self.blocks[thing] if thing in self.blocks else self.places[thing]
 
 
 def progress(task: Task, start: State, now: State) -> float:
-    """How far the task has come since `start`, in [0, 1].
+    """Return the progress of the task since `start`, in [0, 1].
 
-    Relative to the beginning: a block half as far from its target as it was is half carried,
-    and whoever has not moved has got nowhere, however near he stood.
+    It is relative to the start: a block at half its initial distance from the target is half
+    carried, and without motion there is no progress, however close the block is.
     """
 
     def points(state: State) -> Points:
@@ -76,17 +76,17 @@ def progress(task: Task, start: State, now: State) -> float:
 
 
 def relative_progress(start: Points, now: Points, goal: np.ndarray) -> np.ndarray:
-    """`progress`, for many states at once; goal holds the `goal_distance` of each."""
+    """Return `progress` for many states at once; goal is the `goal_distance` of each."""
     (block_0, target_0, gripper_0), (block, target, gripper) = start, now
     reach_0, reach = _distance(block_0, gripper_0), _distance(block, gripper)
-    left_0 = np.maximum(_distance(block_0, target_0) - goal - THERE, 0)
-    left = np.maximum(_distance(block, target) - goal - THERE, 0)
-    approached = np.clip((reach_0 - reach) / np.maximum(reach_0, SHORTEST), 0, 1)
-    carried = np.clip((left_0 - left) / np.maximum(left_0, SHORTEST), 0, 1)
-    held, free = LET_GO
-    let_go = np.clip((reach - held) / (free - held), 0, 1) * np.clip((carried - 0.8) / 0.15, 0, 1)
-    came = carried + (1 - carried) * approached  # a block that has been carried was come to
-    return APPROACH * came + CARRY * carried + RELEASE * let_go
+    left_0 = np.maximum(_distance(block_0, target_0) - goal - GOAL_TOLERANCE, 0)
+    left = np.maximum(_distance(block, target) - goal - GOAL_TOLERANCE, 0)
+    approached = np.clip((reach_0 - reach) / np.maximum(reach_0, MIN_DISTANCE), 0, 1)
+    carried = np.clip((left_0 - left) / np.maximum(left_0, MIN_DISTANCE), 0, 1)
+    held, free = RELEASE_DISTANCES
+    released = np.clip((reach - held) / (free - held), 0, 1) * np.clip((carried - 0.8) / 0.15, 0, 1)
+    reached = carried + (1 - carried) * approached  # a block that was carried has been reached
+    return APPROACH * reached + CARRY * carried + RELEASE * released
 
 
 def away(a: np.ndarray, b: np.ndarray | Point) -> float:
@@ -99,7 +99,7 @@ def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Waypoint:
-    """Where the gripper is at a time [s]; while it holds, the block goes with it."""
+    """Position, opening and height of the gripper at a time [s]; a held block moves with it."""
 
     time: float
     gripper: Point
@@ -108,10 +108,10 @@ class Waypoint:
 
 
 def others(task: Task, state: State) -> Iterator[tuple[str, Task]]:
-    """The tasks of this table that are like it but wrong, each with what is: object or target."""
-    for colour in state.blocks:
-        if colour not in (task.object, task.target):
-            yield 'object', Task(colour, task.target)
+    """Yield the tasks of this table that differ in one word, with its name: object or target."""
+    for color in state.blocks:
+        if color not in (task.object, task.target):
+            yield 'object', Task(color, task.target)
     for target in (*state.blocks, *state.places):
         if target not in (task.object, task.target):
             yield 'target', Task(task.object, target)

@@ -1,16 +1,15 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be asked of the little table: a block, where it shall go, and how one says so."""
+"""Tasks of the small world: a block, its target, and the wordings of the task text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-COLOURS = ('red', 'green', 'blue', 'yellow', 'purple')
+COLORS = ('red', 'green', 'blue', 'yellow', 'purple')
 PLACES = ('plate', 'bowl', 'tray', 'mat', 'box')
 
-# The three ways in which the demo puts a task; where is "on the plate" or "next to the red block".
-# Of the attempts at a task
+# Kinds of attempts
 KINDS = ('success', 'short', 'wrong_object', 'wrong_target', 'undone', 'still')
 KIND_NAMES = {
     'success': 'success',
@@ -21,12 +20,13 @@ KIND_NAMES = {
     'still': 'stands still',
 }
 
+# The demo's wordings; where is "on the plate" or "next to the red block"
 WORDINGS = (
     'Put the {object} block {where}.',
     'Pick up the {object} block and place it {where}.',
     'Move the {object} block so that it is {where}.',
 )
-# More ways to say it that the demo's model is trained on
+# More wordings that the demo's model is trained on
 MORE_WORDINGS = (
     'put the {object} block {where}',
     'Set the {object} block down {where}.',
@@ -35,15 +35,15 @@ MORE_WORDINGS = (
     'Grasp the {object} block and put it {where}.',
     'Please place the {object} block {where}.',
 )
-# Ways that it has never read
+# Wordings that are not in its training set
 UNREAD_WORDINGS = (
     'Bring the {object} block over to the {target}.',
     'Take the {object} block and drop it {where}.',
     'The {target} is where the {object} block belongs.',
 )
 
-# Pairs that the demo's model has never been asked about, to see whether it binds the words anew
-UNASKED = (
+# Pairs that are not in the training set, to test whether the model generalises to them
+HELD_OUT_PAIRS = (
     ('red', 'bowl'),
     ('green', 'tray'),
     ('blue', 'mat'),
@@ -56,41 +56,39 @@ UNASKED = (
 
 @dataclass(frozen=True)
 class Task:
-    """Move the block of colour `object` onto a place, or next to the block of another colour."""
+    """Move the block of color `object` onto a place, or next to the block of another color."""
 
     object: str
     target: str
 
     def __post_init__(self) -> None:
-        if self.object not in COLOURS or self.target not in (*PLACES, *COLOURS):
+        if self.object not in COLORS or self.target not in (*PLACES, *COLORS):
             raise ValueError(
-                f'no task moves {self.object!r} to {self.target!r}; expected a colour of '
-                f'{", ".join(COLOURS)}, and one of {", ".join(PLACES)} or another colour'
+                f'no task moves {self.object!r} to {self.target!r}; expected one of '
+                f'{", ".join(COLORS)}, and one of {", ".join(PLACES)} or another color'
             )
         if self.object == self.target:
             raise ValueError(f'the {self.object} block cannot go next to itself')
 
     @property
     def is_relational(self) -> bool:
-        """Whether the target is a block, next to which the other one goes."""
-        return self.target in COLOURS
+        """Whether the target is another block, next to which the object goes."""
+        return self.target in COLORS
 
     def say(self, wording: str = WORDINGS[0]) -> str:
+        """Return the task text in a wording."""
         target = f'{self.target} block' if self.is_relational else self.target
         where = f'next to the {target}' if self.is_relational else f'on the {target}'
         return wording.format(object=self.object, target=target, where=where)
 
 
 def all_tasks() -> list[Task]:
-    """Every block onto every place and next to every other block."""
+    """Return all tasks: every block onto every place and next to every other block."""
     return [
-        Task(colour, target)
-        for colour in COLOURS
-        for target in (*PLACES, *COLOURS)
-        if target != colour
+        Task(color, target) for color in COLORS for target in (*PLACES, *COLORS) if target != color
     ]
 
 
 def known_tasks() -> list[Task]:
-    """The tasks that the demo's model was trained on, which are those of the demo."""
-    return [task for task in all_tasks() if (task.object, task.target) not in UNASKED]
+    """Return the tasks that the demo's model was trained on, which are those of the demo."""
+    return [task for task in all_tasks() if (task.object, task.target) not in HELD_OUT_PAIRS]

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading recordings: videos, image folders, rosbags and LeRobot datasets.
+"""Read recordings: videos, image folders, rosbags and LeRobot datasets.
 
 from topreward_ros.recordings import open_source
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A clip's frames sampled as the node samples a camera's."""
+"""Sample a clip's frames as the node samples a camera's."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from topreward_ros.scoring.sampling import NANOSECONDS, FrameWindow, Sample, Ver
 
 from .clip import Clip, ClipError
 
-NO_GAP = 1e6  # a recording is one episode, however long it stood still [s]
+NO_GAP = 1e6  # a recording is one episode, however long its pauses [s]
 
 
 def sampled(clip: Clip, window: FrameWindow) -> Iterator[tuple[float, Sample, np.ndarray]]:
-    """Frames kept: their own time [s], and where the window puts them.
+    """Yield the sampled frames: their time [s], their place in the window, and the image.
 
-    One that cannot be decoded is as if it had not come, as for the node.
+    Images that cannot be decoded are ignored, as in the node. Raises ClipError where the times do
+    not rise.
     """
     for time, picture in clip.undecoded():
         stamp = round(time * NANOSECONDS)

@@ -21,7 +21,7 @@ from .video import open_video
 
 @dataclass(frozen=True)
 class ClipSource:
-    """Clips as they lie in a folder, or one."""
+    """The clips of a folder, or a single one."""
 
     name: str
     recordings: tuple[Recording, ...]
@@ -38,14 +38,14 @@ class ClipSource:
 
 
 def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
-    """A video file, every video of a folder, or a folder of images; ClipError for none of them."""
+    """Open a video file, all videos of a folder, or a folder of images; raises ClipError."""
     path = Path(text).expanduser()
     videos = videos_in(path)
     if not videos:
         clip, origin = open_one(path, options)
         return ClipSource(name, (Recording(name, clip, options.task, origin=origin),))
     stems = [video.stem for video in videos]
-    # a.mp4 beside a.mkv
+    # The full file name where stems collide, such as a.mp4 and a.mkv
     names = [f'{name}/{v.stem if stems.count(v.stem) == 1 else v.name}' for v in videos]
     recordings = [
         Recording(each, open_clip(video), options.task, origin=state_of(video))
@@ -55,7 +55,7 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
 
 
 def open_one(path: Path, options: SourceOptions) -> tuple[Clip, dict[str, Any]]:
-    """A video file or a folder of images, and what tells it from another of its name."""
+    """Open a video file or a folder of images; return the clip and its `Recording.origin`."""
     if path.is_dir():
         clip = open_clip(path, options.folder_fps)
         return clip, {**state_of(path), 'fps': clip.fps}
@@ -63,11 +63,11 @@ def open_one(path: Path, options: SourceOptions) -> tuple[Clip, dict[str, Any]]:
 
 
 def open_clip(source: str | Path | None, fps: float = 0.0) -> Clip:
-    """Open a video file, a folder of images in the order of the numbers in their names, or None:
-    the example, an episode of the small world.
+    """Open a video file, a folder of images ordered by the numbers in their names, or the example.
 
-    fps [1/s], where it is not 0, replaces the file's own rate (30 for a folder). Raises ClipError
-    for what is not there, not a video, or empty.
+    The example (source None) is an episode of the small simulated world. fps [1/s], unless 0,
+    replaces the file's own rate (30 for a folder). Raises ClipError for a source that does not
+    exist, is no video, or is empty.
     """
     if not source:
         rate = fps or example.FPS
@@ -81,7 +81,7 @@ def open_clip(source: str | Path | None, fps: float = 0.0) -> Clip:
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The video files of a folder, by name."""
+    """Return the video files of a folder, ordered by name."""
     if not folder.is_dir():
         return []
     return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES]

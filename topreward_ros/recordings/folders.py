@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of images as a clip, and an image as an array."""
+"""Read a folder of images as a clip, and an image file as an array."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from topreward_ros.scoring.loading.hub import first_line
 from .clip import Clip, ClipError, paced
 from .suffixes import IMAGE_SUFFIXES
 
-ASSUMED_FPS = 30.0
+DEFAULT_FPS = 30.0
 
 
 def open_folder(path: Path, fps: float) -> Clip:
-    """The images in the order of the numbers in their names, fps of them a second (0: 30, which
-    the clip notes).
+    """Return the images as a clip, ordered by the numbers in their names, at fps images a second.
 
-    ClipError where there are none; one that cannot be read, when it is its turn.
+    fps 0 means 30, and the clip's note says so. Raises ClipError for an empty folder; a broken
+    image raises it when it is read.
     """
     names = (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     files = sorted(names, key=lambda file: _by_number(file.name))
     if not files:
         raise ClipError(f'{path} holds no images ({", ".join(IMAGE_SUFFIXES)})')
-    rate = fps or ASSUMED_FPS
-    note = f'{path.name}: images do not say their rate, so {rate:g} a second is assumed'
+    rate = fps or DEFAULT_FPS
+    note = f'{path.name}: a folder of images has no frame rate, so {rate:g} fps is assumed'
 
     def images() -> Iterator[np.ndarray]:
         for file in files:
@@ -47,11 +47,11 @@ def open_folder(path: Path, fps: float) -> Clip:
 
 
 def read_image(file: Path | IO[bytes], name: str) -> np.ndarray:
-    """uint8 RGB (H, W, 3), upright as its EXIF says; ClipError for what is no picture in colour."""
+    """Return uint8 RGB (H, W, 3), rotated by its EXIF tag; raises ClipError unless in color."""
     try:
         with Image.open(file) as image:
             if image.mode in ('I', 'F') or image.mode.startswith('I;'):
-                raise ClipError(f'{name} is of mode {image.mode}, not a picture in colour')
+                raise ClipError(f'{name} is of mode {image.mode}, not a color image')
             return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
     except ClipError:
         raise
@@ -60,6 +60,6 @@ def read_image(file: Path | IO[bytes], name: str) -> np.ndarray:
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
-    """frame_2 before frame_10."""
+    """Return a sort key that puts frame_2 before frame_10."""
     parts = re.split(r'(\d+)', name)
     return [(int(part), part) if part.isdecimal() else (0, part) for part in parts]

@@ -1,15 +1,15 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings of which it is known whether they succeeded, or how far they had come.
+"""Open recordings with labels: success or failure, and the true progress where it is known.
 
-Read are: a folder with curves.json (below), one with folders success and failure, a LeRobot dataset
-or bag, and whatever else `sources.py` reads.
+Sources are a folder with curves.json (below), a folder with subfolders success and failure, a
+LeRobot dataset, a bag, and everything else that `sources.py` reads.
 
     {"clips": [{"file": "a.mp4", "task": "Put the block into the cup.", "success": true,
                 "ground_truth": [0.0, ..., 1.0], "topreward": [...], "gvl": [...]}]}
 
-Of a clip only file and task are needed. ground_truth and every other list of numbers are values at
-evenly spaced times from the clip's beginning to its end; the others are what was published of it.
+Only file and task are required. ground_truth and every other list of numbers are values at evenly
+spaced times from the clip's beginning to its end; the others are published curves, by method.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ LABELS = {'success': True, 'successes': True, 'failure': False, 'failures': Fals
 def open_recordings(
     texts: Sequence[str], options: SourceOptions, is_success: bool | None = None
 ) -> list[Recording]:
-    """All recordings of these sources; is_success labels those that say nothing themselves.
+    """Return all recordings of these sources; is_success labels those without a label.
 
-    Raises ClipError for a source that cannot be read or holds none, for two recordings of one
-    name, and for one whose task nobody says.
+    Raises ClipError for a source that cannot be read, where no recording is found, for two
+    recordings of the same name, and for a recording without a task.
     """
-    found = [recording for text in texts for recording in _open(text, options, is_success)]
-    if not found:
-        raise ClipError(f'there is no recording in {", ".join(texts)}')
-    names = [recording.name for recording in found]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ClipError(f'two recordings are called {min(twice)}: rename one of them')
-    for recording in found:
+    recordings = [recording for text in texts for recording in _open(text, options, is_success)]
+    if not recordings:
+        raise ClipError(f'no recording found in {", ".join(texts)}')
+    names = [recording.name for recording in recordings]
+    if duplicates := {name for name in names if names.count(name) > 1}:
+        raise ClipError(f'two recordings are named {min(duplicates)}: rename one of them')
+    for recording in recordings:
         if not recording.task:
             raise ClipError(f'{recording.name}: {NO_TASK}')
-    return found
+    return recordings
 
 
 def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterator[Recording]:
@@ -99,7 +99,7 @@ def _from_manifest(folder: Path, options: SourceOptions) -> Iterator[Recording]:
         }
         label = entry.get('success')
         if label is not None and not isinstance(label, bool):
-            raise ClipError(f'{file} says success is {label!r}; expected true or false')
+            raise ClipError(f'success in {file} is {label!r}; expected true or false')
         clip, origin = open_one(folder / name, options)
         stem = str(Path(name).with_suffix(''))
         yield Recording(stem, clip, options.task or task, label, truth, published, origin)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One episode of a source: what was seen, what was asked for, and what is known of it."""
+"""A recording: one episode of a source, with its clip, its task and its labels."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from topreward_ros.errors import TopRewardError
 
 from .clip import Clip
 
-# What a bad recording raises; anything else is a bug of the program.
+# Raised by bad recordings; anything else is a bug of the program
 BAD_RECORDING = (TopRewardError, OSError)
-NO_TASK = 'it does not say its task: give it in words, --task "Put the block into the cup."'
+NO_TASK = 'it has no task: set one with --task "Put the block into the cup."'
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A clip with its task; name is also the folder of what is written about it.
+    """A clip with its task; name is also the folder of its results.
 
-    is_success is None where nobody says. truth is the progress at evenly spaced times from the
-    clip's beginning to its end, published what others say it is, by their method's name. origin
-    tells one recording from another of the same name.
+    is_success is None where it is unknown. truth is the true progress at evenly spaced times from
+    the clip's beginning to its end; published are published progress curves, by method. origin
+    identifies the recording among others of the same name.
     """
 
     name: str
@@ -51,25 +51,25 @@ class Source(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What a user should know of how it was read so far."""
+        """What a user should know about how it was read so far."""
         ...
 
     def release(self) -> None:
-        """Keep no file open until it is read again."""
+        """Close the files until the next read."""
         ...
 
     def close(self) -> None:
-        """Close everything; its recordings cannot be read afterwards."""
+        """Close the source for good; its recordings cannot be read afterwards."""
         ...
 
 
 def clip_notes(recordings: Iterable[Recording]) -> list[str]:
-    """What a user should know of how these clips are read, each note once."""
+    """Return the notes of these clips, each once."""
     return list(dict.fromkeys(each.clip.note for each in recordings if each.clip.note))
 
 
 def state_of(path: Path) -> dict[str, Any]:
-    """What changes when the file, or a file of the folder, is another one."""
+    """Return facts that change when the file, or a file of the folder, is replaced."""
     files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
     stats = [file.stat() for file in files]
     newest = max((stat.st_mtime_ns for stat in stats), default=0)
@@ -77,5 +77,5 @@ def state_of(path: Path) -> dict[str, Any]:
 
 
 def digest(values: Mapping[str, Any]) -> str:
-    """The same for the same values of plain types."""
+    """Return a hash of values of plain types."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How to read a source."""
+"""Options of reading a source."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TOPIC_RUNNING = '/episode_reset/running'
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How to read a source; what does not concern its kind is left aside.
+    """How to read a source; options of other formats are ignored.
 
-    task replaces the source's own; folder_fps [1/s] is of a folder of images (0: not known);
-    camera is one of a dataset's; image_topic one of a bag's. spans [s since the first image]
-    replace the episodes that a bag itself tells on its task and running topics; there sampling is
-    the node's: a step of the stamps that it would take for a jump begins an episode.
+    task replaces the source's own task. folder_fps [1/s] is the rate of a folder of images (0:
+    unknown). camera selects a camera of a dataset, image_topic a topic of a bag. spans [s since
+    the first image] replace the episodes that the task and running topics of a bag define. sampling
+    is used for bags: a stamp step that the node would treat as a jump begins an episode.
     """
 
     task: str = ''

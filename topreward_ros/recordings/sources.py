@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be scored: one entry per format, tried in order, imported when it is needed.
+"""The formats of recordings: one entry each, tried in order and imported when used.
 
-To add a format, write a function that opens it and returns a `Source`, and register it here with
-what recognises it.
+To add a format, write a function that opens it and returns a `Source`, and register it here with a
+function that recognises it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ OpenSource = Callable[[str, str, SourceOptions], Source]
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of source.
+    """A format of recordings.
 
-    recognises is given what the user wrote and the same as a path. opener takes what the user
-    wrote, the source's name and the options; as text it is "module:function".
+    recognises takes the user's text, and the same as a path. opener takes the user's text, the
+    source's name and the options; as a string it is "module:function".
     """
 
     recognises: Callable[[str, Path], bool]
     opener: str | OpenSource
 
     def open(self, text: str, name: str, options: SourceOptions) -> Source:
-        """Open the source; raises ClipError, or one of its kinds."""
+        """Open the source; raises ClipError or a subclass."""
         if not isinstance(self.opener, str):
             return self.opener(text, name, options)
         module, _, function = self.opener.partition(':')
@@ -45,7 +45,7 @@ def _is_dataset(text: str, path: Path) -> bool:
     if path.exists():
         return (path / 'meta' / 'info.json').is_file()
     is_id = text.count('/') == 1 and not text.startswith(('.', '~', '/'))
-    # A path that was mistyped is not to be asked of the network
+    # A mistyped path must not cause a request to the hub
     is_file = path.suffix.lower() in (*VIDEO_SUFFIXES, *BAG_SUFFIXES, *IMAGE_SUFFIXES)
     return is_id and not is_file and not path.parent.exists()
 
@@ -65,7 +65,7 @@ FORMATS: dict[str, Format] = {
 
 
 def source_name(text: str) -> str:
-    """The name of its results' folder."""
+    """Return the name of the source, which is also the folder of its results."""
     path = Path(text).expanduser().resolve()
     return path.name if path.is_dir() or not path.exists() else path.stem
 
@@ -73,11 +73,11 @@ def source_name(text: str) -> str:
 def open_source(text: str, options: SourceOptions | None = None) -> Source:
     """Open a path, or the id of a dataset on the Hugging Face hub.
 
-    Raises ClipError, or one of its kinds, with what to do, for what does not exist or cannot be
+    Raises ClipError or a subclass, with what to do, for a source that does not exist or cannot be
     read.
     """
     if not text.strip():
-        raise ClipError('a source without a name: expected a path, or owner/name on the hub')
+        raise ClipError('the source is empty: expected a path, or owner/name on the hub')
     path = Path(text).expanduser()
-    found = next(each for each in FORMATS.values() if each.recognises(text, path))
-    return found.open(text, source_name(text), options or SourceOptions())
+    source_format = next(each for each in FORMATS.values() if each.recognises(text, path))
+    return source_format.open(text, source_name(text), options or SourceOptions())

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which files are what, by the endings of their names."""
+"""File name suffixes of the formats."""
 
 BAG_SUFFIXES = ('.mcap', '.db3')
 VIDEO_SUFFIXES = ('.mp4', '.mov', '.mkv', '.webm', '.avi')

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A video file as a clip, by PyAV."""
+"""Read a video file as a clip, with PyAV."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .clip import Clip, ClipError
 
 
 def open_video(path: Path, fps: float) -> Clip:
-    """The video's first stream; fps [1/s], where it is not 0, replaces its own rate.
+    """Open the first video stream; fps [1/s], unless 0, replaces its own rate.
 
-    ClipError for what is no video, or says no rate.
+    Raises ClipError for a file that is no video, or has no frame rate.
     """
     av = import_av()
     try:
@@ -27,14 +27,14 @@ def open_video(path: Path, fps: float) -> Clip:
             own_fps = float(stream.average_rate or stream.guessed_rate or 0)
             length = (container.duration or 0) / av.time_base
             count = stream.frames or round(length * own_fps)
-            if not count:  # one that was recorded as it came: nobody went back to write it down
-                count, own_fps = _counted(container, own_fps)
+            if not count:  # streamed recordings have no count in their header
+                count, own_fps = _count_frames(container, own_fps)
     except ClipError:
         raise
     except Exception as error:  # PyAV raises its own errors, and others on broken files
-        raise ClipError(f'{path} is not a video that can be read: {error}') from error
+        raise ClipError(f'{path} cannot be read as a video: {error}') from error
     if own_fps <= 0:
-        raise ClipError(f'{path} does not say its frame rate: give one')
+        raise ClipError(f'{path} has no frame rate: convert it, for example with ffmpeg')
     rate = fps or own_fps
     scale = own_fps / rate
 
@@ -47,21 +47,21 @@ def open_video(path: Path, fps: float) -> Clip:
                     first = time if first is None else first
                     yield (time - first) * scale, rgb(frame)
         except Exception as error:  # as above
-            raise ClipError(f'{path} broke off: {error}') from error
+            raise ClipError(f'{path} cannot be read to its end: {error}') from error
 
     return Clip(path.stem, rate, count / rate, frames)
 
 
 def rgb(frame: Any) -> np.ndarray:
-    """A decoded frame as it is to be shown, uint8 RGB (H, W, 3)."""
+    """Return a decoded frame in display orientation, uint8 RGB (H, W, 3)."""
     image = frame.to_ndarray(format='rgb24')
-    # Counterclockwise; phones film sideways and say so. PyAV tells from version 13 on.
+    # Counterclockwise, in the metadata of phone videos; PyAV gives it from version 13 on
     quarters = round(getattr(frame, 'rotation', 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
 def import_av():  # type: ignore[no-untyped-def]
-    """PyAV, or ClipError with what to do."""
+    """Import PyAV; raises ClipError with what to do where it is missing."""
     try:
         import av
     except ImportError as error:
@@ -69,8 +69,8 @@ def import_av():  # type: ignore[no-untyped-def]
     return av
 
 
-def _counted(container: Any, fps: float) -> tuple[int, float]:
-    """How many frames there are, and their mean rate, from the packets; fps where they say none."""
+def _count_frames(container: Any, fps: float) -> tuple[int, float]:
+    """Count the frames, and return their mean rate from the packets, else fps."""
     packets = [packet for packet in container.demux(video=0) if packet.size]
     times = [packet.pts * packet.time_base for packet in packets if packet.pts is not None]
     span = float(max(times) - min(times)) if times else 0.0

@@ -1,3 +1,3 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writing results: tables, plots, videos, bags and parquet files."""
+"""Write results: tables, plots, videos, bags and parquet files."""

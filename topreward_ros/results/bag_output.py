@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward score --bag`: the source's bag with what the node would have published."""
+"""`topreward score --bag`: a copy of the bag with the messages of the live node added."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from .scored_bag import PublishedScore, write_scored_bag
 
 
 class BagOutput(Output):
-    """`bag/` with Progress and SuccessDetected beside the bag's own topics."""
+    """Writes `bag/`: the topics of the source's bag, with Progress and SuccessDetected."""
 
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
     ) -> Written:
-        """Write the bag; one that exists already, of the same scores, is left as it is.
+        """Write the bag; an existing one with the same scores is left unchanged.
 
-        Every prefix has to be scored. Raises ClipError for a source that is no bag, and where
-        something else is in the way.
+        Every prefix has to be scored. Raises ClipError for a source that is no bag, and where the
+        target exists and is no bag of this command.
         """
         if not isinstance(source, BagSource):
-            raise ClipError(f'{source.name} is no bag, so there is none to write progress into')
+            raise ClipError(f'--bag needs a bag, which {source.name} is not')
         target = folder / 'bag'
-        done = Written(f'{target}: the bag with progress')
+        done = Written(f'{target}: the bag with progress and success added')
         scores = hashlib.sha256(repr(sorted(rows.items())).encode()).hexdigest()
         kept = Kept(folder / 'bag.json', {'reading': _plain(self.reading), 'scores': scores})
         if target.exists():

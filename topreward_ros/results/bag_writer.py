@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes messages as they came over the wire into an MCAP bag."""
+"""Write serialised messages into an MCAP bag."""
 
 from __future__ import annotations
 
@@ -29,10 +29,8 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from topreward_ros.share import PACKAGE, share_directory
 
 BAG_VERSION: Literal[9] = 9  # metadata that Humble, Jazzy and Kilted read
-
-
-# As the node's own task topic has it: what holds until it is said anew
-TASK_QOS = Qos(
+# Transient local, as the node's own task topic: a late subscriber gets the newest task
+QOS_TASK = Qos(
     history=QosHistory.KEEP_LAST,
     depth=1,
     reliability=QosReliability.RELIABLE,
@@ -46,19 +44,19 @@ TASK_QOS = Qos(
 
 
 class BagWriter:
-    """A bag that stands under its name only when it is whole.
+    """Writes a bag that appears under its name when it is complete.
 
-    After an exception it holds what was written until then, or is gone where it is of no use cut
-    short.
+    After an exception the bag holds what was written so far; with keep_cut_short False it is
+    removed.
     """
 
     def __init__(self, folder: Path, keep_cut_short: bool = True) -> None:
-        """Raises FileExistsError rather than write over another bag."""
+        """Raises FileExistsError if the folder exists."""
         if folder.exists():
-            raise FileExistsError(f'{folder} is there already: choose another place')
+            raise FileExistsError(f'{folder} exists already: choose another name')
         self._folder = folder
         self._keep_cut_short = keep_cut_short
-        # The files are named for the folder they are made in, so it needs its final name.
+        # The files are named after their folder, which therefore has its final name from the start
         self._scratch = part_of(folder)
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
@@ -75,15 +73,15 @@ class BagWriter:
         return self
 
     def add_topic(self, topic: str, message_type: str, qos: Sequence[Qos] = ()) -> None:
-        """message_type as "std_msgs/msg/String"; qos is what a player shall offer."""
+        """Add a topic; message_type as "std_msgs/msg/String", qos is what a player shall offer."""
         self._connections[topic] = self._writer.add_connection(
             topic, message_type, typestore=self._types, offered_qos_profiles=qos
         )
 
     def copy_topic(self, connection: Connection) -> None:
-        """A topic as another bag has it: its type with the definition of it, and its QoS.
+        """Add a topic of another bag, with its type, definition and QoS.
 
-        Where that bag has none, the definition is Jazzy's, and empty for a type of another's own.
+        Where that bag has no definition, it is Jazzy's, or empty for a type that Jazzy lacks.
         """
         definition, digest = definition_of(connection)
         self._connections[connection.topic] = self._writer.add_connection(
@@ -96,23 +94,23 @@ class BagWriter:
         )
 
     def write(self, topic: str, stamp: int, message: bytes) -> None:
-        """A serialised message (CDR) and when it was received [ns]."""
+        """Write a serialised message (CDR) with its time of reception [ns]."""
         self._writer.write(self._connections[topic], stamp, message)  # type: ignore[arg-type]
 
     def serialise(self, message_type: str, **fields: Any) -> bytes:
-        """The CDR of a message with these fields."""
+        """Return the CDR of a message with these fields."""
         message = self._types.types[message_type](**fields)
         return bytes(self._types.serialize_cdr(message, message_type))
 
     def header(self, stamp: int, frame_id: str) -> Any:
-        """A std_msgs/Header; stamp in nanoseconds."""
+        """Return a std_msgs/Header; stamp in nanoseconds."""
         types: Any = self._types.types
-        seconds, rest = divmod(stamp, NANOSECONDS)
-        time = types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=rest)
+        seconds, nanoseconds = divmod(stamp, NANOSECONDS)
+        time = types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
         return types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
 
     def serialise_image(self, image: np.ndarray, stamp: int, frame_id: str) -> bytes:
-        """The CDR of a sensor_msgs/Image of uint8 RGB (H, W, 3); stamp in nanoseconds."""
+        """Return the CDR of a sensor_msgs/Image of uint8 RGB (H, W, 3); stamp in nanoseconds."""
         height, width = image.shape[:2]
         return self.serialise(
             'sensor_msgs/msg/Image',
@@ -137,6 +135,6 @@ class BagWriter:
             return
         try:
             self._writer.close()
-        finally:  # also where the disk is full: what was written is found under its name
+        finally:  # even if the disk is full, so that what was written is found
             self._part.rename(self._folder)
             self._scratch.rmdir()

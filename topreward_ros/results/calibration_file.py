@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A calibration as YAML, for people to read and nodes to load."""
+"""Read and write calibrations as YAML."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
 
 VERSION = 1
 HEAD = """\
-# How log P("True") of one model is read for one task; made by `topreward calibrate`.
-# levels: log P where progress is points. threshold: what success needs. roc_auc: of successes
-# against failures. false_alarm: share of the failures that reach the threshold; without failures,
-# a bound on the chance of a success called early. detected: share of the successes that reach it.
-# static: the same with the length bias taken off, which is what a still picture gains by the
-# number of its frames. All in nat.
+# Maps log P("True") of one model to progress and success for one task; made by
+# `topreward calibrate`. levels: log P at the progress values `points`. threshold: mean log P that
+# success requires. roc_auc: of successes against failures. false_alarm: share of the failures that
+# reach the threshold; without failures, a bound on the chance that success is reported early.
+# detected: share of the successes that reach it. static: the same after subtracting the length
+# bias, which is what a still image gains with the number of its frames. log P is in nat.
 """
 
 
@@ -30,7 +30,7 @@ class CalibrationError(TopRewardError):
 
 
 def write_calibration(file: Path, calibration: Calibration) -> None:
-    """Write it; the file appears when it is whole."""
+    """Write a calibration; the file appears when it is complete."""
     content = _plain({'version': VERSION, **dataclasses.asdict(calibration)})
     file.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
@@ -38,17 +38,18 @@ def write_calibration(file: Path, calibration: Calibration) -> None:
 
 
 def read_calibration(file: Path) -> Calibration:
-    """CalibrationError for what is not there or not a calibration."""
+    """Read a calibration; raises CalibrationError for a missing or invalid file."""
     try:
         content = yaml.safe_load(file.expanduser().read_text(encoding='utf-8'))
         version = content.pop('version')
         if version != VERSION:
             raise CalibrationError(
-                f'{file} is of version {version}; this package reads {VERSION}: make it anew'
+                f'{file} has the version {version}; expected {VERSION}: make it again with '
+                '`topreward calibrate`'
             )
         scales = {name: _scale(content.pop(name)) for name in ('plain', 'static')}
         if scales['plain'] is None:
-            raise ValueError('it has no plain scale')
+            raise ValueError('no plain scale')
         bias = LengthBias(tuple(map(float, content.pop('bias')['curve'])))
         tasks = tuple(map(str, content.pop('tasks')))
         fields: dict[str, Any] = {**content, **scales, 'bias': bias, 'tasks': tasks}
@@ -71,7 +72,7 @@ def _scale(content: dict[str, Any] | None) -> Scale | None:
 
 
 def _plain(value: Any) -> Any:
-    """Lists for tuples, which YAML has no word for."""
+    """Convert tuples to lists, as safe YAML has no tuples."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward score --parquet`: progress of a LeRobot dataset's frames."""
+"""`topreward score --parquet`: progress per frame of a LeRobot dataset."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ from .score_table import Row
 
 
 class ParquetOutput(Output):
-    """The file that LeRobot's RA-BC loader reads."""
+    """Writes the file that LeRobot's RA-BC loader reads."""
 
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
     ) -> Written:
-        """Write the progress of all episodes that were scored, and say which could not be written.
+        """Write the progress of all scored episodes; the result lists those that failed.
 
         Raises ClipError for a source that is no dataset.
         """
         if not isinstance(source, DatasetSource):
-            raise ClipError(
-                f'{source.name} is no LeRobot dataset, whose frames progress is told of'
-            )
+            raise ClipError(f'--parquet needs a LeRobot dataset, which {source.name} is not')
         written: list[EpisodeProgress] = []
         failed: dict[str, Exception] = {}
         for recording, episode in zip(source.recordings, source.dataset.episodes, strict=True):

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Progress per frame of a LeRobot dataset, as LeRobot's RA-BC weighting reads it.
+"""Read and write progress per frame of a LeRobot dataset, in the format of LeRobot's RA-BC.
 
 The first four columns and the metadata `vlm_name` are those that LeRobot's own TOPReward writes;
-the raw log-probabilities stand beside them.
+the columns of the raw log-probabilities are added.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ VLM_NAME = 'vlm_name'
 
 @dataclass(frozen=True, eq=False)
 class EpisodeProgress:
-    """The scores of an episode of `frames` frames, the first number `first_index` of the dataset.
+    """The scores of an episode: `frames` frames, the first numbered first_index in the dataset.
 
-    scored: the frames that were scored, counted from 0 in the episode, rising, (n,); scores and
-    progress: theirs, n of each, progress in [0, 1] or all NaN where the curve is flat.
+    scored holds the rising numbers of the scored frames in the episode, from 0, (n,); scores and
+    progress are their values, (n,), progress in [0, 1] or all NaN where the curve is flat. Raises
     DatasetError for anything else.
     """
 
@@ -45,29 +45,30 @@ class EpisodeProgress:
         count = len(self.scored)
         if len(self.scores) != count or np.shape(self.progress) != (count,):
             raise DatasetError(
-                f'{len(self.scores)} scores and progress {np.shape(self.progress)} for the {count} '
-                'frames scored'
+                f'{len(self.scores)} scores and progress of shape {np.shape(self.progress)}; '
+                f'expected {count}, one per scored frame'
             )
         scored = np.asarray(self.scored)
         rises = bool((np.diff(scored) > 0).all())
         if not count or not rises or scored[0] < 0 or scored[-1] >= self.frames:
             raise DatasetError(
-                f'frames scored are {scored.tolist()}; expected rising numbers of the '
-                f'{self.frames} frames of episode {self.episode}'
+                f'the scored frames are {scored.tolist()}; expected rising frame numbers below '
+                f'{self.frames} in episode {self.episode}'
             )
-        known = np.asarray(self.progress)
-        if not self.is_flat and not bool(((known >= 0) & (known <= 1)).all()):
-            raise DatasetError('progress is not in [0, 1], nor NaN throughout')
+        progress = np.asarray(self.progress)
+        if not self.is_flat and not bool(((progress >= 0) & (progress <= 1)).all()):
+            raise DatasetError('progress is neither in [0, 1] nor all NaN')
 
     @property
     def is_flat(self) -> bool:
-        """Whether the curve tells no progress."""
+        """Whether the curve is flat, so that progress is undefined."""
         return bool(np.isnan(self.progress).all())
 
     def per_frame(self) -> np.ndarray:
-        """Progress of every frame, float32 (frames,), linear between those scored.
+        """Return the progress of every frame, float32 (frames,), linear between scored frames.
 
-        Before the first and after the last one theirs holds. NaN throughout where it is flat.
+        It is constant before the first and after the last scored frame, and all NaN where the
+        curve is flat.
         """
         return between(self.scored, self.progress, self.frames).astype(np.float32)
 
@@ -78,10 +79,10 @@ def write_progress(
     vlm_name: str,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a parquet with a row for each frame of these episodes; it appears when it is whole.
+    """Write a parquet file with a row per frame; it appears when it is complete.
 
-    Frames of a flat curve have NaN, for which LeRobot falls back to its neutral weight. metadata
-    is kept beside vlm_name. Raises DatasetError for episodes that share frames and without pyarrow.
+    Frames of a flat curve have NaN, for which LeRobot uses its neutral weight. metadata is stored
+    with vlm_name. Raises DatasetError for episodes that share frames, and without pyarrow.
     """
     arrow = import_pyarrow()
     ordered = sorted(episodes, key=lambda episode: episode.first_index)
@@ -89,7 +90,7 @@ def write_progress(
         if before.first_index + before.frames > after.first_index:
             raise DatasetError(f'episodes {before.episode} and {after.episode} share frames')
     if len({episode.episode for episode in ordered}) < len(ordered):
-        raise DatasetError('an episode is there twice')
+        raise DatasetError('two episodes have the same index')
     parts = [_columns(episode) for episode in ordered]
     empty = _columns(None)
     table = arrow.table(
@@ -98,17 +99,17 @@ def write_progress(
             for name, kind in empty.items()
         }
     )
-    said = {**(metadata or {}), VLM_NAME: vlm_name}
-    table = table.replace_schema_metadata({k.encode(): v.encode() for k, v in said.items()})
+    all_metadata = {**(metadata or {}), VLM_NAME: vlm_name}
+    table = table.replace_schema_metadata({k.encode(): v.encode() for k, v in all_metadata.items()})
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as part:
         arrow.parquet.write_table(table, part)
 
 
 def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
-    """The episodes of a file that `write_progress` wrote, and its metadata, vlm_name included.
+    """Read a file of `write_progress`: its episodes, and its metadata including vlm_name.
 
-    Values come back in float32. Raises DatasetError for a file that is not one.
+    The values are float32. Raises DatasetError for another file.
     """
     with reading(file), import_pyarrow().parquet.ParquetFile(file) as parquet:
         table = parquet.read(columns=list(_columns(None)))
@@ -127,16 +128,17 @@ def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
 
 
 def _columns(episode: EpisodeProgress | None) -> dict[str, np.ndarray]:
-    """The columns of an episode, LeRobot's first; None: of no rows."""
+    """Return the columns of an episode, LeRobot's first; None: columns without rows."""
     count = episode.frames if episode else 0
     numbers = np.arange(count, dtype=np.int64)
-    log_probs, log_probs_false = np.full((2, count), np.nan, dtype=np.float32)
+    log_probs, log_probs_false, model = np.full((3, count), np.nan, dtype=np.float32)
     is_scored = np.zeros(count, dtype=bool)
     if episode:
         is_scored[episode.scored] = True
-        # None, for what the model does not say, becomes NaN
+        # None, where the model gives no such value, becomes NaN
         log_probs[episode.scored] = [score.log_prob for score in episode.scores]
         log_probs_false[episode.scored] = [score.log_prob_false for score in episode.scores]
+        model[episode.scored] = [score.progress for score in episode.scores]
     return {
         'index': numbers + (episode.first_index if episode else 0),
         'episode_index': np.full(count, episode.episode if episode else 0, dtype=np.int64),
@@ -144,26 +146,24 @@ def _columns(episode: EpisodeProgress | None) -> dict[str, np.ndarray]:
         'progress_sparse': episode.per_frame() if episode else np.empty(0, dtype=np.float32),
         'topreward_log_prob': log_probs,
         'topreward_log_prob_false': log_probs_false,
+        'topreward_model_progress': model,
         'topreward_scored': is_scored,
         'topreward_flat': np.full(count, bool(episode and episode.is_flat)),
     }
 
 
 def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
-    """An episode from its rows; DatasetError where they are not whole."""
+    """Read an episode from its rows; raises ValueError where rows are missing."""
     first, count = int(rows['index'][0]), len(rows['index'])
     numbers = np.arange(count)
-    whole = (rows['index'] == first + numbers) & (rows['frame_index'] == numbers)
-    if not whole.all():
-        raise DatasetError(f'the rows of episode {rows["episode_index"][0]} are not whole')
+    matches = (rows['index'] == first + numbers) & (rows['frame_index'] == numbers)
+    if not matches.all():
+        raise ValueError(f'rows of episode {rows["episode_index"][0]} are missing')
     scored = np.flatnonzero(rows['topreward_scored'])
     progress = rows['progress_sparse'][scored]
-    columns = ('topreward_log_prob', 'topreward_log_prob_false')
-    values = zip(*(rows[column][scored].tolist() for column in columns), progress, strict=True)
-    scores = [
-        Score(0, _known(true), _known(false), float(own) if np.isnan(true) else None)
-        for true, false, own in values
-    ]
+    columns = ('topreward_log_prob', 'topreward_log_prob_false', 'topreward_model_progress')
+    values = zip(*(rows[column][scored].tolist() for column in columns), strict=True)
+    scores = [Score(0, _value(true), _value(false), _value(model)) for true, false, model in values]
     return EpisodeProgress(
         episode=int(rows['episode_index'][0]),
         first_index=first,
@@ -174,5 +174,5 @@ def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
     )
 
 
-def _known(value: float) -> float | None:
+def _value(value: float) -> float | None:
     return None if np.isnan(value) else value

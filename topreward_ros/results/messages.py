@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores as the fields of Progress and SuccessDetected, and back; for any kind of message class."""
+"""Convert scores to the fields of Progress and SuccessDetected, and back, for any ROS binding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from topreward_ros.scoring.score import Score
 
 
 def common_fields(header: Any, episode: int, task: str, score: Score) -> dict[str, Any]:
-    """The fields that both messages have; header is a std_msgs/Header."""
+    """Return the fields that both messages share; header is a std_msgs/Header."""
     return {'header': header, 'episode': episode, 'task': task, 'frames': score.frames}
 
 
 def progress_fields(score: Score, step: Step, latency: float) -> dict[str, Any]:
-    """The fields of a Progress besides the common ones; NaN for what the model does not say.
+    """Return the other fields of a Progress; NaN for values that the model does not give.
 
-    latency [s] is NaN where no clock ran.
+    latency [s] is NaN where it was not measured.
     """
     return {
         'log_prob': _number(score.log_prob),
@@ -33,19 +33,19 @@ def progress_fields(score: Score, step: Step, latency: float) -> dict[str, Any]:
 
 
 def success_fields(success: Success) -> dict[str, Any]:
-    """The fields of a SuccessDetected besides the common ones."""
+    """Return the other fields of a SuccessDetected."""
     return {'score': success.score, 'threshold': success.threshold}
 
 
 def score_of(message: Any) -> Score | None:
-    """The score that a Progress message carries: log P, else its progress; None for neither."""
-    log_prob, progress = _absent(message.log_prob), _absent(message.progress)
+    """Return the score in a Progress message: log P, else its progress; None without both."""
+    log_prob, progress = _value(message.log_prob), _value(message.progress)
     if log_prob is None and progress is None:
         return None
     return Score(
         frames=message.frames,
         log_prob=log_prob,
-        log_prob_false=_absent(message.log_prob_false),
+        log_prob_false=_value(message.log_prob_false),
         progress=progress if log_prob is None else None,
     )
 
@@ -54,5 +54,5 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _absent(value: float) -> float | None:
+def _value(value: float) -> float | None:
     return None if math.isnan(value) else value

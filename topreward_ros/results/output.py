@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an optional output of `topreward score` is."""
+"""The interface of the optional outputs of `topreward score`."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from .score_table import Row
 
 @dataclass(frozen=True)
 class Reading:
-    """How scores become what the live node would have published of them."""
+    """How scores become progress, reward and success, as in the live node."""
 
     options: RewardOptions = field(default_factory=RewardOptions)
     calibration: Calibration | None = None
 
     def start(self) -> LiveReward:
-        """Return what follows an episode; ValueError where a calibration is needed and missing."""
+        """Return the reward of a new episode; raises ValueError without a needed calibration."""
         return self.options.start(self.calibration)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What came of a source's output: a line to print, and what failed, by recording."""
+    """The result of an output: a line to print, and the errors by recording."""
 
     summary: str = ''
     failed: Mapping[str, Exception] = field(default_factory=dict)
 
 
 class Output:
-    """Writes something besides the table and the picture; a subclass overrides what it writes.
+    """An output in addition to the table and the plot; subclasses override one or both methods.
 
-    model is the scorer's name. Both methods are given rows that are whole, and are called again
-    when a run is repeated: what is up to date is left as it is.
+    model is the scorer's name. Both methods get complete rows, and are called again when a run is
+    repeated: output that is up to date is left unchanged.
     """
 
-    # Files of a recording that are removed when it is scored anew
+    # Files of a recording that are removed when it is scored again
     recording_files: tuple[str, ...] = ()
 
     def __init__(self, reading: Reading, model: str) -> None:
@@ -50,10 +50,10 @@ class Output:
         self.model = model
 
     def write_recording(self, folder: Path, recording: Recording, rows: Sequence[Row]) -> None:
-        """Write what belongs to one recording into its folder."""
+        """Write the output of one recording into its folder."""
 
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
     ) -> Written:
-        """Write what belongs to a whole source; rows are of the recordings that were scored."""
+        """Write the output of a source; rows are of the recordings that were scored."""
         return Written()

@@ -1,8 +1,8 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The optional outputs of `topreward score`: one entry each, imported when it is needed.
+"""The optional outputs of `topreward score`: one entry each, imported when used.
 
-To add an output, write a subclass of `Output` and register it here: it becomes a flag.
+To add an output, write a subclass of `Output` and register it here, which adds a flag.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OutputKind:
-    """An output's help text and its class, which as text is "module:class".
+    """An output's help text and its class; as a string the class is "module:class".
 
-    every_prefix says that it needs a score of every prefix.
+    every_prefix: whether it needs a score of every prefix.
     """
 
     help: str
@@ -28,31 +28,32 @@ class OutputKind:
     every_prefix: bool = False
 
     def make(self, reading: Reading, model: str) -> Output:
-        """Import and make the output."""
+        """Import the class and return an output."""
         if not isinstance(self.output, str):
             return self.output(reading, model)
         module, _, name = self.output.partition(':')
-        made: Output = getattr(importlib.import_module(module), name)(reading, model)
-        return made
+        output: Output = getattr(importlib.import_module(module), name)(reading, model)
+        return output
 
 
 OUTPUTS: dict[str, OutputKind] = {
     'overlay': OutputKind(
-        'a video with the curve drawn in', 'topreward_ros.results.overlay:OverlayOutput'
+        'write overlay.mp4: the video with the progress curve below',
+        'topreward_ros.results.overlay:OverlayOutput',
     ),
     'bag': OutputKind(
-        'of a bag: one with /topreward/progress and /topreward/success_detected beside its '
-        'topics, as the node would publish them; scores every prefix',
+        'for a bag: write a copy with /topreward/progress and /topreward/success_detected added, '
+        'as the node would publish them; scores every prefix',
         'topreward_ros.results.bag_output:BagOutput',
         every_prefix=True,
     ),
     'parquet': OutputKind(
-        'of a LeRobot dataset: progress as RA-BC reads it',
+        "for a LeRobot dataset: write the progress of every frame in the format of LeRobot's RA-BC",
         'topreward_ros.results.lerobot_output:ParquetOutput',
     ),
 }
 
 
 def make_outputs(names: Iterable[str], reading: Reading, model: str) -> list[Output]:
-    """Make the outputs of these names."""
+    """Return the outputs of these names."""
     return [OUTPUTS[name].make(reading, model) for name in names]

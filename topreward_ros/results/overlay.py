@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A film with the progress drawn in, as it was at each moment."""
+"""Write a video with the progress curve drawn below the images."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from topreward_ros.recordings.clip import Clip
 from topreward_ros.recordings.recording import Recording
 
 from .output import Output
-from .plot import COLOR_PROGRESS, INK, shorten
+from .plot import COLOR_PROGRESS, COLOR_TEXT, shorten
 from .score_table import Row
 from .video import write_video
 
-PAPER, GRID = '#ffffff', '#dfe5ea'
+COLOR_BACKGROUND, COLOR_GRID = '#ffffff', '#dfe5ea'
 FONT = 'DejaVuSans.ttf'
 
 
 class OverlayOutput(Output):
-    """`overlay.mp4` in a recording's folder."""
+    """Writes `overlay.mp4` into a recording's folder."""
 
     recording_files = ('overlay.mp4',)
 
@@ -34,9 +34,9 @@ class OverlayOutput(Output):
 
 
 def write_overlay(file: Path, clip: Clip, rows: Sequence[Row]) -> None:
-    """The clip with a strip below: the task, the curve up to now, and the newest progress.
+    """Write the clip with a strip below: the task, the curve so far and the newest progress.
 
-    As MP4 of the clip's own rate; it appears when it is whole.
+    The MP4 has the clip's own rate and appears when it is complete.
     """
     write_video(file, _frames(clip, rows), clip.fps)
 
@@ -47,13 +47,13 @@ def _frames(clip: Clip, rows: Sequence[Row]) -> Iterator[np.ndarray]:
         if strip is None:
             height, width = image.shape[:2]
             strip = _Strip(width, height, clip.seconds, rows)
-        if image.shape[:2] != (height, width):  # fitted to the first, as when it is scored
+        if image.shape[:2] != (height, width):  # resized to the first, as when it is scored
             image = np.asarray(Image.fromarray(image).resize((width, height)))  # noqa: PLW2901
         yield np.concatenate([image, strip.draw(time)])
 
 
 class _Strip:
-    """The part below the picture; all sizes in pixels."""
+    """The strip below the images; all sizes in pixels."""
 
     def __init__(self, width: int, height: int, seconds: float, rows: Sequence[Row]) -> None:
         self._rows = rows
@@ -61,23 +61,23 @@ class _Strip:
         self._unit = unit = max(height // 60, 3)
         self._font = _font(3 * unit)
         self._box = (2 * unit, 6 * unit, width - 13 * unit, 18 * unit)  # of the curve
-        self._empty = self._paper(width, 20 * unit, rows[-1].task if rows else '')
+        self._background = self._draw_background(width, 20 * unit, rows[-1].task if rows else '')
 
-    def _paper(self, width: int, height: int, task: str) -> Image.Image:
-        paper = Image.new('RGB', (width, height), PAPER)
-        pen = ImageDraw.Draw(paper)
+    def _draw_background(self, width: int, height: int, task: str) -> Image.Image:
+        background = Image.new('RGB', (width, height), COLOR_BACKGROUND)
+        pen = ImageDraw.Draw(background)
         left, _, right, _ = self._box
         for level in (0.0, 0.5, 1.0):
             y = self._y(level)
-            pen.line([(left, y), (right, y)], fill=GRID, width=max(1, self._unit // 4))
-        room = int((width - 4 * self._unit) / max(self._font.getlength('n'), 1))
-        text = shorten(task, max(room, 8))
-        pen.text((2 * self._unit, self._unit), text, fill=INK, font=self._font)
-        return paper
+            pen.line([(left, y), (right, y)], fill=COLOR_GRID, width=max(1, self._unit // 4))
+        max_letters = int((width - 4 * self._unit) / max(self._font.getlength('n'), 1))
+        text = shorten(task, max(max_letters, 8))
+        pen.text((2 * self._unit, self._unit), text, fill=COLOR_TEXT, font=self._font)
+        return background
 
     def draw(self, time: float) -> np.ndarray:
-        """The strip at this time [s], uint8 RGB."""
-        strip = self._empty.copy()
+        """Return the strip at this time [s], uint8 RGB (H, W, 3)."""
+        strip = self._background.copy()
         pen = ImageDraw.Draw(strip)
         so_far = [row for row in self._rows if row.time <= time + 1e-6]
         known = [row for row in so_far if not np.isnan(row.progress)]
@@ -85,9 +85,9 @@ class _Strip:
         right, middle = self._box[2] + 2 * self._unit, self._y(0.5) - 2 * self._unit
         if not points:
             text = 'flat' if so_far else ''
-            pen.text((right, middle), text, fill=INK, font=self._font)
+            pen.text((right, middle), text, fill=COLOR_TEXT, font=self._font)
             return np.asarray(strip)
-        # Held until the next score
+        # The newest value holds until the next score
         points.append((max(self._x(time), points[-1][0]), points[-1][1]))
         pen.line(points, fill=COLOR_PROGRESS, width=max(2, self._unit // 2), joint='curve')
         x, y, radius = *points[-1], self._unit
@@ -106,7 +106,7 @@ class _Strip:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib: Pillow's own has no size before 10.1."""
+    """Load the font of matplotlib: Pillow's own is not scalable before 10.1."""
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', FONT)), size)

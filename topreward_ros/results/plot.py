@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a run: the frames, the progress below them, and the log-probabilities."""
+"""Plot a run: frames, progress and log-probabilities."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from .score_table import Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STRIP = 7  # frames shown
+FRAMES_IN_STRIP = 7
 LEFT = 0.09  # edge of the axes
-INK = '#22303c'
+COLOR_TEXT = '#22303c'
 COLOR_PROGRESS = '#d9622b'
 COLOR_TRUE = '#2b6cb0'
 COLOR_FALSE = '#9aa5b1'
 COLOR_SUCCESS = '#2f855a'
+COLOR_NOTE = '#b03a2e'
+COLOR_GRID = '#e6eaee'
 
 
 def plot_run(
@@ -34,7 +36,7 @@ def plot_run(
     successes: Sequence[float] = (),
     note: str = '',
 ) -> None:
-    """Draw a run into a PNG; successes are their times [s]. The file appears when it is whole."""
+    """Plot a run as PNG; successes are times [s]. The file appears when it is complete."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5.6), dpi=150, facecolor='white')
@@ -47,30 +49,32 @@ def plot_run(
     _draw_values(log_probs, rows)
     for axes in (progress, log_probs):
         axes.set_xlim(0, clip.seconds)
-        axes.grid(color='#e6eaee', linewidth=0.8)
+        axes.grid(color=COLOR_GRID, linewidth=0.8)
         axes.spines[['top', 'right']].set_visible(False)
-        axes.tick_params(colors=INK, labelsize=8)
+        axes.tick_params(colors=COLOR_TEXT, labelsize=8)
     progress.tick_params(labelbottom=False)
     task = rows[-1].task if rows else ''
-    figure.suptitle(plain(f'“{shorten(task)}”'), x=LEFT, y=0.985, ha='left', fontsize=12, color=INK)
+    figure.suptitle(
+        plain(f'“{shorten(task)}”'), x=LEFT, y=0.985, ha='left', fontsize=12, color=COLOR_TEXT
+    )
     if note:
-        figure.text(LEFT, 0.015, note, fontsize=8, color='#b03a2e')
+        figure.text(LEFT, 0.015, note, fontsize=8, color=COLOR_NOTE)
     save_png(figure, file)
 
 
 def plain(text: str) -> str:
-    """For matplotlib, which takes what is between two dollar signs for mathematics."""
+    """Escape dollar signs, between which matplotlib reads mathematics."""
     return text.replace('$', r'\$')
 
 
 def save_png(figure: Figure, file: Path) -> None:
-    """Write a figure; the file appears when it is whole."""
+    """Write a figure as PNG; the file appears when it is complete."""
     with whole_file(file) as part:
         figure.savefig(part, format='png')
 
 
 def _draw_strip(axes, clip: Clip) -> None:  # type: ignore[no-untyped-def]
-    times = [clip.seconds * (k + 0.5) / STRIP for k in range(STRIP)]
+    times = [clip.seconds * (k + 0.5) / FRAMES_IN_STRIP for k in range(FRAMES_IN_STRIP)]
     images = clip.at(times)
     axes.set_axis_off()
     axes.set_xlim(0, clip.seconds)
@@ -80,14 +84,15 @@ def _draw_strip(axes, clip: Clip) -> None:  # type: ignore[no-untyped-def]
     box = axes.get_position()
     figure = axes.get_figure()
     width, height = figure.get_size_inches()
-    # Each picture in its slot, as large as slot and row allow
-    slot = box.width * width / STRIP
+    # Each frame in its slot, as large as slot and row allow
+    slot = box.width * width / FRAMES_IN_STRIP
     aspect = images[0].shape[1] / images[0].shape[0]
-    shown = min(0.97 * slot, box.height * height * aspect)
+    frame_width = min(0.97 * slot, box.height * height * aspect)
     for k, image in enumerate(images):
-        left = box.x0 + (slot * (k + 0.5) - shown / 2) / width
-        tall = shown / aspect / height
-        inset = figure.add_axes((left, box.y1 - tall, shown / width, tall))
+        left = box.x0 + (slot * (k + 0.5) - frame_width / 2) / width
+        frame_height = frame_width / aspect / height
+        bottom = box.y1 - frame_height
+        inset = figure.add_axes((left, bottom, frame_width / width, frame_height))
         inset.imshow(image[:: max(1, image.shape[0] // 300), :: max(1, image.shape[0] // 300)])
         inset.set_axis_off()
 
@@ -115,11 +120,11 @@ def _draw_progress(axes, rows: Sequence[Row], successes: Sequence[float]) -> Non
         )
     axes.set_ylim(-0.04, 1.04)
     kind = rows[-1].normalization if rows else ''
-    axes.set_ylabel(f'progress\n({kind})' if kind else 'progress', color=INK, fontsize=9)
+    axes.set_ylabel(f'progress\n({kind})' if kind else 'progress', color=COLOR_TEXT, fontsize=9)
 
 
 def _draw_values(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
-    """The log-probabilities, or the model's own progress where it tells no log P."""
+    """Plot the log-probabilities, or the model's own progress where it gives no log P."""
     times = [row.time for row in rows]
     has_log_prob = all(row.score.log_prob is not None for row in rows)
     axes.plot(
@@ -134,15 +139,15 @@ def _draw_values(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-
         false = [float(row.score.log_prob_false or 0.0) for row in rows]
         axes.plot(times, false, color=COLOR_FALSE, linewidth=1.5, label='False')
         values += false
-    axes.set_ylabel('log P [nat]' if has_log_prob else 'model', color=INK, fontsize=9)
-    axes.set_xlabel('image time [s]', color=INK, fontsize=9)
+    axes.set_ylabel('log P [nat]' if has_log_prob else 'model', color=COLOR_TEXT, fontsize=9)
+    axes.set_xlabel('image time [s]', color=COLOR_TEXT, fontsize=9)
     if rows:
         axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
-    if values and np.ptp(values) < 0.5:  # a flat line is to look flat
+    if values and np.ptp(values) < 0.5:  # so that a flat line looks flat
         middle = float(np.mean(values))
         axes.set_ylim(middle - 0.5, middle + 0.5)
 
 
-def shorten(text: str, most: int = 90) -> str:
-    """The text, with an end cut off that is too long."""
-    return text if len(text) <= most else text[: most - 1] + '…'
+def shorten(text: str, length: int = 90) -> str:
+    """Return the text, truncated to this length with an ellipsis."""
+    return text if len(text) <= length else text[: length - 1] + '…'

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores as rows: what one Progress message says, kept as CSV."""
+"""Read and write scores as CSV, a row per Progress message."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ COLUMNS = (
     'latency',
     'task',
 )
-# Columns that only tables of models that say such things have
-OF_THE_MODEL = {'model_progress': 'progress', 'model_success': 'success'}
-PART = 'part.'  # before the name of a part of a combined reward
+# Columns for models that give such values, each with its attribute of Score
+MODEL_COLUMNS = {'model_progress': 'progress', 'model_success': 'success'}
+PART_PREFIX = 'part.'  # of the columns of parts of a combined reward
 
 
 @dataclass(frozen=True)
 class Row:
-    """A score and what became of it.
+    """A score with its progress and reward.
 
-    time [s] is of the newest image in it, since the first one of the recording; progress, reward
-    and normalization as in Progress.msg; latency [s].
+    time [s] is of its newest image, since the first one of the recording; progress, reward and
+    normalization are as in Progress.msg; latency [s].
     """
 
     time: float
@@ -47,20 +47,20 @@ class Row:
     task: str
 
     def cells(self) -> dict[str, object]:
-        """Values by their columns; what the model does not say has an empty cell."""
+        """Return the values by column; None for values that the model does not give."""
         score = self.score
         cells = {name: getattr(self, name, None) for name in COLUMNS}
         for name in ('frames', 'log_prob', 'log_prob_false'):
             cells[name] = getattr(score, name)
-        cells |= {column: getattr(score, name) for column, name in OF_THE_MODEL.items()}
-        cells |= {PART + name: value for name, value in score.parts.items()}
+        cells |= {column: getattr(score, name) for column, name in MODEL_COLUMNS.items()}
+        cells |= {PART_PREFIX + name: value for name, value in score.parts.items()}
         return cells
 
 
 def write_rows(file: Path, rows: Iterable[Row]) -> None:
-    """Write a CSV with a header; the file appears when it is whole."""
+    """Write a CSV with a header; the file appears when it is complete."""
     table = [row.cells() for row in rows]
-    more = dict.fromkeys(
+    extra = dict.fromkeys(
         name
         for cells in table
         for name, value in cells.items()
@@ -68,38 +68,42 @@ def write_rows(file: Path, rows: Iterable[Row]) -> None:
     )
     with whole_file(file) as part, part.open('w', newline='', encoding='utf-8') as stream:
         writer = csv.writer(stream)
-        columns = [*COLUMNS, *more]
+        columns = [*COLUMNS, *extra]
         writer.writerow(columns)
         writer.writerows([cells.get(name) for name in columns] for cells in table)
 
 
 def read_rows(file: Path) -> list[Row]:
-    """Read what `write_rows` wrote, to the last digit; ResultsError for another table."""
+    """Read a file of `write_rows` without loss; raises ResultsError for another table."""
     with file.open(newline='', encoding='utf-8') as stream:
         table = csv.DictReader(stream)
         try:
             names = list(table.fieldnames or ())
-            more = names[len(COLUMNS) :]
-            known = all(name in OF_THE_MODEL or name.startswith(PART) for name in more)
+            extra = names[len(COLUMNS) :]
+            known = all(name in MODEL_COLUMNS or name.startswith(PART_PREFIX) for name in extra)
             if names[: len(COLUMNS)] != list(COLUMNS) or not known:
                 raise ResultsError(f'{file} has the columns {names}; expected {list(COLUMNS)}')
-            return [_row(cells, more) for cells in table]
+            return [_row(cells, extra) for cells in table]
         except (csv.Error, ValueError, TypeError) as error:
             raise ResultsError(f'{file} is not a table of scores: {error}') from error
 
 
-def _row(cells: dict[str, str], more: Sequence[str]) -> Row:
+def _row(cells: dict[str, str], extra: Sequence[str]) -> Row:
     def number(name: str) -> float | None:
         text = cells.get(name)
         return float(text) if text else None
 
-    parts = {name.removeprefix(PART): number(name) for name in more if name.startswith(PART)}
+    parts = {
+        name.removeprefix(PART_PREFIX): number(name)
+        for name in extra
+        if name.startswith(PART_PREFIX)
+    }
     score = Score(
         frames=int(cells['frames']),
         log_prob=number('log_prob'),
         log_prob_false=number('log_prob_false'),
         parts={name: value for name, value in parts.items() if value is not None},
-        **{name: number(column) for column, name in OF_THE_MODEL.items()},
+        **{name: number(column) for column, name in MODEL_COLUMNS.items()},
     )
     return Row(
         time=float(cells['time']),

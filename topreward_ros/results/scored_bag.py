@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A copy of a bag with what was told of its images beside them, as the node would have told it."""
+"""Copy a bag and add the messages that the live node would have published for its images."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TYPE_SUCCESS = 'topreward_ros/msg/SuccessDetected'
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """What is published after an image: its header's stamp [ns], and the bag's time [ns] of it.
+    """A score to publish after an image, given by its header stamp [ns] and its bag time [ns].
 
-    Without time it is the first image of that stamp, which is not enough where stamps begin anew
-    within the bag (`BagEpisode.bag_time` knows it).
+    Without time it is the first image with that stamp, which is ambiguous where stamps repeat
+    within the bag (`BagEpisode.bag_time` returns the time).
     """
 
     stamp: int
@@ -40,31 +40,31 @@ class PublishedScore:
 
 
 def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]) -> int:
-    """Write an MCAP bag; how many scores are in it. It appears when it is whole.
+    """Write an MCAP bag and return the number of its scores; it appears when it is complete.
 
-    It holds the messages of all topics of the other as they are, with their times, types and QoS
-    (but not what else its metadata say), and of each score a message on /topreward/progress and,
-    where it is the success, on /topreward/success_detected, with the time of the image in the bag
-    and after it. What the other bag has on these two topics is left out: it is replaced. Stamp
-    and frame_id are the image's; latency is NaN, as no clock ran.
+    All messages of the original are copied with their times, types and QoS (but without its other
+    metadata), except those on the two topics that are replaced: every score becomes a message on
+    /topreward/progress, and a success also one on /topreward/success_detected, after its image and
+    with the image's bag time. Stamp and frame_id are the image's; latency is NaN, as it was not
+    measured.
 
-    Raises FileExistsError rather than write over another bag, BagError for a score whose image is
-    not in the bag, and what reading raises.
+    Raises FileExistsError if the folder exists, BagError for a score whose image is not in the bag,
+    and the errors of reading.
     """
-    waiting = _by_image(published)
-    count = sum(map(len, waiting.values()))
+    pending = _by_image(published)
+    count = sum(map(len, pending.values()))
     with BagWriter(folder, keep_cut_short=False) as out:
         copied = _add_topics(bag, out)
         for message in bag.messages(copied):
             out.write(message.topic, message.time, message.data)
             if message.topic == bag.image_topic and (image := bag.image(message)) is not None:
                 for key in ((image.stamp, image.time), (image.stamp, None)):
-                    for one in waiting.pop(key, ()):
-                        _write(out, image, one)
-        if waiting:
-            stamp, _ = min(waiting, key=lambda key: key[0])
+                    for score in pending.pop(key, ()):
+                        _write(out, image, score)
+        if pending:
+            stamp, _ = min(pending, key=lambda key: key[0])
             raise BagError(
-                f'{bag.path} has no image for {sum(map(len, waiting.values()))} of {count} '
+                f'{bag.path} has no image for {sum(map(len, pending.values()))} of {count} '
                 f'scores, the first of them stamped {stamp} ns on {bag.image_topic}'
             )
     return count
@@ -73,14 +73,14 @@ def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]
 def _by_image(
     published: Iterable[PublishedScore],
 ) -> dict[tuple[int, int | None], list[PublishedScore]]:
-    waiting: dict[tuple[int, int | None], list[PublishedScore]] = {}
-    for one in published:
-        waiting.setdefault((one.stamp, one.time), []).append(one)
-    return waiting
+    pending: dict[tuple[int, int | None], list[PublishedScore]] = {}
+    for score in published:
+        pending.setdefault((score.stamp, score.time), []).append(score)
+    return pending
 
 
 def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
-    """The topics that are copied."""
+    """Add all topics; return the names of those that are copied."""
     types: dict[str, str] = {}
     for connection in bag.connections:
         topic = connection.topic
@@ -88,7 +88,7 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
             continue
         if types.setdefault(topic, connection.msgtype) != connection.msgtype:
             raise UnsupportedBagError(
-                f'{topic} in {bag.path} is a topic of {types[topic]} and of {connection.msgtype}'
+                f'{topic} in {bag.path} has two types, {types[topic]} and {connection.msgtype}'
             )
     for topic in types:
         out.copy_topic(next(c for c in bag.connections if c.topic == topic))

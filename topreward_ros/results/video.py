@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes frames, uint8 RGB (H, W, 3), as a video file or a bag."""
+"""Write frames as a video file or a bag."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from topreward_ros.files import whole_file
 from topreward_ros.recordings.video import import_av
 from topreward_ros.scoring.sampling import NANOSECONDS
 
-from .bag_writer import TASK_QOS, BagWriter
+from .bag_writer import QOS_TASK, BagWriter
 
 
 def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
-    """Write uint8 RGB frames (H, W, 3) as MP4 (H.264); how many. It appears when it is whole.
+    """Write uint8 RGB frames (H, W, 3) as MP4 (H.264); return their number.
 
-    Odd sizes lose a row or a column, which the format cannot hold.
+    The file appears when it is complete. Odd heights and widths are cropped by one pixel, as the
+    format requires even ones. Raises ValueError without frames.
     """
     from fractions import Fraction
 
@@ -36,7 +37,7 @@ def write_video(file: Path, frames: Iterable[np.ndarray], fps: float) -> int:
             container.mux(stream.encode(frame))
             count += 1
         if not count:
-            raise ValueError('a video needs a frame')
+            raise ValueError('no frames to write; expected at least one')
         container.mux(stream.encode())
     return count
 
@@ -48,11 +49,11 @@ def write_image_bag(
     task: str,
     topic: str = '/camera/image_raw',
 ) -> int:
-    """Write frames as sensor_msgs/Image in an MCAP bag, with the task; how many."""
+    """Write uint8 RGB frames (H, W, 3) and the task into an MCAP bag; return the frame count."""
     count = 0
     with BagWriter(folder) as bag:
         bag.add_topic(topic, 'sensor_msgs/msg/Image')
-        bag.add_topic('/topreward/task', 'std_msgs/msg/String', [TASK_QOS])
+        bag.add_topic('/topreward/task', 'std_msgs/msg/String', [QOS_TASK])
         bag.write('/topreward/task', 0, bag.serialise('std_msgs/msg/String', data=task))
         for count, image in enumerate(frames, start=1):
             stamp = round((count - 1) * NANOSECONDS / fps)

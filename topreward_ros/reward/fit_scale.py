@@ -25,8 +25,8 @@ EARLY = 0.8  # share of a demonstration in which a detection counts as a false a
 # Levels closer than this share of the range are merged: the demonstrations stood still there, and
 # noise would count as progress.
 MIN_STEP = 0.02
-# Margin between a threshold and the value that a demonstration reaches, for the rounding differences
-# of live and offline scores and of sums in another order [nat].
+# Margin between a threshold and the value that a demonstration reaches, for rounding differences
+# between live and offline scores and between sums in another order [nat].
 ROUNDING = 1e-3
 
 

@@ -102,7 +102,7 @@ class RewardOptions:
     success_hold: int = 2
 
     def start(self, calibration: Calibration | None = None) -> LiveReward:
-        """Return the live reward of an episode; ValueError where a required calibration is missing."""
+        """Return a live reward; ValueError if a required calibration is missing."""
         if calibration is None:
             if self.length_bias != 'none':
                 raise ValueError(f'length_bias is {self.length_bias}, which needs a calibration')

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the model says of the recordings to calibrate on, kept so that none is scored twice."""
+"""Score the recordings to calibrate on, and store the scores for later runs."""
 
 from __future__ import annotations
 
@@ -35,36 +35,36 @@ def attempts_of(
     console: Console,
     least: int = 1,
 ) -> list[tuple[Recording, Attempt]]:
-    """Those that can be scored, at `least` times; what is wrong with the others is told.
+    """Score the recordings, and print why some cannot be used or have fewer than `least` scores.
 
-    Scores are kept in the folder, where an interrupted run finds them again, and a later one with
-    more recordings.
+    Scores are stored in the folder, where an interrupted run and a later one with more recordings
+    find them.
     """
-    found = []
+    attempts = []
     for recording in track(recordings, 'recordings', console=console):
         kept = Kept(folder / f'{recording.name}.json', scoring.asked(recording))
         try:
             if (content := kept.read()) is not None:
                 arrays = {name: np.array(content[name]) for name in ARRAYS}
-                made = Attempt(**arrays, is_success=recording.is_success is not False)
+                scored = Attempt(**arrays, is_success=recording.is_success is not False)
             else:
-                made = attempt(scorer, recording, scoring.plan, lambda frames, _: frames)
-                kept.finish({name: getattr(made, name).tolist() for name in ARRAYS})
-            if len(made.log_probs) < least:
+                scored = attempt(scorer, recording, scoring.plan, lambda frames, _: frames)
+                kept.finish({name: getattr(scored, name).tolist() for name in ARRAYS})
+            if len(scored.log_probs) < least:
                 raise CalibrationError(
-                    f'left out: it has {len(made.log_probs)} scores and success needs {least}; '
+                    f'skipped: it has {len(scored.log_probs)} scores and success needs {least}: '
                     'raise --fps'
                 )
-            found.append((recording, made))
+            attempts.append((recording, scored))
         except BAD_RECORDING as error:
             console.print(f'{recording.name}: {error}', highlight=False, markup=False)
         finally:
             recording.clip.release()
-    return found
+    return attempts
 
 
 def attempt(scorer: Scorer, recording: Recording, plan: Plan, watch: Watch) -> Attempt:
-    """What the model says of every prefix of a recording, and of its first frame repeated.
+    """Score every prefix of a recording, and of its first frame repeated.
 
     A recording without a label counts as a success. Raises as `score_clip`.
     """
@@ -83,7 +83,7 @@ def attempt(scorer: Scorer, recording: Recording, plan: Plan, watch: Watch) -> A
 def static_curve(
     scorer: Scorer, image: np.ndarray, count: int, task: str, fps: float
 ) -> np.ndarray:
-    """log P("True") of 1 to `count` frames that are all this image, (count,) [nat]."""
+    """Return log P("True") of 1 to `count` repetitions of an image, (count,) [nat]."""
     times = (k / fps for k in range(count))
     rows = curve(scorer, itertools.repeat(image, count), times, task)
     return np.array([row[0].value for row in rows])

@@ -1,11 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward calibrate`: from demonstrations of a task to a calibration for the node."""
+"""`topreward calibrate`: its arguments."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import whole
 from ..recording_arguments import (
@@ -16,20 +16,34 @@ from ..recording_arguments import (
     source_options_of,
 )
 
+if TYPE_CHECKING:
+    from topreward_ros.recordings.recording import Recording
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
-    parser = commands.add_parser('calibrate', help="from recordings of a task, the node's scale")
+    parser = commands.add_parser(
+        'calibrate', help='make a calibration for the reward node from recordings of a task'
+    )
     add_recording_arguments(parser, 'calibration.yaml')
     parser.add_argument(
-        '--failed', nargs='+', default=[], metavar='SOURCE', help='recordings that failed'
+        '--failed',
+        nargs='+',
+        default=[],
+        metavar='SOURCE',
+        help='recordings of failed attempts; unlabelled recordings of other sources are successes',
     )
-    parser.add_argument('--window', type=whole, default=3, help='scores in the mean of success')
+    parser.add_argument(
+        '--window',
+        type=whole,
+        default=3,
+        help='success is detected from the mean of this many scores; default: %(default)s',
+    )
     parser.add_argument(
         '--hold',
         type=whole,
         default=2,
-        help='times in a row that the mean must reach the threshold',
+        help='times in a row that this mean must reach the threshold; default: %(default)s',
     )
     parser.set_defaults(command=calibrate)
 
@@ -39,7 +53,6 @@ def calibrate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from topreward_ros.files import check_file
-    from topreward_ros.recordings.labelled import open_recordings
     from topreward_ros.results.calibration_file import write_calibration
 
     from ..score.episode import EpisodeScoring
@@ -47,24 +60,22 @@ def calibrate(options: argparse.Namespace) -> int:
     from .make import describe, make_calibration
 
     check_file(options.save)
-    plan, read = plan_of(options, None), source_options_of(options)
-    recordings = open_recordings(options.source, read, True)
-    if options.failed:
-        recordings += open_recordings(options.failed, read, False)
+    plan = plan_of(options, None)
+    recordings = _open_recordings(options)
     print_notes(recordings)
     scorer = load(options)
-    kept = options.save.with_suffix('.scores')
-    found = attempts_of(
+    scores = options.save.with_suffix('.scores')
+    attempts = attempts_of(
         scorer,
         recordings,
         EpisodeScoring(scorer.identity, plan),
-        kept,
+        scores,
         console=Console(stderr=True),
         least=options.window + options.hold - 1,
     )
     calibration = make_calibration(
-        [attempt for _, attempt in found],
-        [recording.task for recording, _ in found],
+        [attempt for _, attempt in attempts],
+        [recording.task for recording, _ in attempts],
         scorer.identity,
         options.fps,
         window=options.window,
@@ -73,8 +84,19 @@ def calibrate(options: argparse.Namespace) -> int:
     write_calibration(options.save, calibration)
     print('\n'.join(describe(calibration)))
     print(
-        f'{options.save}: {calibration.successes} successes, {calibration.failures} failures '
-        f'(their scores: {kept}). Parameters for the node: '
+        f'{options.save}: made from {calibration.successes} successes and {calibration.failures} '
+        f'failures (scores in {scores}). Parameters for the node: '
         f'calibration: {options.save.resolve()}, normalization: calibrated'
     )
     return 0
+
+
+def _open_recordings(options: argparse.Namespace) -> list[Recording]:
+    """Open the successes, and the failures of --failed."""
+    from topreward_ros.recordings.labelled import open_recordings
+
+    source_options = source_options_of(options)
+    recordings = open_recordings(options.source, source_options, True)
+    if options.failed:
+        recordings += open_recordings(options.failed, source_options, False)
+    return recordings

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward calibrate`: from attempts at a task to a calibration for the node."""
+"""Make a calibration from scored attempts at a task, and describe it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def make_calibration(
     window: int = 3,
     hold: int = 2,
 ) -> Calibration:
-    """The calibration of these attempts; CalibrationError where they give none.
+    """Return the calibration of these attempts; raises CalibrationError where there is none.
 
-    Where nothing rises any more without the length bias, it has no static scale.
+    It has no static scale where the scores do not rise after the length bias is subtracted.
     """
     if not attempts:
-        raise CalibrationError('there is no recording to calibrate on')
+        raise CalibrationError('no recording to calibrate on; expected at least one success')
     bias = length_bias(attempts)
     try:
         plain = make_scale(attempts, LengthBias(), window, hold)
@@ -54,27 +54,33 @@ def make_calibration(
     )
 
 
-def describe(made: Calibration) -> list[str]:
-    """What it says, a line for each way of reading, and what to beware of."""
+def describe(calibration: Calibration) -> list[str]:
+    """Return a line for each value of length_bias, and warnings."""
     lines = []
-    for name, scale in (('as it is', made.plain), ('static bias taken off', made.static)):
+    scales = {'none': calibration.plain, 'static': calibration.static}
+    for name, scale in scales.items():
         if scale is None:
-            lines.append(f'{name}: nothing rises, so length_bias has to stay none')
+            lines.append(
+                f'length_bias {name}: log P does not rise after the bias is subtracted, so '
+                'length_bias has to stay none'
+            )
             continue
-        if made.failures:
-            told = f'ROC-AUC {scale.roc_auc:.3f}, false alarms {scale.false_alarm:.0%}'
-        elif math.isnan(scale.false_alarm):
-            told = 'how often it is called early cannot be told of recordings this short'
-        else:
-            told = f'called early in at most {scale.false_alarm:.0%} of new ones'
         lines.append(
-            f'{name}: log P("True") from {scale.levels[0]:.3f} to {scale.levels[-1]:.3f} nat; '
-            f'success from {scale.threshold:.3f} nat, reached by {scale.detected:.0%} of the '
-            f'successes; {told}'
+            f'length_bias {name}: log P("True") rises from {scale.levels[0]:.3f} to '
+            f'{scale.levels[-1]:.3f} nat; success threshold {scale.threshold:.3f} nat, reached by '
+            f'{scale.detected:.0%} of the successes; {_false_alarms(calibration, scale)}'
         )
         if not scale.detected or scale.roc_auc <= 0.6:
             lines.append(
-                'BEWARE: this threshold hardly tells success from failure; use progress alone, '
-                'more recordings, or another model'
+                'warning: this threshold hardly separates success from failure: use progress '
+                'alone, more recordings, or another model'
             )
     return lines
+
+
+def _false_alarms(calibration: Calibration, scale: Scale) -> str:
+    if calibration.failures:
+        return f'ROC-AUC {scale.roc_auc:.3f}, false alarms {scale.false_alarm:.0%}'
+    if math.isnan(scale.false_alarm):
+        return 'the rate of early detections is unknown, as the recordings are too short'
+    return f'detected early in at most {scale.false_alarm:.0%} of new successes'

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo shows of its episodes: live bars, the verdicts, and a table in the end."""
+"""The terminal output of the demo: live progress bars, verdicts, and a final table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .plot import EpisodeCurve
 
 
 class Board:
-    """A bar with live progress for each episode; a line each when there is nobody to look."""
+    """Shows a live progress bar per episode; headless, it prints a line per episode."""
 
     def __init__(self, console: Console, headless: bool) -> None:
         self._console = console
@@ -34,7 +34,7 @@ class Board:
             disable=headless,
         )
         self._rows: list[Any] = []
-        self._told = 0
+        self._printed = 0  # episodes
 
     def __enter__(self) -> Board:
         self._bars.start()
@@ -43,37 +43,37 @@ class Board:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def show(self, shown: Sequence[StagedEpisode], recorder: Recorder) -> None:
-        for number, one in enumerate(judge(shown, recorder), start=1):
+    def show(self, staged: Sequence[StagedEpisode], recorder: Recorder) -> None:
+        for number, curve in enumerate(judge(staged, recorder), start=1):
             if number > len(self._rows):
-                text = f'{number}. {one.episode.task.say()}'
+                text = f'{number}. {curve.episode.task.say()}'
                 self._rows.append(self._bars.add_task(text, total=1.0, verdict=''))
-            progress = one.progress[-1] if one.progress else 0.0
-            verdict = f'success after {one.detected:.1f} s' if one.detected else ''
-            if shown[number - 1].ended:
+            progress = curve.progress[-1] if curve.progress else 0.0
+            verdict = f'success after {curve.detected:.1f} s' if curve.detected else ''
+            if staged[number - 1].ended:
                 verdict = verdict or 'no success: time is up'
             self._bars.update(self._rows[number - 1], completed=progress, verdict=verdict)
-            if self._headless and shown[number - 1].ended and number > self._told:
-                self._told = number
-                self._console.print(f'{number}. {one.episode.task.say()}  {verdict}')
+            if self._headless and staged[number - 1].ended and number > self._printed:
+                self._printed = number
+                self._console.print(f'{number}. {curve.episode.task.say()}  {verdict}')
 
 
-def judge(shown: Sequence[StagedEpisode], recorder: Recorder) -> list[EpisodeCurve]:
-    """What the nodes said of each episode shown, by the stamps of the images."""
+def judge(staged: Sequence[StagedEpisode], recorder: Recorder) -> list[EpisodeCurve]:
+    """Return what the nodes published about each episode, by the stamps of the images."""
     first = recorder.first_stamp
     curves = []
-    for one in shown:
-        began, ended = ((stamp - first) / NANOSECONDS for stamp in (one.began, one.ended))
-        end = ended if one.ended else float('inf')
+    for each in staged:
+        began, ended = ((stamp - first) / NANOSECONDS for stamp in (each.began, each.ended))
+        end = ended if each.ended else float('inf')
         rows = [
             row
             for row in recorder.rows
-            if began <= row.time <= end and row.task == one.episode.task.say()
+            if began <= row.time <= end and row.task == each.episode.task.say()
         ]
         detected = [time for time in recorder.successes if began <= time <= end]
         curves.append(
             EpisodeCurve(
-                episode=one.episode,
+                episode=each.episode,
                 times=[row.time - began for row in rows],
                 progress=[row.progress for row in rows],
                 detected=detected[0] - began if detected else None,
@@ -82,29 +82,30 @@ def judge(shown: Sequence[StagedEpisode], recorder: Recorder) -> list[EpisodeCur
     return curves
 
 
-def verdict_table(judged: Sequence[EpisodeCurve]) -> Table:
+def verdict_table(curves: Sequence[EpisodeCurve]) -> Table:
+    """Return a table with the verdict on each episode."""
     table = Table()
-    for name in ('', 'task', 'what the arm does', 'final progress', 'detected', 'judged'):
+    for name in ('', 'task', 'what the arm does', 'final progress', 'success', 'verdict'):
         table.add_column(name, justify='right' if name in ('', 'final progress') else 'left')
-    for number, one in enumerate(judged, start=1):
+    for number, curve in enumerate(curves, start=1):
         table.add_row(
             str(number),
-            one.episode.task.say(),
-            KIND_NAMES[one.episode.kind],
-            f'{one.progress[-1]:.2f}' if one.progress else 'none',
-            f'after {one.detected:.1f} s' if one.detected is not None else 'no',
-            '[green]right[/green]' if one.is_right else '[bold red]wrong[/bold red]',
+            curve.episode.task.say(),
+            KIND_NAMES[curve.episode.kind],
+            f'{curve.progress[-1]:.2f}' if curve.progress else 'none',
+            f'after {curve.detected:.1f} s' if curve.detected is not None else 'no',
+            '[green]right[/green]' if curve.is_right else '[bold red]wrong[/bold red]',
         )
     return table
 
 
-def wrongly_judged(judged: Sequence[EpisodeCurve], outcomes: Sequence[str], count: int) -> int:
-    """How many of so many episodes were not judged rightly, by the reward node or the reset node.
+def wrongly_judged(curves: Sequence[EpisodeCurve], outcomes: Sequence[str], count: int) -> int:
+    """Return how many of `count` episodes the reward node or the reset node judged wrongly.
 
-    The ones that were never scored, or cut off, are among them.
+    Episodes that were never scored, or cut off, are included.
     """
     right = 0
-    for one, outcome in zip(judged, outcomes, strict=False):
-        expected = 'success' if one.episode.is_success else 'time is up'
-        right += one.is_right and bool(one.times) and outcome == expected
+    for curve, outcome in zip(curves, outcomes, strict=False):
+        expected = 'success' if curve.episode.is_success else 'time is up'
+        right += curve.is_right and bool(curve.times) and outcome == expected
     return count - right

@@ -14,13 +14,24 @@ from ..arguments import seed
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
     parser = commands.add_parser(
-        'demo', help='see it work: a small world, a small model, no camera'
+        'demo', help='run the nodes on a small simulated world; needs no camera and no other model'
     )
-    parser.add_argument('--seed', type=seed, default=0, help='of the episodes, 0 to 999')
-    parser.add_argument('--headless', action='store_true', help='a line per episode, no bars')
-    parser.add_argument('--save', type=Path, help='folder for bag, CSV, video and picture')
-    parser.add_argument('--model', help='another checkpoint than the small one of the package')
-    parser.add_argument('--tasks', action='store_true', help='list the tasks that the model knows')
+    parser.add_argument(
+        '--seed', type=seed, default=0, help='seed of the episodes, 0 to 999; default: %(default)s'
+    )
+    parser.add_argument(
+        '--headless', action='store_true', help='print a line per episode, without bars'
+    )
+    parser.add_argument(
+        '--save',
+        type=Path,
+        help='empty or new folder for bag, CSV, video and plot; default: only the plot is written, '
+        'into the current folder',
+    )
+    parser.add_argument('--model', help="folder or hub id of another model than the demo's own")
+    parser.add_argument(
+        '--tasks', action='store_true', help='list the tasks that the demo model knows, and exit'
+    )
     parser.set_defaults(command=demo)
 
 

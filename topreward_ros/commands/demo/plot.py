@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of several episodes: what was seen above, the progress that was told below."""
+"""Plot several episodes: images above, published progress below."""
 
 from __future__ import annotations
 
@@ -14,19 +14,26 @@ import numpy as np
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import KIND_NAMES
-from topreward_ros.results.plot import COLOR_PROGRESS, COLOR_SUCCESS, INK, plain, save_png
+from topreward_ros.results.plot import (
+    COLOR_GRID,
+    COLOR_PROGRESS,
+    COLOR_SUCCESS,
+    COLOR_TEXT,
+    plain,
+    save_png,
+)
 
 COLOR_TRUTH = '#9aa5b1'
 COLOR_FAILURE = '#b03a2e'
-SIDE = 240  # of a picture [px]
+SIDE = 240  # of an image [px]
 COLUMN = 2.35  # width of an episode [in]
 
 
 @dataclass(frozen=True)
 class EpisodeCurve:
-    """An episode and what was told of it; times [s] are since its arm began to move.
+    """An episode and what was published about it; times [s] since its arm began to move.
 
-    detected is the time of the image that made it a success, None where it was not called one.
+    detected is the time of the image at which success was detected; None without a success.
     """
 
     episode: SceneEpisode
@@ -36,12 +43,12 @@ class EpisodeCurve:
 
     @property
     def is_right(self) -> bool:
-        """Whether a success was called one, and a failure was not."""
+        """Whether success was detected exactly if the episode is one."""
         return self.episode.is_success == (self.detected is not None)
 
 
 def plot_episodes(file: Path, curves: Sequence[EpisodeCurve]) -> None:
-    """Draw the episodes side by side into a PNG, which appears when it is whole."""
+    """Plot the episodes side by side as PNG; the file appears when it is complete."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(COLUMN * len(curves) + 0.6, 4.1), dpi=150, facecolor='white')
@@ -60,7 +67,7 @@ def plot_episodes(file: Path, curves: Sequence[EpisodeCurve]) -> None:
 
 
 def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untyped-def]
-    """The beginning and the end."""
+    """Draw the first and the last image."""
     episode = curve.episode
     camera = SceneRenderer(SIDE, SIDE, episode.appearance, noise=0)
     end = curve.times[-1] if curve.times else episode.seconds
@@ -70,7 +77,7 @@ def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untype
     axes.set_anchor('SW')
     axes.set_axis_off()
     task = plain(textwrap.fill(episode.task.say(), 26))
-    axes.text(0, -48, task, fontsize=9, color=INK, va='bottom')
+    axes.text(0, -48, task, fontsize=9, color=COLOR_TEXT, va='bottom')
     kind = 'success' if episode.is_success else f'failure: {KIND_NAMES[episode.kind]}'
     axes.text(
         0, -14, kind, fontsize=8, color=COLOR_SUCCESS if episode.is_success else COLOR_FAILURE
@@ -89,20 +96,20 @@ def _draw_curve(axes, curve: EpisodeCurve, is_first: bool) -> None:  # type: ign
         linewidth=2,
         marker='o',
         markersize=2.6,
-        label='told live',
+        label='published live',
     )
     if curve.detected is not None:
         axes.axvline(curve.detected, color=COLOR_SUCCESS, linewidth=1.5)
-        axes.text(curve.detected, 1.07, 'detected ', color=COLOR_SUCCESS, fontsize=8, ha='right')
+        axes.text(curve.detected, 1.07, 'success ', color=COLOR_SUCCESS, fontsize=8, ha='right')
     axes.set_ylim(-0.04, 1.16)
     axes.set_xlim(0, end)
-    axes.grid(color='#e6eaee', linewidth=0.8)
+    axes.grid(color=COLOR_GRID, linewidth=0.8)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=7.5)
+    axes.tick_params(colors=COLOR_TEXT, labelsize=7.5)
     axes.set_yticks([0, 0.5, 1])
-    axes.set_xlabel('time [s]', color=INK, fontsize=8)
+    axes.set_xlabel('time [s]', color=COLOR_TEXT, fontsize=8)
     if is_first:
-        axes.set_ylabel('progress', color=INK, fontsize=9)
+        axes.set_ylabel('progress', color=COLOR_TEXT, fontsize=9)
         axes.legend(fontsize=7.5, frameon=False, loc='upper left', bbox_to_anchor=(0, 0.93))
     else:
         axes.tick_params(labelleft=False)

@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward demo`: the small world through the real nodes, over the real middleware.
+"""`topreward demo`: run the real nodes on the small simulated world, over the real middleware.
 
-The scene is a camera in this process; the reward node and the episode reset node are processes of
-their own. The reset node ends each episode, has the scene set the table anew, and says when the
-next one runs, as it would with a robot.
+The scene is a camera in this process; the reward node and the episode reset node are separate
+processes. The reset node ends each episode, triggers the scene's reset, and publishes when the next
+episode runs, as it would with a robot.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ FAILURES = 3
 CAMERA_FPS = 10.0
 FPS = 4.0  # of the frames scored
 SIDE = 480  # of the images [px]
-EPISODE_TIME = 6.0  # after that it has failed [s]
+EPISODE_TIME = 6.0  # after which an episode has failed [s]
 SETTLE_TIME = 0.3  # after a reset [s]
-PATIENCE = 120.0  # for all episodes [s]
+TIME_LIMIT = 120.0  # for all episodes [s]
 
 
 class DemoError(TopRewardError):
-    """A node ended before its time, or an episode was judged wrongly."""
+    """A node ended too early, or an episode was judged wrongly."""
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to show: the seed of the episodes, where to save, and the model (empty: the demo's)."""
+    """Options of the demo: seed of the episodes, folder to save to, model (empty: the demo's)."""
 
     seed: int = 0
     save: Path | None = None
@@ -65,7 +65,7 @@ class DemoOptions:
 
 
 def programme(seed: int) -> list[SceneEpisode]:
-    """Successes and failures mixed, of different tasks that the model knows."""
+    """Return a mix of successes and failures, of different tasks that the model knows."""
     random = np.random.default_rng([seed, 20])
     failures = [kind for kind in KINDS if kind != 'success']
     kinds = ['success'] * SUCCESSES + list(random.permutation(failures)[:FAILURES])
@@ -78,7 +78,7 @@ def programme(seed: int) -> list[SceneEpisode]:
 
 
 def demo(options: DemoOptions) -> None:
-    """Show, judge, draw. Raises DemoError unless every episode was judged rightly."""
+    """Run the episodes, print the verdicts and plot. Raises DemoError for a wrong verdict."""
     console = Console()
     episodes = programme(options.seed)
     picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
@@ -86,7 +86,7 @@ def demo(options: DemoOptions) -> None:
         if options.save.exists() and not (
             options.save.is_dir() and not any(options.save.iterdir())
         ):
-            raise DemoError(f'{options.save} is not an empty folder: give another to --save')
+            raise DemoError(f'{options.save} is not an empty folder: choose another with --save')
         picture = options.save / 'demo.png'
     check_folder(options.save or Path())
     with tempfile.TemporaryDirectory() as scratch:
@@ -97,7 +97,7 @@ def demo(options: DemoOptions) -> None:
         if options.save:
             write_rows(folder / 'scores.csv', recorder.rows)
         if not is_whole:
-            raise InterruptedRunError('interrupted: the episodes are not judged')
+            raise InterruptedRunError('interrupted: the remaining episodes were not judged')
         if not any(one.times for one in judged):
             raise DemoError('nothing was scored')
         if options.save:
@@ -105,13 +105,13 @@ def demo(options: DemoOptions) -> None:
             write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
     plot_episodes(picture, judged)
     console.print(verdict_table(judged))
-    console.print(f'{picture}  [dim]the picture[/dim]', highlight=False, soft_wrap=True)
+    console.print(f'{picture}  [dim]plot[/dim]', highlight=False, soft_wrap=True)
     if wrong := wrongly_judged(judged, outcomes, len(episodes)):
-        raise DemoError(f'{wrong} of {len(episodes)} episodes were not judged rightly')
+        raise DemoError(f'{wrong} of {len(episodes)} episodes were judged wrongly')
 
 
 def _outcomes(folder: Path) -> list[str]:
-    """What the reset node has written down of each episode."""
+    """Return the outcomes in the reset node's log."""
     file = folder / 'episodes.csv'
     if not file.is_file():
         return []
@@ -122,7 +122,7 @@ def _outcomes(folder: Path) -> list[str]:
 def _play(
     options: DemoOptions, episodes: Sequence[SceneEpisode], folder: Path, console: Console
 ) -> tuple[SceneCamera, Recorder, bool]:
-    """What was shown and heard, and whether that is all of it."""
+    """Run the episodes; return scene, recorder, and whether all of them were played."""
     images = TOPIC_CAMERA if options.save else ''
     with open_session(folder / 'bag', NAMESPACE, images) as session:
         scene = _scene(episodes)
@@ -171,12 +171,12 @@ def _run(
             board.show(scene.shown, session.recorder)
             if any(node.poll() is not None for node in nodes):
                 raise DemoError(f'a node ended:\n{tail(log)}')
-            if scene.shown:  # the model may have taken long to load
-                until = until or time.monotonic() + PATIENCE
+            if scene.shown:  # only now, as loading the model may take long
+                until = until or time.monotonic() + TIME_LIMIT
             if until and time.monotonic() > until:
-                raise DemoError(f'the episodes took more than {PATIENCE} s:\n{tail(log)}')
+                raise DemoError(f'the episodes took more than {TIME_LIMIT} s:\n{tail(log)}')
         board.show(scene.shown, session.recorder)
-        # The reset node has yet to hear that the last reset is done, and to write it down.
+        # The reset node still has to receive the end of the last reset, and to log it
         for _ in range(40):
             session.listen(0.05)
             if len(_outcomes(folder)) == len(tasks):
@@ -196,7 +196,7 @@ def _start_reward_node(model: str, children: Children, log: IO[str]) -> Any:
             'fps': FPS,
             'diagnostics_period': 0.2,
         },
-        # The small model has no work for more than one, and they would wait for each other.
+        # The small model is faster with one thread
         environ={} if model else {'OMP_NUM_THREADS': '1'},
     )
 

@@ -19,21 +19,33 @@ METHODS = ('topreward', 'lrm', 'gvl')
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
     parser = commands.add_parser(
-        'evaluate', help='how well progress and success are read: a report'
+        'evaluate', help='report how well progress and success are predicted for recordings'
     )
     add_recording_arguments(parser, 'topreward_evaluation')
     parser.add_argument(
-        '--anchors', type=whole, default=ANCHORS, help='prefixes read, evenly spaced'
+        '--anchors',
+        type=whole,
+        default=ANCHORS,
+        help='evaluated prefixes of each recording, evenly spaced; default: %(default)s',
     )
-    parser.add_argument('--calibration', type=Path, help='judge this one too')
+    parser.add_argument(
+        '--calibration',
+        type=Path,
+        help='calibration.yaml of `topreward calibrate`, to evaluate the calibrated progress too',
+    )
     parser.add_argument(
         '--methods',
         nargs='+',
         choices=METHODS,
-        help='TOPReward, Large Reward Models, and Generative Value Learning, which takes longest '
-        'as the model writes a text; default: those of the first two that the model allows',
+        help='methods to compare: TOPReward, Large Reward Models, Generative Value Learning (the '
+        'slowest, as the model generates text); default: topreward, and lrm if the model has chat',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the shuffled frames')
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of the control with shuffled frames; default: %(default)s',
+    )
     parser.set_defaults(command=evaluate)
 
 
@@ -67,5 +79,5 @@ def evaluate(options: argparse.Namespace) -> int:
         ),
     )
     print(report.read_text(encoding='utf-8'))
-    print(f'{report}: the same with pictures')
+    print(f'{report}: this report with plots')
     return 0

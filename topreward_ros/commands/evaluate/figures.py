@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Figures over all recordings, each with its interval."""
+"""Compute the figures of the report over all recordings, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.metrics import (
-    LAST,
+    LAST_SCORES,
     bootstrap,
     correlation,
     held_mean,
@@ -26,15 +26,16 @@ from .methods import LOG_PROB, MARGIN, OWN, STATIC, Curve
 
 ANSWERED = 'answered'
 MIN_MAX, CALIBRATED = 'min-max of the episode', 'calibrated'
-MIN_MAXED = (LOG_PROB, STATIC, MARGIN)  # whose values are no progress yet
-# Of a curve, and the lengths of the prefixes that its values are of
+MIN_MAXED = (LOG_PROB, STATIC, MARGIN)  # whose values are not progress in [0, 1]
+# Maps a curve, and the prefix lengths of its values, to progress in [0, 1]
 Reader = Callable[[Curve, Sequence[int]], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value and its 95 % bootstrap interval, of `count` recordings out of `of`: the others, as
-    those whose curve is flat, have none.
+    """A value and its 95 % bootstrap interval, over `count` of `of` recordings.
+
+    The others, such as those with a flat curve, have no value.
     """
 
     value: float
@@ -45,10 +46,10 @@ class Figure:
 
 
 def mean_figure(values: Sequence[float]) -> Figure:
-    """The mean of those that are numbers."""
-    told = [value for value in values if not np.isnan(value)]
-    mean = float(np.mean(told)) if told else float('nan')
-    return Figure(mean, *bootstrap(_mean, told), len(told), len(values))
+    """Return the mean over the values that are not NaN."""
+    valid = [value for value in values if not np.isnan(value)]
+    mean = float(np.mean(valid)) if valid else float('nan')
+    return Figure(mean, *bootstrap(_mean, valid), len(valid), len(values))
 
 
 def methods_of(measured: Sequence[Measurement]) -> list[str]:
@@ -56,16 +57,19 @@ def methods_of(measured: Sequence[Measurement]) -> list[str]:
 
 
 def order(measured: Sequence[Measurement]) -> dict[str, dict[str, Figure]]:
-    """VOC of each method on what did not fail, and on its controls; flat curves do not count."""
+    """Return the VOC of each method on recordings that did not fail, and on their controls.
+
+    Flat curves are not counted.
+    """
     done = [each for each in measured if each.is_success is not False]
     return {
         method: {
             **{
                 variation: mean_figure(
                     [
-                        value_order_correlation(told)
+                        value_order_correlation(values)
                         for each in done
-                        if (told := _told(each.curves[variation][method])).size
+                        if (values := _valid(each.curves[variation][method])).size
                     ]
                 )
                 for variation in (REAL, *CONTROLS)
@@ -77,8 +81,8 @@ def order(measured: Sequence[Measurement]) -> dict[str, dict[str, Figure]]:
 
 
 def success(measured: Sequence[Measurement]) -> dict[str, dict[str, Figure]]:
-    """ROC-AUC of each method by the paper's rule, and by that of the live node."""
-    rules = {f'mean of the last {LAST}': last_mean, 'held mean': held_mean}
+    """Return the ROC-AUC of each method with the paper's rule, and with that of the live node."""
+    rules = {f'mean of the last {LAST_SCORES}': last_mean, 'held mean': held_mean}
     return {
         method: {rule: _auc(measured, method, score) for rule, score in rules.items()}
         for method in methods_of(measured)
@@ -89,7 +93,7 @@ def _auc(
     measured: Sequence[Measurement], method: str, score: Callable[[np.ndarray], float]
 ) -> Figure:
     def scores(kind: bool) -> list[float]:
-        curves = (_told(m.curves[REAL][method]) for m in measured if m.is_success is kind)
+        curves = (_valid(m.curves[REAL][method]) for m in measured if m.is_success is kind)
         return [score(curve) for curve in curves if curve.size]
 
     good, bad = scores(True), scores(False)
@@ -100,25 +104,25 @@ def _auc(
 def readings(
     methods: Sequence[str], calibration: Calibration | None
 ) -> dict[str, tuple[str, Reader]]:
-    """Ways from a method's values to progress in [0, 1], by name, each with its method."""
-    found: dict[str, tuple[str, Reader]] = {}
+    """Return mappings from values to progress in [0, 1], by name, each with its method."""
+    readers: dict[str, tuple[str, Reader]] = {}
     for method in methods:
         if method in MIN_MAXED:
-            found[f'{method}: {MIN_MAX}'] = (method, _min_max)
+            readers[f'{method}: {MIN_MAX}'] = (method, _min_max)
         else:
-            found[method] = (method, _as_it_is)
+            readers[method] = (method, _as_it_is)
     if LOG_PROB in methods:
         fixed = make_normalization('fixed', -25.0, -5.0)
         likely = make_normalization('probability', 0.0, 0.0)
-        found[f'{LOG_PROB}: fixed range -25 to -5 nat'] = (LOG_PROB, _each(fixed.progress))
-        found[f'{LOG_PROB}: probability'] = (LOG_PROB, _each(likely.progress))
+        readers[f'{LOG_PROB}: fixed range -25 to -5 nat'] = (LOG_PROB, _each(fixed.progress))
+        readers[f'{LOG_PROB}: probability'] = (LOG_PROB, _each(likely.progress))
     calibrated = next((name for name in (LOG_PROB, OWN) if name in methods), None)
     if calibrated is not None and calibration is not None:
-        readings_of = {'none': CALIBRATED, 'static': f'{CALIBRATED}, static bias taken off'}
-        for bias, name in readings_of.items():
+        names = {'none': CALIBRATED, 'static': f'{CALIBRATED}, static bias taken off'}
+        for bias, name in names.items():
             if bias == 'none' or calibration.static is not None:
-                found[f'{calibrated}: {name}'] = (calibrated, _calibrated(calibration, bias))
-    return found
+                readers[f'{calibrated}: {name}'] = (calibrated, _calibrated(calibration, bias))
+    return readers
 
 
 def _min_max(curve: Curve, _lengths: Sequence[int]) -> np.ndarray:
@@ -134,7 +138,7 @@ def _each(progress: Callable[[float], float]) -> Reader:
 
 
 def _calibrated(calibration: Calibration, length_bias: str) -> Reader:
-    """As the live node reads it with this calibration."""
+    """Return the mapping of the live node with this calibration."""
     scale, bias = calibration.reading(length_bias)
     progress = CalibratedNormalization(scale.points, scale.levels).progress
 
@@ -152,8 +156,9 @@ def _calibrated(calibration: Calibration, length_bias: str) -> Reader:
 def errors(
     measured: Sequence[Measurement], calibration: Calibration | None
 ) -> dict[str, dict[str, Figure]]:
-    """Mean absolute error of progress, of successes and of failures, and the correlation with the
-    truth, by each reading, where the truth is known.
+    """Return errors of progress by mapping, over recordings whose true progress is known.
+
+    These are the mean absolute error of successes and of failures, and the correlation.
     """
     known = [each for each in measured if each.truth is not None]
     if not known:
@@ -163,21 +168,23 @@ def errors(
         parts: dict[str, list[float]] = {'successes': [], 'failures': [], 'correlation': []}
         for each in known:
             curve = each.curves[REAL][method]
-            if not _told(curve).size:
+            if not _valid(curve).size:
                 continue
             progress, truth = read(curve, each.lengths), at(each.truth, curve.positions)
             kind = 'failures' if each.is_success is False else 'successes'
-            told = ~np.isnan(progress)
-            gap = np.abs(progress - truth)[told]
-            parts[kind].append(float(gap.mean()) if told.any() else np.nan)
-            parts['correlation'].append(correlation(progress[told], truth[told]))
+            valid = ~np.isnan(progress)
+            gap = np.abs(progress - truth)[valid]
+            parts[kind].append(float(gap.mean()) if valid.any() else np.nan)
+            parts['correlation'].append(correlation(progress[valid], truth[valid]))
         table[name] = {part: mean_figure(values) for part, values in parts.items()}
     return table
 
 
 def published(measured: Sequence[Measurement]) -> dict[str, dict[str, dict[str, float]]]:
-    """Ours against what was published, for each recording and published method: mean absolute
-    difference and correlation of TOPReward's min-max progress.
+    """Compare TOPReward's min-max progress with published curves, by recording and method.
+
+    The figures are the mean absolute difference, the correlation, and the published curve's own
+    error where the true progress is known.
     """
     table: dict[str, dict[str, dict[str, float]]] = {}
     for each in measured:
@@ -200,13 +207,13 @@ def published(measured: Sequence[Measurement]) -> dict[str, dict[str, dict[str, 
 
 
 def at(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray:
-    """A curve of evenly spaced values, read at positions from 0 to 1."""
+    """Interpolate evenly spaced values at positions from 0 to 1."""
     assert values is not None
     return np.interp(positions, np.linspace(0, 1, len(values)), values)
 
 
-def _told(curve: Curve) -> np.ndarray:
-    """The values that are numbers."""
+def _valid(curve: Curve) -> np.ndarray:
+    """Return the values that are not NaN."""
     return curve.values[~np.isnan(curve.values)]
 
 

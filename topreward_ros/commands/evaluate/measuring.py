@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recording as the methods see it, and the three controls beside it.
+"""Measure a recording with every method, together with three controls.
 
-The controls are what a number has to beat: the first frame repeated (nothing happens), the frames
-shuffled (no order is left), and another task named (nothing asked for happens).
+A figure is meaningful as far as it exceeds its controls: the first frame repeated (nothing
+happens), the frames shuffled (no order), and another task (the requested task is not done).
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ from .methods import Curve, Method, SampledRecording
 
 REAL, REPEATED, SHUFFLED, WRONG_TASK = 'real', 'first frame repeated', 'shuffled', 'wrong task'
 CONTROLS = (REPEATED, SHUFFLED, WRONG_TASK)
-STRANGE_TASKS = ('Fold the towel.', 'Open the drawer.')  # where all recordings are of one task
-ENOUGH = 1_000_000  # frames, a multiple of 4
+OTHER_TASKS = ('Fold the towel.', 'Open the drawer.')  # where all recordings share one task
+NO_LIMIT = 1_000_000  # frames, a multiple of 4
 
 
 @dataclass(frozen=True)
 class PrefixSampling:
-    """Frames a second, but at most max_frames of a recording, and how many prefixes are read."""
+    """Frames per second, maximum frames per recording, and number of evaluated prefixes."""
 
     fps: float = Sampling.fps
     max_frames: int = Sampling.max_frames
     anchors: int = ANCHORS
 
     def take(self, recording: Recording) -> SampledRecording:
-        """Frames on the node's grid in time; ClipError where there are none.
+        """Sample frames on the node's time grid; raises ClipError for an empty recording.
 
-        For a longer recording the grid is coarser, so that there are max_frames of it.
+        The grid of a longer recording is coarser, so that max_frames are enough.
         """
         clip = recording.clip
         fps = min(self.fps, self.max_frames / max(clip.seconds, 1e-9))
-        kept = list(sampled(clip, FrameWindow(fps, ENOUGH, NO_GAP)))[: self.max_frames]
-        if not kept:
+        samples = list(sampled(clip, FrameWindow(fps, NO_LIMIT, NO_GAP)))[: self.max_frames]
+        if not samples:
             raise ClipError(f'{recording.name} has no frames')
-        times = [time for time, _, _ in kept]
+        times = [time for time, _, _ in samples]
         return SampledRecording(
-            images=[image for _, _, image in kept],
-            times=[sample.time for _, sample, _ in kept],
+            images=[image for _, _, image in samples],
+            times=[sample.time for _, sample, _ in samples],
             shares=np.array(times) / max(clip.seconds, times[-1], 1e-9),
-            lengths=anchors(len(kept), self.anchors),
+            lengths=anchors(len(samples), self.anchors),
             task=recording.task,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What was measured of a recording: curves[variation][method].
+    """The curves of a recording: curves[variation][method].
 
-    lengths are of the prefixes that values were read at.
+    lengths are those of the evaluated prefixes.
     """
 
     name: str
@@ -74,19 +74,19 @@ class Measurement:
 
 
 def wrong_tasks(recordings: Sequence[Recording]) -> list[str]:
-    """For each recording the next task of the list that is not its own."""
+    """Return for each recording the next task in the list that is not its own."""
     tasks = list({_folded(recording.task): recording.task for recording in recordings}.values())
     if not tasks:
         return []
     if len(tasks) == 1:
         own = _folded(tasks[0])
-        return [next(t for t in STRANGE_TASKS if _folded(t) != own)] * len(recordings)
+        return [next(t for t in OTHER_TASKS if _folded(t) != own)] * len(recordings)
     following = dict(zip(map(_folded, tasks), [*tasks[1:], *tasks[:1]], strict=True))
     return [following[_folded(recording.task)] for recording in recordings]
 
 
 def _folded(task: str) -> str:
-    """The task without what makes no difference."""
+    """Return the task without differences in case, periods and spaces."""
     return ' '.join(task.casefold().replace('.', ' ').split())
 
 
@@ -97,20 +97,20 @@ def measure(
     sampling: PrefixSampling,
     seed: int,
 ) -> Measurement:
-    """Show it and its controls to every method. Raises as they do, and ClipError."""
-    shown = sampling.take(recording)
-    order = np.random.default_rng(seed).permutation(len(shown.images))
+    """Measure a recording and its controls with every method; raises their errors and ClipError."""
+    sample = sampling.take(recording)
+    order = np.random.default_rng(seed).permutation(len(sample.images))
     variations = {
-        REAL: shown,
-        REPEATED: _varied(shown, [shown.images[0]] * len(shown.images)),
-        SHUFFLED: _varied(shown, [shown.images[k] for k in order]),
-        WRONG_TASK: _varied(shown, shown.images, wrong_task),
+        REAL: sample,
+        REPEATED: _varied(sample, [sample.images[0]] * len(sample.images)),
+        SHUFFLED: _varied(sample, [sample.images[k] for k in order]),
+        WRONG_TASK: _varied(sample, sample.images, wrong_task),
     }
     curves = {
         name: {key: each for method in methods for key, each in method.curves(variation).items()}
         for name, variation in variations.items()
     }
-    return _measurement(recording, shown.lengths, curves)
+    return _measurement(recording, sample.lengths, curves)
 
 
 def _measurement(
@@ -128,13 +128,13 @@ def _measurement(
 
 
 def _varied(
-    shown: SampledRecording, images: Sequence[np.ndarray], task: str | None = None
+    sample: SampledRecording, images: Sequence[np.ndarray], task: str | None = None
 ) -> SampledRecording:
-    return dataclasses.replace(shown, images=images, task=task or shown.task)
+    return dataclasses.replace(sample, images=images, task=task or sample.task)
 
 
 def write_measurement(kept: Kept, measurement: Measurement) -> None:
-    """Keep it, so that an interrupted run goes on."""
+    """Store the measurement, so that an interrupted run can be continued."""
     curves = {
         variation: {
             name: {
@@ -150,7 +150,7 @@ def write_measurement(kept: Kept, measurement: Measurement) -> None:
 
 
 def read_measurement(kept: Kept, recording: Recording) -> Measurement | None:
-    """What was kept of it; None where there is nothing, or something else was asked for."""
+    """Read a stored measurement; None where there is none, or it was made with other options."""
     content = kept.read()
     if content is None:
         return None

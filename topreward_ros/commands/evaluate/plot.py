@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of an evaluation: the curves of recordings, and how far successes are from failures."""
+"""Plot an evaluation: progress curves, and the scores of successes and failures."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from topreward_ros.results.plot import (
     COLOR_FALSE,
+    COLOR_GRID,
     COLOR_PROGRESS,
     COLOR_SUCCESS,
+    COLOR_TEXT,
     COLOR_TRUE,
-    INK,
     plain,
     save_png,
     shorten,
@@ -27,27 +28,27 @@ from .figures import CALIBRATED, MIN_MAX, MIN_MAXED, Reader, methods_of, reading
 from .measuring import REAL, REPEATED, Measurement
 from .methods import GVL, LOG_PROB, LRM, STATIC
 
-SHOWN = 12  # recordings
+MAX_RECORDINGS = 12  # with a plot
 COLUMNS = 4
 COLOR_FAILURE = '#b03a2e'
 COLOR_PUBLISHED = '#805ad5'
-# The readings that are drawn: colour and width
+# Plotted progress mappings: color and line width
 STYLES = {
     f'{LOG_PROB}: {MIN_MAX}': (COLOR_PROGRESS, 1.9),
     f'{STATIC}: {MIN_MAX}': (COLOR_TRUE, 1.1),
     f'{LOG_PROB}: {CALIBRATED}': (COLOR_SUCCESS, 1.5),
     LRM['combined']: ('#b7791f', 1.1),
-    GVL: (INK, 1.1),
+    GVL: (COLOR_TEXT, 1.1),
 }
 
 
 def plot_curves(
     file: Path, measured: Sequence[Measurement], calibration: Calibration | None = None
 ) -> None:
-    """Small pictures of the first recordings, successes and failures in turn."""
+    """Plot the curves of the first recordings, alternating successes and failures."""
     from matplotlib.figure import Figure
 
-    chosen = _in_turn(measured)[:SHOWN]
+    chosen = _alternate(measured)[:MAX_RECORDINGS]
     columns = min(COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
     figure = Figure(figsize=(2.9 * columns + 0.5, 2.5 * rows + 0.7), dpi=130, facecolor='white')
@@ -57,8 +58,8 @@ def plot_curves(
     for axes, each in zip(grid.flat, chosen, strict=False):
         _draw(axes, each, readings(methods_of(measured), calibration))
     lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
-    figure.supxlabel('share of the recording', fontsize=9, color=INK)
-    figure.supylabel('progress', fontsize=9, color=INK)
+    figure.supxlabel('fraction of the recording', fontsize=9, color=COLOR_TEXT)
+    figure.supylabel('progress', fontsize=9, color=COLOR_TEXT)
     figure.legend(
         lines.values(),
         lines.keys(),
@@ -83,27 +84,31 @@ def _draw(  # type: ignore[no-untyped-def]
         if name == 'topreward':
             at = np.linspace(0, 1, len(values))
             axes.plot(at, values, color=COLOR_PUBLISHED, linewidth=1.3, label='published TOPReward')
-    for name, (colour, width) in STYLES.items():
+    for name, (color, width) in STYLES.items():
         if name in ways:
             method, read = ways[name]
             curve = real[method]
             progress = read(curve, each.lengths)
-            axes.plot(curve.positions, progress, color=colour, linewidth=width, label=name)
-    verdict = {True: ('success', COLOR_SUCCESS), False: ('failure', COLOR_FAILURE), None: ('', INK)}
-    word, colour = verdict[each.is_success]
+            axes.plot(curve.positions, progress, color=color, linewidth=width, label=name)
+    verdict = {
+        True: ('success', COLOR_SUCCESS),
+        False: ('failure', COLOR_FAILURE),
+        None: ('', COLOR_TEXT),
+    }
+    word, color = verdict[each.is_success]
     title = plain(textwrap.fill(shorten(each.task, 68), 34))
-    axes.set_title(title, fontsize=7.5, color=INK, loc='left', pad=11)
-    axes.text(0, 1.09, word, fontsize=7.5, color=colour, va='bottom')
+    axes.set_title(title, fontsize=7.5, color=COLOR_TEXT, loc='left', pad=11)
+    axes.text(0, 1.09, word, fontsize=7.5, color=color, va='bottom')
     axes.set_ylim(-0.05, 1.08)
     axes.set_xlim(0, 1)
     axes.set_yticks([0, 0.5, 1])
-    axes.grid(color='#e6eaee', linewidth=0.8)
+    axes.grid(color=COLOR_GRID, linewidth=0.8)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=7)
+    axes.tick_params(colors=COLOR_TEXT, labelsize=7)
 
 
 def plot_success(file: Path, measured: Sequence[Measurement]) -> None:
-    """For each method a strip: the paper's score of successes, failures and still pictures."""
+    """Plot for each method the paper's score of successes, failures and still images."""
     from matplotlib.figure import Figure
 
     methods = methods_of(measured)
@@ -116,24 +121,24 @@ def plot_success(file: Path, measured: Sequence[Measurement]) -> None:
             'failure': (COLOR_FAILURE, [m for m in measured if m.is_success is False], REAL),
             'first frame repeated': (COLOR_FALSE, measured, REPEATED),
         }
-        for level, (name, (colour, members, variation)) in enumerate(groups.items()):
+        for level, (name, (color, members, variation)) in enumerate(groups.items()):
             values = [m.curves[variation][method].values for m in members]
             scores = [last_mean(v[~np.isnan(v)]) for v in values if (~np.isnan(v)).any()]
             height = -level + random.uniform(-0.25, 0.25, len(scores))
-            axes.scatter(scores, height, s=14, color=colour, alpha=0.7, linewidths=0, label=name)
+            axes.scatter(scores, height, s=14, color=color, alpha=0.7, linewidths=0, label=name)
         axes.set_yticks([])
         axes.set_ylim(-2.6, 0.6)
         unit = ' [nat]' if method in MIN_MAXED else ''
-        axes.set_title(f'{method}{unit}', fontsize=8.5, color=INK, loc='left', pad=3)
+        axes.set_title(f'{method}{unit}', fontsize=8.5, color=COLOR_TEXT, loc='left', pad=3)
         axes.spines[['top', 'right', 'left']].set_visible(False)
-        axes.tick_params(colors=INK, labelsize=7)
+        axes.tick_params(colors=COLOR_TEXT, labelsize=7)
     handles, labels = rows[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc='upper right', ncols=3, frameon=False, fontsize=8.5)
     figure.tight_layout(h_pad=0.9)
     save_png(figure, file)
 
 
-def _in_turn(measured: Sequence[Measurement]) -> list[Measurement]:
+def _alternate(measured: Sequence[Measurement]) -> list[Measurement]:
     good = [each for each in measured if each.is_success is not False]
     bad = [each for each in measured if each.is_success is False]
     turns = [

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report of an evaluation: Markdown with pictures for people, JSON for programs."""
+"""Write the report of an evaluation: Markdown with plots, and JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Table = Mapping[str, Mapping[str, Figure]]
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation was of; failed are recordings that could not be measured, and why."""
+    """The settings of an evaluation; failed: why recordings could not be measured, by name."""
 
     identity: Identity
     sampling: PrefixSampling
@@ -32,28 +32,28 @@ class Evaluation:
     failed: Mapping[str, str]
 
 
-def write_report(folder: Path, measured: Sequence[Measurement], of: Evaluation) -> Path:
-    """report.md, report.json, curves.png and success.png; the report's file."""
+def write_report(folder: Path, measured: Sequence[Measurement], evaluation: Evaluation) -> Path:
+    """Write report.md, report.json, curves.png and success.png; return the path of report.md."""
     tables: dict[str, Any] = {
         'order': order(measured),
         'success': success(measured) if _has_both(measured) else {},
-        'progress': errors(measured, of.calibration),
+        'progress': errors(measured, evaluation.calibration),
         'published': published(measured),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    plot_curves(folder / 'curves.png', measured, of.calibration)
+    plot_curves(folder / 'curves.png', measured, evaluation.calibration)
     if _has_both(measured):
         plot_success(folder / 'success.png', measured)
-    told = {
-        **dataclasses.asdict(of.identity),
-        **dataclasses.asdict(of.sampling),
-        'calibrated': of.calibration is not None,
-        'notes': list(of.notes),
-        'failed': dict(of.failed),
+    settings = {
+        **dataclasses.asdict(evaluation.identity),
+        **dataclasses.asdict(evaluation.sampling),
+        'calibrated': evaluation.calibration is not None,
+        'notes': list(evaluation.notes),
+        'failed': dict(evaluation.failed),
         'recordings': len(measured),
     }
-    write_json(folder / 'report.json', _finite({**told, 'figures': _plain(tables)}))
-    text = '\n'.join(_markdown(measured, of, tables))
+    write_json(folder / 'report.json', _finite({**settings, 'figures': _plain(tables)}))
+    text = '\n'.join(_markdown(measured, evaluation, tables))
     write_text(folder / 'report.md', text)
     return folder / 'report.md'
 
@@ -63,60 +63,78 @@ def _has_both(measured: Sequence[Measurement]) -> bool:
 
 
 def _markdown(
-    measured: Sequence[Measurement], of: Evaluation, tables: Mapping[str, Any]
+    measured: Sequence[Measurement], evaluation: Evaluation, tables: Mapping[str, Any]
 ) -> Sequence[str]:
+    lines = [*_introduction(measured, evaluation), *_order_section(tables['order'])]
+    if tables['success']:
+        lines += _success_section(tables['success'])
+    if tables['progress']:
+        lines += _progress_section(tables['progress'])
+    if tables['published']:
+        lines += ['## Comparison with published curves', '', *_published(tables['published'])]
+    if evaluation.failed:
+        lines += ['## Not measured', '']
+        lines += [f'- {name}: {reason}' for name, reason in evaluation.failed.items()] + ['']
+    return lines
+
+
+def _introduction(measured: Sequence[Measurement], evaluation: Evaluation) -> list[str]:
     counts = [sum(each.is_success is kind for each in measured) for kind in (True, False, None)]
-    lines = [
-        '# How well the progress of these recordings is read',
+    identity, sampling = evaluation.identity, evaluation.sampling
+    return [
+        '# Evaluation of progress and success',
         '',
         f'{len(measured)} recordings: {counts[0]} successes, {counts[1]} failures, {counts[2]} '
-        f'without a label. Model: {of.identity.model} (fingerprint {of.identity.fingerprint}, '
-        f'prompt layout {of.identity.layout}). {of.sampling.fps:g} frames a second, at most '
-        f'{of.sampling.max_frames}; {of.sampling.anchors} prefixes of each. In brackets: 95 % '
-        'bootstrap intervals over recordings.',
+        f'without a label. Model: {identity.model} (fingerprint {identity.fingerprint}, '
+        f'prompt layout {identity.layout}). {sampling.fps:g} frames per second, at most '
+        f'{sampling.max_frames} per recording; {sampling.anchors} prefixes of each recording are '
+        'evaluated. In brackets: 95 % bootstrap intervals over recordings.',
         '',
-        *(line for note in of.notes for line in (f'**{note}**', '')),
+        *(line for note in evaluation.notes for line in (f'**{note}**', '')),
         '![Progress of the recordings](curves.png)',
         '',
+    ]
+
+
+def _order_section(table: Table) -> list[str]:
+    return [
         '## Order in time',
         '',
-        'VOC: Spearman correlation of values and time, mean over what did not fail. Beside it the '
-        'same with the first frame repeated, the frames shuffled, and another task named: '
-        'a number means something as far as it is above these. A flat curve has no order; "flat" '
-        'says that all were. Answered: the share of answers in the form that was asked for.',
+        'VOC: Spearman correlation of values and time, averaged over the recordings that did not '
+        'fail. The other columns are controls: the first frame repeated, the frames shuffled, and '
+        'another task. VOC is meaningful as far as it exceeds its controls. A flat curve has no '
+        'order; "flat" means that all curves were flat. Answered: the fraction of answers in the '
+        'requested form.',
         '',
-        *_table('method', (REAL, *CONTROLS, ANSWERED), tables['order']),
+        *_table('method', (REAL, *CONTROLS, ANSWERED), table),
     ]
-    if tables['success']:
-        rules = list(next(iter(tables['success'].values())))
-        lines += [
-            '## Success against failure',
-            '',
-            'ROC-AUC of the score of an attempt: the mean of its last three values (the rule of '
-            'the paper), and the best mean of three in a row held twice (the rule of the live '
-            'node, over these prefixes). 0.5 is chance.',
-            '',
-            *_table('method', rules, tables['success']),
-            '![Scores of successes and failures](success.png)',
-            '',
-        ]
-    if tables['progress']:
-        columns = ('successes', 'failures', 'correlation')
-        lines += [
-            '## Progress against the truth',
-            '',
-            'Mean absolute error of progress in [0, 1], and its correlation with the truth. '
-            'Min-max of the episode knows the end, and calls the best moment of any episode 1; the '
-            'others are what a live node can say.',
-            '',
-            *_table('reading', columns, tables['progress']),
-        ]
-    if tables['published']:
-        lines += ['## Against published curves', '', *_published(tables['published'])]
-    if of.failed:
-        lines += ['## Not measured', '']
-        lines += [f'- {name}: {reason}' for name, reason in of.failed.items()] + ['']
-    return lines
+
+
+def _success_section(table: Table) -> list[str]:
+    rules = list(next(iter(table.values())))
+    return [
+        '## Success against failure',
+        '',
+        'ROC-AUC of the score of an attempt: the mean of its last three values (the rule of '
+        'the paper), and the best mean of three in a row held twice (the rule of the live '
+        'node, over these prefixes). 0.5 is chance.',
+        '',
+        *_table('method', rules, table),
+        '![Scores of successes and failures](success.png)',
+        '',
+    ]
+
+
+def _progress_section(table: Table) -> list[str]:
+    return [
+        '## Progress against the truth',
+        '',
+        'Mean absolute error of progress in [0, 1], and its correlation with the truth. "Min-max '
+        'of the episode" needs the whole episode and maps its highest value to 1, even in a '
+        'failure; the other mappings can be used live.',
+        '',
+        *_table('mapping to progress', ('successes', 'failures', 'correlation'), table),
+    ]
 
 
 def _table(head: str, columns: Sequence[str], table: Table) -> list[str]:
@@ -137,9 +155,9 @@ def _cell(figure: Figure) -> str:
 
 def _published(table: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     lines = [
-        'Our TOPReward, min-max of the episode, against curves published for the same recordings: '
-        'mean absolute difference and correlation. They were made with the model that their '
-        'authors name; with another one they need not agree.',
+        'TOPReward (min-max of the episode) of this package against curves published for the same '
+        'recordings: mean absolute difference and correlation. The published curves were made with '
+        "the authors' model; those of another model may differ.",
         '',
         '| recording | published | difference | correlation | its own error against the truth |',
         '|---|---|---:|---:|---:|',
@@ -161,7 +179,7 @@ def _plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN: null."""
+    """Replace NaN and infinities by None, as JSON has none."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward evaluate`: every recording measured by every method, resumed where it stopped."""
+"""Evaluate every method on every recording; an interrupted run is continued."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EvaluationError(TopRewardError):
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Where to write, how to sample, and what else to say; seed is of the shuffled frames."""
+    """Output folder, sampling, calibration and notes; seed is of the shuffled frames."""
 
     save: Path
     sampling: PrefixSampling = field(default_factory=PrefixSampling)
@@ -52,11 +52,11 @@ def evaluate(
     recordings: Sequence[Recording],
     options: EvaluateOptions,
 ) -> Path:
-    """Measure, and write report.md, report.json and pictures; the report's file.
+    """Measure, and write report.md, report.json and plots; return the path of report.md.
 
-    What is measured already is read again; a recording that cannot be measured is in the report
-    and does not end the run. Raises EvaluationError where none could be, or the calibration is of
-    another model or rate.
+    Stored measurements are reused. A recording that cannot be measured is listed in the report and
+    does not end the run. Raises EvaluationError where none could be measured, or the calibration is
+    of another model or rate.
     """
     if options.calibration is not None:
         reason = options.calibration.mismatch(
@@ -67,27 +67,10 @@ def evaluate(
     console = Console()
     measured: list[Measurement] = []
     failed: dict[str, str] = {}
-    names = [name for method in methods for name in method.names]
-    tasks = wrong_tasks(recordings)
-    jobs = list(zip(recordings, tasks, strict=True))
-    for recording, wrong in track(jobs, 'recordings', console=console):
-        seed = options.seed + zlib.crc32(recording.name.encode())  # others may come or go
-        asked = {
-            'task': recording.task,
-            'of': dict(recording.origin),
-            'wrong task': wrong,
-            'methods': names,
-            'seed': seed,
-            **dataclasses.asdict(identity),
-            **dataclasses.asdict(options.sampling),
-        }
-        kept = Kept(options.save / 'recordings' / f'{recording.name}.json', asked)
+    jobs = list(zip(recordings, wrong_tasks(recordings), strict=True))
+    for recording, wrong_task in track(jobs, 'recordings', console=console):
         try:
-            found = read_measurement(kept, recording)
-            if found is None:
-                found = measure(methods, recording, wrong, options.sampling, seed)
-                write_measurement(kept, found)
-            measured.append(found)
+            measured.append(_stored_measure(methods, identity, recording, wrong_task, options))
         except BAD_RECORDING as error:
             failed[recording.name] = str(error)
             console.print(f'{recording.name}: {error}', highlight=False, markup=False)
@@ -95,5 +78,32 @@ def evaluate(
             recording.clip.release()
     if not measured:
         raise EvaluationError('no recording could be measured')
-    of = Evaluation(identity, options.sampling, options.calibration, options.notes, failed)
-    return write_report(options.save, measured, of)
+    evaluation = Evaluation(identity, options.sampling, options.calibration, options.notes, failed)
+    return write_report(options.save, measured, evaluation)
+
+
+def _stored_measure(
+    methods: Sequence[Method],
+    identity: Identity,
+    recording: Recording,
+    wrong_task: str,
+    options: EvaluateOptions,
+) -> Measurement:
+    """Measure a recording, or read its stored measurement made with the same options."""
+    # Of the name, so that it does not depend on the other recordings
+    seed = options.seed + zlib.crc32(recording.name.encode())
+    asked = {
+        'task': recording.task,
+        'of': dict(recording.origin),
+        'wrong task': wrong_task,
+        'methods': [name for method in methods for name in method.names],
+        'seed': seed,
+        **dataclasses.asdict(identity),
+        **dataclasses.asdict(options.sampling),
+    }
+    kept = Kept(options.save / 'recordings' / f'{recording.name}.json', asked)
+    measurement = read_measurement(kept, recording)
+    if measurement is None:
+        measurement = measure(methods, recording, wrong_task, options.sampling, seed)
+        write_measurement(kept, measurement)
+    return measurement

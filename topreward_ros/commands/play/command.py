@@ -12,9 +12,9 @@ from topreward_ros.errors import TopRewardError
 
 from ..arguments import CLIP_HELP, add_node_arguments, model_of, note_of, positive, typed
 
-# Parameters of the node that play gives it, and how to choose them
-PLAYS_OWN = {
-    'autostart': 'the node is started in any case',
+# Parameters of the node that `play` sets itself, and what to use instead
+OWN_PARAMETERS = {
+    'autostart': 'the node always starts automatically',
     'image_transport': 'use --image-transport',
     'model': 'use --model',
     'task': 'use --task',
@@ -23,31 +23,42 @@ PLAYS_OWN = {
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
-    parser = commands.add_parser('play', help='play a clip through the node: bag, CSV and picture')
+    parser = commands.add_parser(
+        'play', help='play a clip to the reward node, and write bag, CSV and plot'
+    )
     parser.add_argument('clip', nargs='?', help=CLIP_HELP)
-    parser.add_argument('--task', help='what the robot does in the clip, in words')
-    parser.add_argument('--rate', type=positive, default=1.0, help='how fast; 1 is real time')
-    parser.add_argument('--save', type=Path, help='folder for what is written')
     parser.add_argument(
-        '--record-images', action='store_true', help='keep the images in the bag too'
+        '--task', help='what the robot does in the clip, in words; required with a clip'
+    )
+    parser.add_argument(
+        '--rate',
+        type=positive,
+        default=1.0,
+        help='playback speed; 1 is real time, other values use simulated time; default: %(default)s',
+    )
+    parser.add_argument(
+        '--save', type=Path, help='output folder; default: topreward_CLIP_DATE in this folder'
+    )
+    parser.add_argument(
+        '--record-images', action='store_true', help='record the images in the bag too'
     )
     add_node_arguments(parser)
     parser.set_defaults(command=play)
 
 
 def play(options: argparse.Namespace) -> int:
-    """Play the clip through the node."""
+    """Play the clip to the reward node."""
     from topreward_ros.demo.example import TASK
     from topreward_ros.demo.model import SETTINGS
     from topreward_ros.nodes.reward.settings import RewardSettings
 
     task = options.task or (None if options.clip else TASK)
     if task is None:
-        raise TopRewardError('a clip needs its task in words: --task "Put the block into the cup."')
+        raise TopRewardError('a clip needs a task in words: --task "Put the block into the cup."')
     settings: dict[str, Any] = {} if options.model else dict(SETTINGS)
     for name, text in options.set:
-        if name in PLAYS_OWN:
-            raise TopRewardError(f'play sets {name} itself: {PLAYS_OWN[name]}')
+        if name in OWN_PARAMETERS:
+            raise TopRewardError(f'play sets {name} itself: {OWN_PARAMETERS[name]}')
         settings[name] = typed(text, getattr(RewardSettings, name))
     from .run import PlayOptions
     from .run import play as play_clip

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward play`: a recording as a camera, through the real node, over the real middleware."""
+"""Play a clip as a camera to the real reward node, over the real middleware."""
 
 from __future__ import annotations
 
@@ -29,24 +29,27 @@ from topreward_ros.recordings.clip_source import open_clip
 from topreward_ros.results.plot import plot_run
 from topreward_ros.results.score_table import Row, write_rows
 
-# Names of its own, so that it meets neither a robot's camera and node nor another player
+# Unique names, separate from a robot's camera and node and from other players
 NAMESPACE = f'/topreward_play_{os.getpid()}'
 TOPIC_CAMERA = f'{NAMESPACE}/camera/image_raw'
-CLOCK = {'/clock': f'{NAMESPACE}/clock'}
+CLOCK_REMAPPING = {'/clock': f'{NAMESPACE}/clock'}
 OUTPUTS = (
-    ('bag', 'the messages, MCAP'),
-    ('scores.csv', 'a row per score'),
-    ('progress.png', 'the picture'),
-    ('reward_node.log', 'what the node said'),
+    ('bag', 'messages, MCAP'),
+    ('scores.csv', 'scores, a row each'),
+    ('progress.png', 'plot'),
+    ('reward_node.log', 'log of the node'),
 )
-LAST_FRAME = 0.5  # after the publisher's end, for its last image to be taken [s]
+LAST_FRAME = 0.5  # after the publisher's end, for its last image to arrive [s]
 LAST_SCORE = 0.5  # after the node is done, for the last message to arrive [s]
 
 
 @dataclass(frozen=True)
 class PlayOptions:
-    """What to play and how; rate is how fast, 1 is real time; note is printed, and in the
-    picture; settings are parameters of the node."""
+    """What to play and how.
+
+    rate is the playback speed (1: real time); note is printed and drawn in the plot; settings are
+    parameters of the node.
+    """
 
     clip: str | None
     task: str
@@ -60,18 +63,20 @@ class PlayOptions:
 
 
 class PlayError(TopRewardError):
-    """The node or the publisher ended before its time, or nothing was scored."""
+    """The node or the publisher ended too early, or nothing was scored."""
 
 
 def play(options: PlayOptions) -> Path:
-    """Play, record and draw; return the folder with bag, table and picture.
+    """Play, record and plot; return the folder with bag, table and plot.
 
     Raises TopRewardError.
     """
     clip = open_clip(options.clip)
     folder = options.save or Path(f'topreward_{clip.name}_{datetime.now():%Y%m%d-%H%M%S}')
-    if taken := [name for name, _ in OUTPUTS if (folder / name).exists()]:
-        raise PlayError(f'{folder} holds {", ".join(taken)} already: give another folder to --save')
+    if existing := [name for name, _ in OUTPUTS if (folder / name).exists()]:
+        raise PlayError(
+            f'{folder} holds {", ".join(existing)} already: choose another folder with --save'
+        )
     check_folder(folder)
     console = Console()
     if options.note:
@@ -83,17 +88,17 @@ def play(options: PlayOptions) -> Path:
         try:
             with session.interruptible():
                 _run(options, clip, folder, session, console)
-        finally:  # whatever ended it
+        finally:  # also after an error or an interrupt
             write_rows(folder / 'scores.csv', recorder.rows)
     if recorder.rows:
         plot_run(folder / 'progress.png', clip, recorder.rows, recorder.successes, options.note)
         _print_summary(console, folder, recorder)
     if not session.is_whole:
-        raise InterruptedRunError('interrupted: what was scored is kept')
+        raise InterruptedRunError('interrupted: the scores so far are saved')
     if not recorder.rows:
         raise PlayError(f'nothing was scored; see {folder / "reward_node.log"}')
     if recorder.problem:
-        raise PlayError(f'the scores are not those of the whole clip: {recorder.problem}')
+        raise PlayError(f'not all of the clip was scored: {recorder.problem}')
     return folder
 
 
@@ -130,7 +135,7 @@ def _run(
 
 
 def _done(publisher: subprocess.Popen[bytes], recorder: Recorder, ended: list[float]) -> bool:
-    """Whether the clip is over and the node has since said that no frame waits."""
+    """Return whether the clip has ended and the node has since reported no waiting frames."""
     if publisher.poll() is None:
         return False
     if not ended:
@@ -170,7 +175,7 @@ def _start_node(options: PlayOptions, children: Children, log: IO[str]) -> subpr
         namespace=NAMESPACE,
         remappings={
             'image': image_topic(TOPIC_CAMERA, options.image_transport),
-            **(CLOCK if simulated else {}),
+            **(CLOCK_REMAPPING if simulated else {}),
         },
         parameters={
             'autostart': True,
@@ -194,7 +199,7 @@ def _start_publisher(
         remappings={
             'image_raw': TOPIC_CAMERA,
             'image_raw/compressed': f'{TOPIC_CAMERA}/compressed',
-            **(CLOCK if simulated else {}),
+            **(CLOCK_REMAPPING if simulated else {}),
         },
         parameters={
             'source': options.clip or '',
@@ -209,7 +214,7 @@ def _start_publisher(
 def _print_summary(console: Console, folder: Path, recorder: Recorder) -> None:
     last = recorder.rows[-1]
     console.print(
-        f'{len(recorder.rows)} scores, the last of {last.score.frames} frames: progress '
+        f'{len(recorder.rows)} scores; the last, of {last.score.frames} frames: progress '
         f'{last.progress:.3f}, {_value(last)}; '
         f'median latency {np.nanmedian([row.latency for row in recorder.rows]):.2f} s; '
         + (f'success at {recorder.successes[0]:.1f} s' if recorder.successes else 'no success')

@@ -1,31 +1,43 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward publish`: a clip as a camera."""
+"""`topreward publish`: its arguments."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from topreward_ros.errors import EXIT_INTERRUPTED
+from topreward_ros.interrupts import EXIT_INTERRUPTED
 
 from ..arguments import CLIP_HELP, add_remap, add_transport, remapping
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
-    parser = commands.add_parser('publish', help='play a clip as a camera topic')
+    parser = commands.add_parser('publish', help='publish a clip as a camera')
     parser.add_argument('clip', nargs='?', help=CLIP_HELP)
-    parser.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
     parser.add_argument(
-        '--fps', type=float, default=0.0, help="images per second; 0: the clip's own rate"
+        '--topic', default='/camera/image_raw', help='image topic; default: %(default)s'
     )
     parser.add_argument(
-        '--speed', type=float, default=1.0, help='1: real time, 0: as fast as possible'
+        '--fps', type=float, default=0.0, help="images per second; default: the clip's own rate"
     )
-    parser.add_argument('--loop', action='store_true', help='begin again at the end')
-    parser.add_argument('--clock', action='store_true', help='publish /clock in clip time')
-    parser.add_argument('--wait', type=int, default=0, help='begin with this many subscribers')
+    parser.add_argument(
+        '--speed',
+        type=float,
+        default=1.0,
+        help='playback speed; 1 is real time, 0 as fast as possible; default: %(default)s',
+    )
+    parser.add_argument('--loop', action='store_true', help='repeat the clip until interrupted')
+    parser.add_argument(
+        '--clock', action='store_true', help='publish the time of the clip on /clock'
+    )
+    parser.add_argument(
+        '--wait',
+        type=int,
+        default=0,
+        help='number of subscribers to wait for before publishing; default: %(default)s',
+    )
     add_remap(parser)
     add_transport(parser)
     parser.set_defaults(command=publish)

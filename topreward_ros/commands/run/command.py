@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward run`: the reward node, configured and activated."""
+"""`topreward run`: its arguments."""
 
 from __future__ import annotations
 
@@ -8,38 +8,48 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import EXIT_INTERRUPTED, TopRewardError
+from topreward_ros.errors import TopRewardError
+from topreward_ros.interrupts import EXIT_INTERRUPTED
 
 from ..arguments import add_node_arguments, add_remap, remapping, typed
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
-    parser = commands.add_parser('run', help='score a camera topic live')
+    parser = commands.add_parser(
+        'run', help='run the reward node on a camera, configured and activated'
+    )
     parser.add_argument(
         '--camera',
         required=True,
         action='append',
-        help='image topic; given several times, nodes topreward_1, ... share one model',
+        help='image topic to score; repeat it for several cameras, whose nodes topreward_1, '
+        'topreward_2, ... share one model',
     )
-    parser.add_argument('--task', help='what the robot shall do, in words; or publish it on ~/task')
-    parser.add_argument('--namespace', default='', help='of the node and its topics')
-    parser.add_argument('--params-file', type=Path, help='YAML of parameters')
-    parser.add_argument('--use-sim-time', action='store_true', default=None, help='follow /clock')
+    parser.add_argument(
+        '--task', help='what the robot shall do, in words; a new one can be published on ~/task'
+    )
+    parser.add_argument('--namespace', default='', help='namespace of the node and its topics')
+    parser.add_argument('--params-file', type=Path, help='YAML file of node parameters')
+    parser.add_argument(
+        '--use-sim-time', action='store_true', default=None, help='use the time on /clock'
+    )
     levels = ('debug', 'info', 'warn', 'error', 'fatal')
-    parser.add_argument('--log-level', default='info', choices=levels, help='default: %(default)s')
+    parser.add_argument(
+        '--log-level', default='info', choices=levels, help='least severity; default: %(default)s'
+    )
     add_remap(parser)
     add_node_arguments(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the node until it is interrupted; several in one process for several cameras."""
+    """Run the node until interrupted; for several cameras, several nodes in one process."""
     from topreward_ros.nodes.common.middleware import image_topic
     from topreward_ros.nodes.reward.node import run_nodes
     from topreward_ros.nodes.reward.settings import RewardSettings
 
-    # Only what was asked for: everything else is as the file of parameters says.
+    # Only explicit arguments; all other parameters are as in the file
     settings: dict[str, Any] = {'autostart': True}
     for name in ('task', 'model', 'image_transport', 'use_sim_time'):
         if (value := getattr(options, name)) is not None:
@@ -68,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_names(params_file: Path) -> None:
-    """TopRewardError for parameters that none of several nodes would take."""
+    """Raise TopRewardError for parameters that no node of several would use."""
     import yaml
 
     try:
@@ -77,6 +87,6 @@ def _check_names(params_file: Path) -> None:
         raise TopRewardError(f'{params_file} cannot be read: {error}') from error
     if {'topreward', '/topreward'} & set(names):
         raise TopRewardError(
-            f'{params_file} has parameters for the node topreward; several cameras have nodes '
-            'topreward_1, topreward_2, ...: write /** in its place'
+            f'{params_file} has parameters for the node topreward; the nodes of several cameras '
+            'are topreward_1, topreward_2, ...: use /** instead'
         )

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward scene`: the small world as a camera or as files."""
+"""`topreward scene`: its arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import EXIT_INTERRUPTED, TopRewardError
+from topreward_ros.errors import TopRewardError
+from topreward_ros.interrupts import EXIT_INTERRUPTED
 
 from ..arguments import positive, remapping, seed, size, whole
 
@@ -19,30 +20,55 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
     from topreward_ros.demo.tasks import KINDS
 
-    parser = commands.add_parser('scene', help='the small world of the demo as a camera or a file')
-    parser.add_argument('--kind', choices=KINDS, help='of its episodes; else all in turn')
-    parser.add_argument('--seed', type=seed, default=0, help='of the first episode, 0 to 999')
-    parser.add_argument('--fps', type=positive, default=15.0, help='default: %(default)s')
-    parser.add_argument('--size', type=size, default=(480, 480), help='default: 480x480')
-    parser.add_argument('--topic', default='/camera/image_raw', help='default: %(default)s')
-    parser.add_argument('--task-topic', default='/topreward/task', help='default: %(default)s')
+    parser = commands.add_parser(
+        'scene', help="publish the demo's simulated world as a camera, or write it to files"
+    )
     parser.add_argument(
-        '--save', type=Path, help='one episode as NAME.mp4, or a bag of another name'
+        '--kind', choices=KINDS, help='kind of the episodes; default: all kinds in turn'
+    )
+    parser.add_argument(
+        '--seed',
+        type=seed,
+        default=0,
+        help='seed of the first episode, 0 to 999; default: %(default)s',
+    )
+    parser.add_argument(
+        '--fps', type=positive, default=15.0, help='images per second; default: %(default)s'
+    )
+    parser.add_argument(
+        '--size',
+        type=size,
+        default=(480, 480),
+        metavar='WIDTHxHEIGHT',
+        help='size of the images in pixels; default: 480x480',
+    )
+    parser.add_argument(
+        '--topic', default='/camera/image_raw', help='image topic; default: %(default)s'
+    )
+    parser.add_argument(
+        '--task-topic', default='/topreward/task', help='topic of the task; default: %(default)s'
+    )
+    parser.add_argument(
+        '--save',
+        type=Path,
+        help='write one episode: a video if the name ends in .mp4, else a bag; with --episodes, '
+        'the folder of all episodes',
     )
     parser.add_argument(
         '--episodes',
         type=whole,
-        help='write this many episodes into the folder --save, with the truth about each',
+        help='write this many episodes as videos, with curves.json of their tasks, success and true '
+        'progress',
     )
     parser.set_defaults(command=scene)
 
 
 def scene(options: argparse.Namespace) -> int:
-    """Write episodes as files, or show them as a camera until interrupted."""
+    """Write episodes to files, or publish them as a camera until interrupted."""
     if options.episodes and not options.save:
-        raise TopRewardError('episodes are written into a folder: name it with --save')
+        raise TopRewardError('--episodes needs a folder to write to: set it with --save')
     if not options.save:
-        return _show(options)
+        return _publish(options)
     if options.save.exists():
         raise TopRewardError(f'{options.save} exists already: choose another name')
     if options.episodes:
@@ -58,12 +84,12 @@ def _write_episodes(options: argparse.Namespace) -> None:
     from .recordings import write_recordings
 
     if options.episodes > SEED_STRIDE:
-        raise TopRewardError(f'at most {SEED_STRIDE} episodes have a seed of their own')
+        raise TopRewardError(f'--episodes is {options.episodes}; expected at most {SEED_STRIDE}')
     kinds = (options.kind,) if options.kind else KINDS
     first = SEED_STRIDE * options.seed
     seeds = range(first, first + options.episodes)
     write_recordings(options.save, seeds, kinds, options.fps, options.size)
-    print(f'{options.save}: {options.episodes} episodes, and curves.json with their truth')
+    print(f'{options.save}: {options.episodes} episodes, and curves.json with their true progress')
 
 
 def _write_episode(options: argparse.Namespace) -> None:
@@ -84,7 +110,7 @@ def _write_episode(options: argparse.Namespace) -> None:
     print(f'{options.save}: {count} frames of "{task}" ({KIND_NAMES[episode.kind]})')
 
 
-def _show(options: argparse.Namespace) -> int:
+def _publish(options: argparse.Namespace) -> int:
     from topreward_ros.nodes.cameras.scene_camera import run_node
 
     width, height = options.size

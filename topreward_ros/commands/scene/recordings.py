@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes of the small world as files, with what is true of each."""
+"""Write episodes of the simulated world to files, with their labels."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from topreward_ros.files import whole_folder, write_json
 from topreward_ros.recordings.labelled import MANIFEST, TRUTH
 from topreward_ros.results.video import write_video
 
-POINTS = 31  # of the truth
+POINTS = 31  # of the true progress
 
 
 def write_recordings(
     folder: Path, seeds: Sequence[int], kinds: Sequence[str], fps: float, size: tuple[int, int]
 ) -> None:
-    """An MP4 for each seed, of the kinds and the tasks that the demo's model knows in turn, and
-    curves.json with task, success and true progress of each. size is width and height [px].
-    The folder appears when it is whole.
+    """Write an MP4 per seed, and curves.json with task, success and true progress of each.
+
+    The kinds alternate; the tasks are random ones that the demo's model knows. size is width and
+    height [px]. The folder appears when it is complete.
     """
     with whole_folder(folder) as part:
         _write(part, seeds, kinds, fps, size)

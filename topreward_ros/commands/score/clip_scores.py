@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A clip's scores without a robot, a camera or ROS: sampled and scored as the node would."""
+"""Score clips without ROS, sampled and scored as in the reward node."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ Watch = Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a clip is scored: frames kept a second, how many prefixes (None: all of them), and at
-    how many frames every second pair is dropped, as in the node.
+    """How a clip is scored: frames per second, number of prefixes (None: all), maximum frames.
+
+    At max_frames every second pair of frames is dropped, as in the node.
     """
 
     fps: float = Sampling.fps
@@ -38,30 +39,31 @@ class Plan:
 
 
 def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) -> list[Row]:
-    """A row for each prefix scored; watch is given the frames and their number, to show a bar.
+    """Return a row per scored prefix; watch wraps the frames, given their number, to show progress.
 
-    The clip is read twice and never held. Progress and reward are of the whole episode, as the
-    paper has them for files (`min_max`); NaN where the curve is flat. Raises ClipError for a clip
-    without frames.
+    The clip is read twice and not held in memory. Progress and reward are normalised over the whole
+    episode, as in the paper for recordings (`min_max`); NaN where the curve is flat. Raises
+    ClipError for a clip without frames.
     """
-    kept = [(time, sample) for time, sample, _ in sampled(clip, plan.window())]
-    if not kept:
+    samples = [(time, sample) for time, sample, _ in sampled(clip, plan.window())]
+    if not samples:
         raise ClipError(f'{clip.name} has no frames')
-    count = len(kept)
-    wanted = list(range(1, count + 1))
+    count = len(samples)
+    lengths = list(range(1, count + 1))
     if plan.anchors is not None:
-        wanted = _anchors([time for time, _ in kept], plan.anchors)
+        lengths = _anchors([time for time, _ in samples], plan.anchors)
     frames = watch((image for _, _, image in sampled(clip, plan.window())), count)
-    if any(sample.thin for _, sample in kept):
-        scores = list(_thinning(scorer, frames, [sample for _, sample in kept], task, set(wanted)))
+    if any(sample.thin for _, sample in samples):
+        thinned = [sample for _, sample in samples]
+        scores = list(_thinning(scorer, frames, thinned, task, set(lengths)))
     else:
-        times = (sample.time for _, sample in kept)
-        scores = [row[0] for row in curve(scorer, frames, times, task, wanted)]
+        times = (sample.time for _, sample in samples)
+        scores = [row[0] for row in curve(scorer, frames, times, task, lengths)]
     progress = min_max(np.array([score.value for score in scores]))
     gained = np.diff(progress, prepend=progress[:1])
     return [
         Row(
-            time=kept[number - 1][0],
+            time=samples[length - 1][0],
             episode=1,
             score=score,
             progress=float(value),
@@ -70,12 +72,12 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
             latency=math.nan,
             task=task,
         )
-        for number, score, value, reward in zip(wanted, scores, progress, gained, strict=True)
+        for length, score, value, reward in zip(lengths, scores, progress, gained, strict=True)
     ]
 
 
 def _anchors(times: list[float], count: int) -> list[int]:
-    """Numbers of the frames at which evenly spaced prefixes end; in time, where frames thin out."""
+    """Return lengths of evenly spaced prefixes; spaced in time where frames are thinned."""
     steps = np.diff(times)
     if not steps.size or steps.max() < 1.5 * steps.min():
         return anchors(len(times), count)
@@ -89,16 +91,16 @@ def _thinning(
     frames: Iterable[np.ndarray],
     samples: list[Sample],
     task: str,
-    wanted: set[int],
+    lengths: set[int],
 ) -> Iterator[Score]:
-    """The scores of a clip that outgrows max_frames, which is thinned as the node thins it."""
+    """Yield the scores of a clip longer than max_frames, thinned as in the node."""
     episode = scorer.start(task)
     try:
-        for number, (frame, sample) in enumerate(zip(frames, samples, strict=True), start=1):
+        for length, (frame, sample) in enumerate(zip(frames, samples, strict=True), start=1):
             if sample.thin:
                 episode.thin()
             episode.append(frame, sample.time)
-            if number in wanted:
+            if length in lengths:
                 yield episode.score()
     finally:
         episode.close()

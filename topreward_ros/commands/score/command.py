@@ -23,37 +23,51 @@ if TYPE_CHECKING:
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's."""
     parser = commands.add_parser(
-        'score', help='score recordings: CSV, picture, bag, video, parquet'
+        'score', help='score recordings, and write CSV, plots, bags, videos and parquet'
     )
     add_recording_arguments(parser, 'topreward_scores')
     parser.add_argument(
-        '--anchors', type=whole, default=ANCHORS, help='prefixes scored, evenly spaced'
+        '--anchors',
+        type=whole,
+        default=ANCHORS,
+        help='scored prefixes of each recording, evenly spaced; default: %(default)s',
     )
-    parser.add_argument('--dense', action='store_true', help='score every prefix')
+    parser.add_argument('--dense', action='store_true', help='score every prefix instead')
     for name, kind in OUTPUTS.items():
         parser.add_argument(f'--{name}', action='store_true', help=kind.help)
-    parser.add_argument('--calibration', type=Path, help='how --bag reads log P; from calibrate')
-    add_setting(parser, 'how --bag reads log P: a parameter of the node, as normalization=fixed')
+    parser.add_argument(
+        '--calibration',
+        type=Path,
+        help='calibration.yaml of `topreward calibrate`, for progress and success with --bag',
+    )
+    add_setting(
+        parser,
+        'set a reward parameter of the node, such as normalization=fixed, for --bag; repeatable',
+    )
     parser.add_argument(
         '--ray',
         nargs='?',
         const='',
         metavar='ADDRESS',
-        help='episodes as Ray Data tasks, on this machine or on a cluster',
+        help='score episodes in parallel with Ray Data, on the cluster at ADDRESS or on this machine',
     )
-    parser.add_argument('--workers', type=whole, help='actors of --ray, each with a model')
+    parser.add_argument(
+        '--workers',
+        type=whole,
+        help='Ray actors, each with its own model; default: one per GPU, else per two cores',
+    )
     parser.set_defaults(command=score)
 
 
 def score(options: argparse.Namespace) -> int:
-    """Score recordings into tables, pictures and the outputs asked for."""
+    """Score recordings, and write tables, plots and the selected outputs."""
     from .run import ScoreOptions, score_files
 
     outputs = tuple(name for name in OUTPUTS if getattr(options, name))
     if 'bag' not in outputs and (options.calibration or options.set):
-        raise TopRewardError('--calibration and --set say how --bag reads log P: add --bag')
+        raise TopRewardError('--calibration and --set only apply to --bag: add --bag')
     dense = options.dense or any(OUTPUTS[name].every_prefix for name in outputs)
-    wanted = ScoreOptions(
+    score_options = ScoreOptions(
         sources=tuple(options.source),
         save=options.save,
         plan=plan_of(options, None if dense else options.anchors),
@@ -62,19 +76,19 @@ def score(options: argparse.Namespace) -> int:
         reading=_reading(options),
         note=note_of(options),
     )
-    wanted.check()  # refused before the model is loaded
+    score_options.check()  # before the model is loaded
     if options.ray is not None:
         from .ray_scoring import RayOptions, score_with_ray
 
         ray_options = RayOptions(load_options_of(options), options.ray, options.workers or 0)
-        score_with_ray(wanted.anywhere(), ray_options)
+        score_with_ray(score_options.anywhere(), ray_options)
         return 0
-    score_files(load(options), wanted)
+    score_files(load(options), score_options)
     return 0
 
 
 def _reading(options: argparse.Namespace) -> Reading:
-    """As the node would publish: its parameters by --set, those of the demo's model by itself."""
+    """Return the reward options: those of the demo's model if it is used, then --set."""
     from topreward_ros.demo.model import SETTINGS
     from topreward_ros.results.calibration_file import read_calibration
     from topreward_ros.results.output import Reading
@@ -88,8 +102,7 @@ def _reading(options: argparse.Namespace) -> Reading:
     for name, text in options.set:
         if name not in defaults:
             raise TopRewardError(
-                f'--set {name} changes nothing in a recording; expected one of '
-                f'{", ".join(defaults)}'
+                f'--set {name} has no effect on a recording; expected one of {", ".join(defaults)}'
             )
         values[name] = typed(text, defaults[name])
     reading = Reading(RewardOptions(**values), calibration)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One recording: scored, drawn and written into a folder of its own, once."""
+"""Score one recording once, and write its results into its own folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from topreward_ros.scoring.score import Identity, Scorer
 
 from .clip_scores import Plan, Watch, score_clip
 
-TABLE, PICTURE = 'scores.csv', 'progress.png'
+TABLE_FILE, PLOT_FILE = 'scores.csv', 'progress.png'
 
 
 class ScoreError(TopRewardError):
@@ -30,7 +30,7 @@ class ScoreError(TopRewardError):
 
 @dataclass(frozen=True)
 class EpisodeScoring:
-    """What is asked of a recording, and what is written of it; note is in the pictures."""
+    """How recordings are scored and which outputs are written; note is drawn in the plots."""
 
     identity: Identity
     plan: Plan
@@ -38,7 +38,7 @@ class EpisodeScoring:
     note: str = ''
 
     def asked(self, recording: Recording) -> dict[str, Any]:
-        """What scores depend on."""
+        """Return everything that the scores depend on."""
         plan = dataclasses.asdict(self.plan)
         of_recording = {'task': recording.task, 'of': dict(recording.origin)}
         return {**of_recording, **dataclasses.asdict(self.identity), **plan}
@@ -46,41 +46,43 @@ class EpisodeScoring:
     def run(
         self, scorer: Scorer, recording: Recording, folder: Path, watch: Watch
     ) -> tuple[list[Row], bool]:
-        """Score it, unless the folder has its scores already; the rows, and whether it had.
+        """Score a recording unless the folder has its scores; return the rows, and if it had them.
 
-        The folder gets scores.csv, progress.png, asked.json and what the outputs write. Raises
-        TaskError, ClipError, or ScoreError where the folder holds something else.
+        The folder gets scores.csv, progress.png, asked.json and the outputs. Raises TaskError,
+        ClipError, or ScoreError where the folder holds other scores.
         """
         if not recording.task:
             raise TaskError(NO_TASK)
         check_task(recording.task)
         kept = Kept(folder / 'asked.json', self.asked(recording))
         _check_free(folder, kept)
-        found = kept.read() is not None
-        if found:
-            rows = read_rows(folder / TABLE)
+        found_before = kept.read() is not None
+        if found_before:
+            rows = read_rows(folder / TABLE_FILE)
         else:
             kept.begin()
             rows = score_clip(scorer, recording.clip, recording.task, self.plan, watch)
-            write_rows(folder / TABLE, rows)
-            plot_run(folder / PICTURE, recording.clip, rows, note=self.note)
+            write_rows(folder / TABLE_FILE, rows)
+            plot_run(folder / PLOT_FILE, recording.clip, rows, note=self.note)
             for name in (name for output in self.outputs for name in output.recording_files):
                 (folder / name).unlink(missing_ok=True)
-            kept.finish()  # the last: it says that the others are whole
+            kept.finish()  # last, as it marks the other files as complete
         for output in self.outputs:
             output.write_recording(folder, recording, rows)
-        return rows, found
+        return rows, found_before
 
 
 def _check_free(folder: Path, kept: Kept) -> None:
-    """ScoreError where the folder holds scores of something else."""
-    if not kept.file.exists() and (folder / TABLE).exists():
-        raise ScoreError(f'{folder} holds scores of something else: give another folder to --save')
+    """Raise ScoreError where the folder holds other scores."""
+    if not kept.file.exists() and (folder / TABLE_FILE).exists():
+        raise ScoreError(
+            f'{folder} holds scores of another recording: choose another folder with --save'
+        )
     other = kept.other()
     if other is not None:
         raise ScoreError(
-            f'{folder} holds scores of {_differences(other, kept.asked)}: give another folder to '
-            '--save'
+            f'{folder} holds scores of {_differences(other, kept.asked)}: choose another folder '
+            'with --save'
         )
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many recordings on many machines: episodes as Ray Data tasks, one model in each actor.
+"""Score many recordings on many machines: episodes are Ray Data tasks, each actor has a model.
 
-The sources and the folder of results have to be on storage that all machines see. What an actor
-has finished is whole, so a run that is interrupted goes on where it stopped, with Ray or without.
+The sources and the output folder have to be on storage shared by all machines. Finished recordings
+are complete, so an interrupted run can be continued, with Ray or without.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Job = dict[str, Any]
 
 
 class ActorError(TopRewardError):
-    """What an actor could not score, in its words."""
+    """An error of an actor, with its message and exit code."""
 
     def __init__(self, reason: str, exit_code: int) -> None:
         super().__init__(reason)
@@ -45,14 +45,14 @@ class ActorError(TopRewardError):
 
 @dataclass(frozen=True)
 class RayOptions:
-    """The model that each actor loads, where Ray is ('' begins one here), and how many actors."""
+    """The model of each actor, Ray's address ('' starts Ray here), and the number of actors."""
 
     load: LoadOptions
     address: str = ''
-    workers: int = 0  # 0: one for each GPU, or for every two cores
+    workers: int = 0  # 0: one per GPU, else per two cores
 
     def anywhere(self) -> RayOptions:
-        """The same in paths that do not depend on the working directory."""
+        """Return the same options with absolute paths."""
         load = dataclasses.replace(self.load, model=absolute(self.load.model))
         if load.adapter is not None:
             load = dataclasses.replace(load, adapter=absolute(load.adapter))
@@ -60,13 +60,13 @@ class RayOptions:
 
 
 def score_with_ray(options: ScoreOptions, ray_options: RayOptions) -> None:
-    """As `score_files`, by actors.
+    """Do the same as `score_files`, in Ray actors.
 
-    Raises TopRewardError where Ray is not installed, cannot be reached or gives up.
+    Raises TopRewardError where Ray is not installed, cannot be reached or fails.
     """
     ray = _import_ray()
     ray_options = ray_options.anywhere()
-    make_scorer = maker_of(ray_options.load)  # refused here rather than by every actor
+    make_scorer = maker_of(ray_options.load)  # fails here rather than in every actor
     opened, errors = open_all(options)
     texts = [text for text in options.sources if text not in errors]
     jobs = [
@@ -85,7 +85,7 @@ def score_with_ray(options: ScoreOptions, ray_options: RayOptions) -> None:
             _collect(results, dict(zip(texts, opened, strict=True)), options, report)
         except (ray.exceptions.RayError, ConnectionError) as error:
             reason = str(error).strip().splitlines()
-            raise TopRewardError(f'Ray gave up: {reason[-1] if reason else error!r}') from error
+            raise TopRewardError(f'Ray failed: {reason[-1] if reason else error!r}') from error
         finally:
             for source in opened:
                 source.close()
@@ -101,7 +101,7 @@ def _act(
     ray_options: RayOptions,
     make_scorer: MakeScorer,
 ) -> Any:
-    """The actors' results, a row for each job, as they come."""
+    """Yield the results of the actors, a row per job, as they finish."""
     ray.data.DataContext.get_current().enable_progress_bars = False  # the report has one
     workers, needs = _share(ray, ray_options.workers)
     results = ray.data.from_items(list(jobs), override_num_blocks=len(jobs)).map(
@@ -119,7 +119,7 @@ def _collect(
     options: ScoreOptions,
     report: Report,
 ) -> None:
-    """Take in results as they come, and write what belongs to whole sources."""
+    """Report results as they arrive, and write the outputs of whole sources."""
     scores: dict[str, dict[str, list[Row]]] = {text: {} for text in sources}
     identity: Identity | None = None
     for row in results:
@@ -138,7 +138,7 @@ def _collect(
 
 
 class EpisodeActor:
-    """Lives in a process of Ray's with a model of its own, and scores one recording at a time."""
+    """A Ray actor with its own model, which scores one recording at a time."""
 
     def __init__(self, options: ScoreOptions, load_scorer: Callable[[], Scorer]) -> None:
         self._options = options
@@ -148,7 +148,7 @@ class EpisodeActor:
         self._sources: dict[str, Source] = {}
 
     def __call__(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """The job, with what went wrong ('' where nothing did)."""
+        """Score the recording of a job; return the job with its error ('' for none)."""
         text = str(job['source'])
         result = {
             **job,
@@ -175,7 +175,7 @@ class EpisodeActor:
 
 
 def _share(ray: Any, workers: int) -> tuple[int, dict[str, float]]:
-    """How many actors, and what each of them holds of the cluster."""
+    """Return the number of actors, and the resources that each one reserves."""
     resources = ray.cluster_resources()
     gpus, cores = int(resources.get('GPU', 0)), int(resources.get('CPU', 1))
     if gpus:

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward score`: recordings to tables and pictures, one after the other or on many machines."""
+"""Score recordings one after the other, and write tables, plots and other outputs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from .episode import EpisodeScoring, ScoreError
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What to score, and what to write below `save`.
+    """What to score, and what to write below the folder `save`.
 
-    outputs are names of `results.outputs`; reading is how they read scores; note is printed, and
-    in the pictures.
+    outputs are names in `results.outputs`; reading is how they convert scores; note is printed and
+    drawn in the plots.
     """
 
     sources: tuple[str, ...]
@@ -45,22 +45,22 @@ class ScoreOptions:
     note: str = ''
 
     def check(self) -> None:
-        """TopRewardError for what cannot work whatever the recordings hold."""
+        """Raise TopRewardError for options that are wrong for any recording."""
         if self.read.task:
             check_task(self.read.task)
         names = [source_name(source) for source in self.sources]
         if len(set(names)) < len(names):
-            raise ScoreError('two recordings of the same name: score them into different folders')
+            raise ScoreError('two sources have the same name: score them into different folders')
         check_folder(self.save)
         for source, name in zip(self.sources, names, strict=True):
             if (self.save / name).resolve() == Path(source).expanduser().resolve():
                 raise ScoreError(
-                    f'the results of {source} would be written into itself: name another folder '
-                    'with --save'
+                    f'the results of {source} would be written into itself: choose another '
+                    'folder with --save'
                 )
 
     def check_calibration(self, identity: Identity) -> None:
-        """ScoreError where scores are to be read by a calibration that does not hold."""
+        """Raise ScoreError for a calibration of another model or other options."""
         calibration = self.reading.calibration
         if calibration is None:
             return
@@ -68,7 +68,7 @@ class ScoreOptions:
             raise ScoreError(f'the calibration does not hold here: {reason}')
 
     def anywhere(self) -> ScoreOptions:
-        """The same in paths that do not depend on the working directory."""
+        """Return the same options with absolute paths."""
         return dataclasses.replace(
             self,
             sources=tuple(absolute(source) for source in self.sources),
@@ -81,7 +81,7 @@ class ScoreOptions:
 
 
 class Report:
-    """Tells what happens, with a bar of the video scored, and keeps count of what failed."""
+    """Prints results with a bar of the seconds scored, and collects errors."""
 
     def __init__(self, seconds: float) -> None:
         self.console = Console()
@@ -102,25 +102,25 @@ class Report:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def failed(self, name: str, error: Exception) -> None:
         self.errors.append(error)
-        self.say(f'{name}: {error or type(error).__name__}')
+        self.print(f'{name}: {error or type(error).__name__}')
 
     def scored(self, folder: Path, rows: Sequence[Row], found_before: bool) -> None:
         if found_before:
-            self.say(f'{folder}: scored already')
+            self.print(f'{folder}: scored already')
             return
         first, last = rows[0].score.value, rows[-1].score.value
-        what = 'progress' if rows[0].score.log_prob is None else 'log P("True")'
-        self.say(f'{folder}: {len(rows)} scores, {what} from {first:.3f} to {last:.3f}')
+        quantity = 'progress' if rows[0].score.log_prob is None else 'log P("True")'
+        self.print(f'{folder}: {len(rows)} scores, {quantity} from {first:.3f} to {last:.3f}')
 
     def warn(self, source: Source) -> None:
-        """Say what there is to know of how the source was read."""
+        """Print what a user should know about how the source was read."""
         for warning in source.warnings:
-            self.say(warning)
+            self.print(warning)
 
     def advance(self, seconds: float) -> None:
         self._bar.advance(self._all, seconds)
@@ -135,11 +135,11 @@ class Report:
 
 
 def score_files(scorer: Scorer, options: ScoreOptions) -> None:
-    """Write a folder for each recording, and the outputs of each source as a whole.
+    """Write a folder per recording, and the outputs of each source.
 
-    What is scored already is left as it is, so an interrupted run goes on where it stopped; a
-    recording that cannot be scored does not end the run. Raises in the end what the one source
-    given failed with, or ScoreError with how many failed.
+    Existing scores are left unchanged, so that an interrupted run can be continued; a recording
+    that cannot be scored does not end the run. At the end, raises the error of a single source, or
+    ScoreError with the number of recordings that failed.
     """
     options.check_calibration(scorer.identity)
     scoring = options.scoring(scorer.identity)
@@ -171,13 +171,13 @@ def score_files(scorer: Scorer, options: ScoreOptions) -> None:
 
 
 def absolute(text: str) -> str:
-    """A path that exists as one from the root; anything else, as an id on the hub, as it is."""
+    """Return an existing path as absolute; any other text, such as a hub id, unchanged."""
     path = Path(text).expanduser()
     return str(path.resolve()) if path.exists() else text
 
 
 def open_all(options: ScoreOptions) -> tuple[list[Source], dict[str, Exception]]:
-    """The sources that can be opened, and why the others cannot."""
+    """Open the sources; return those that can be opened, and the errors of the others."""
     options.check()
     opened: list[Source] = []
     errors: dict[str, Exception] = {}
@@ -200,7 +200,7 @@ def finish(
     options: ScoreOptions,
     report: Report,
 ) -> None:
-    """Write what belongs to a source as a whole, and say how it was read."""
+    """Write the outputs of a whole source, and print how it was read."""
     folder = options.save / source.name
     for output in outputs if scores else ():
         try:
@@ -211,12 +211,12 @@ def finish(
         for name, reason in written.failed.items():
             report.failed(name, reason)
         if written.summary:
-            report.say(written.summary)
+            report.print(written.summary)
     report.warn(source)
 
 
 def raise_errors(report: Report, options: ScoreOptions, count: int) -> None:
-    """TopRewardError where something failed; the one there is, where there is one source."""
+    """Raise the only error if there is one source, else ScoreError with the number of errors."""
     if not report.errors:
         return
     (first, *others) = report.errors

@@ -87,7 +87,7 @@ class SceneCamera(Node):
         if self._settings.wait_for_running:
             self.create_subscription(Bool, 'running', self._on_running, QOS_TASK)
         self._set_up(next(self._programme))
-        self.create_timer(1.0 / self._settings.fps, self._take)
+        self.create_timer(1.0 / self._settings.fps, self._publish_image)
 
     def picture(self, time: float) -> np.ndarray:
         """Return the scene at a time [s] after the arm's start, uint8 RGB (height, width, 3)."""
@@ -105,22 +105,22 @@ class SceneCamera(Node):
             self._settings.height, self._settings.width, episode.appearance
         )
         waits = self._settings.wait_for_running
-        rest = round(self._settings.rest * NANOSECONDS)
-        self._begins: int | None = None if waits else self._now() + rest
+        delay = round(self._settings.rest * NANOSECONDS)
+        self._start_time: int | None = None if waits else self._now() + delay
         self._tasks.publish(String(data=episode.task.say()))
         self.get_logger().info(f'{episode.task.say()} (kind: {episode.kind})')
 
-    def _take(self) -> None:
+    def _publish_image(self) -> None:
         now = self._now()
-        moves = self._begins is not None and now >= self._begins
+        moves = self._start_time is not None and now >= self._start_time
         if moves and (not self.shown or self.shown[-1].episode is not self.episode):
             self.shown.append(StagedEpisode(self.episode, now))
         time = (now - self.shown[-1].began) / NANOSECONDS if moves else 0.0
         self._images.publish(raw_message(self.picture(time), now, 'scene'))
 
     def _on_running(self, message: Bool) -> None:
-        if message.data and self._begins is None:
-            self._begins = self._now()
+        if message.data and self._start_time is None:
+            self._start_time = self._now()
 
     def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self.shown and not self.shown[-1].ended:

@@ -22,7 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from topreward_ros.errors import TopRewardError
 
-from .rclpy_versions import ARGUMENT_ERRORS, StateMachine
+from .rclpy_versions import ARGUMENT_ERRORS, StateMachine, init_rclpy
 from .signals import ends_with_terminal
 
 RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -158,13 +158,21 @@ def run(
         signal.signal(number, lambda number, _: signals.append(number))
     handlers = SignalHandlerOptions.NO if publish_at_end else SignalHandlerOptions.ALL
     nodes: list[AsyncLifecycleNode] = []
+    has_middleware = False
     try:
-        rclpy.init(args=args, signal_handler_options=handlers)
+        init_rclpy(args, signal_handler_options=handlers)
+        has_middleware = True
         executor = SingleThreadedExecutor()
         for make_node in make_nodes:
             nodes.append(make_node())
             executor.add_node(nodes[-1])
+    except KeyboardInterrupt:
+        _close(nodes)
+        return interrupted
     except ARGUMENT_ERRORS as error:
+        if has_middleware and not rclpy.ok():  # an interrupt that rclpy made into another error
+            _close(nodes)
+            return interrupted
         print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
         _close(nodes)
         return 1

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import rclpy
+
 # The path that Humble needs; Kilted still has it but does not export it to type checkers.
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined, unused-ignore]
 from rclpy.exceptions import (
@@ -35,6 +37,16 @@ ARGUMENT_ERRORS = (
 def on_incompatible_qos(callback: Callable[[], None]) -> SubscriptionEventCallbacks:
     """Return event callbacks of a subscription; callback is called on an incompatible QoS."""
     return SubscriptionEventCallbacks(incompatible_qos=lambda _event: callback())
+
+
+def init_rclpy(args: list[str] | None, **options: Any) -> None:
+    """Initialise rclpy; KeyboardInterrupt if it was interrupted before any node exists.
+
+    rclpy shuts down on an interrupt, and what is made after that fails with an error of its own.
+    """
+    rclpy.init(args=args, **options)
+    if not rclpy.ok():
+        raise KeyboardInterrupt
 
 
 def steady_clock() -> Clock:

@@ -39,7 +39,7 @@ class Phase(enum.Enum):
     OVER = 'the episode is over'
     RESETTING = 'resetting'
     SETTLING = 'settling'
-    STUCK = 'the reset failed'
+    FAILED = 'the reset failed'
 
 
 class EpisodeLoop:
@@ -124,7 +124,7 @@ class EpisodeLoop:
 
     def health(self) -> tuple[bytes, str]:
         """Return the level and the message for /diagnostics."""
-        if self._phase is Phase.STUCK:
+        if self._phase is Phase.FAILED:
             return LEVEL_ERROR, self._problem
         if self._problem:
             return LEVEL_WARN, self._problem
@@ -155,7 +155,7 @@ class EpisodeLoop:
             Phase.OVER: self._begin_reset,
             Phase.RESETTING: self._check_reset,
             Phase.SETTLING: self._settle,
-            Phase.STUCK: lambda _now: None,
+            Phase.FAILED: lambda _now: None,
         }[self._phase](now)
 
     def _start(self, _now: float) -> None:
@@ -232,7 +232,7 @@ class EpisodeLoop:
             f'the reset failed: {reason}. No episode starts until ~/reset is called'
         )
         self._write(reason, now - self._phase_start)
-        self._enter(Phase.STUCK)
+        self._enter(Phase.FAILED)
         self._problem = reason
         self._answer_reset_requests(False, reason)
 

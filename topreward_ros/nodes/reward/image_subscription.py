@@ -207,8 +207,8 @@ class ImageSubscription:
     def _precedes_episode(self, stamp: int) -> bool:
         """Return whether this image had arrived in the middleware before the episode began.
 
-        The middleware keeps one image, so only the first of an episode can be such a one. This is
-        an estimate from its stamp.
+        The middleware keeps one image, so this can only be the first of an episode. Its arrival is
+        estimated from its stamp.
         """
         is_first, self._is_first_image = self._is_first_image, False
         now = self._now()

@@ -233,8 +233,8 @@ def _describe(scorer: Scorer) -> str:
 
 
 def _memory() -> str:
-    used, where = memory_in_use()
-    return f'{used / 2**20:.0f} MiB {where}'
+    used, place = memory_in_use()
+    return f'{used / 2**20:.0f} MiB {place}'
 
 
 def run_nodes(

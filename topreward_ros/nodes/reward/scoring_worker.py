@@ -134,7 +134,7 @@ class ScoringWorker:
             channel, items = turn
             channel.step(items)
             with self._changed:
-                channel.in_hand = 0
+                channel.in_progress = 0
 
     def _next_turn(self) -> tuple[Channel, list[Any]] | None:
         """Return the channel that has waited longest and its items; None to end the thread."""
@@ -158,7 +158,7 @@ class Channel:
         self._post = post
         self._inbox: deque[Any] = deque()
         self._closed = threading.Event()
-        self.in_hand = 0  # frames taken from the inbox and not scored yet
+        self.in_progress = 0  # frames taken from the inbox and not scored yet
         # Accessed by the worker's thread only
         self._scorer: Scorer | None = None
         self._episode: Episode | None = None
@@ -216,12 +216,12 @@ class Channel:
     def take(self) -> list[Any]:
         items = list(self._inbox)
         self._inbox.clear()
-        self.in_hand = sum(isinstance(item, Frame) for item in items)
+        self.in_progress = sum(isinstance(item, Frame) for item in items)
         return items
 
     @property
     def frames(self) -> int:
-        return self.in_hand + sum(isinstance(item, Frame) for item in self._inbox)
+        return self.in_progress + sum(isinstance(item, Frame) for item in self._inbox)
 
     # For the worker's thread
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from topreward_ros import interrupts
+
 GRACE = 35.0  # for a process to end after an interrupt [s]
 
 
@@ -24,6 +26,7 @@ class Children:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Children:
+        interrupts.set_has_children(True)
         return self
 
     def start_node(
@@ -67,6 +70,7 @@ class Children:
             for process in self._processes:
                 process.kill()
                 process.wait()
+            interrupts.set_has_children(False)
 
 
 def tail(log: Path, lines: int = 8) -> str:

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from topreward_ros.results.bag_writer import BagWriter
 
 from ..common.middleware import apply_image_profile
+from ..common.rclpy_versions import init_rclpy
 from ..common.signals import ends_with_terminal
 from .recorder import Recorder
 
@@ -59,15 +60,24 @@ def open_session(
     If image_topic is not empty, its images are recorded, too.
     """
     apply_image_profile()
-    rclpy.init(args=[])
+    init_rclpy([])
     if ends_with_terminal():
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with BagWriter(folder) as bag:
-            recorder = Recorder(bag, namespace, image_topic, compressed)
+            recorder = _made_recorder(bag, namespace, image_topic, compressed)
             try:
                 yield Session(recorder)
             finally:
                 recorder.destroy_node()
     finally:
         rclpy.try_shutdown()
+
+
+def _made_recorder(bag: BagWriter, namespace: str, image_topic: str, compressed: bool) -> Recorder:
+    try:
+        return Recorder(bag, namespace, image_topic, compressed)
+    except Exception as error:
+        if rclpy.ok():
+            raise
+        raise KeyboardInterrupt from error  # which rclpy made into another error

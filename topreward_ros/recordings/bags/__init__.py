@@ -1,3 +1,3 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading rosbags and cutting them into episodes."""
+"""Read rosbags and cut them into episodes."""

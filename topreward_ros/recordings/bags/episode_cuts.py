@@ -1,10 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where episodes begin and end, from the messages of a bag in their order.
+"""Cut a bag into episodes, from its messages in the order of the bag.
 
-What the reward node does live, by the same window: a new text on the task topic begins an episode
-and an empty one stops scoring, `start_episode` begins a new attempt, and so does a jump of the
-image stamps. Besides, the reset node's `running` says which images are of an episode at all.
+The rules are those of the live reward node, with the same frame window: a new text on the task
+topic begins an episode and an empty one stops scoring; a call of `start_episode` and a jump of the
+image stamps begin a new attempt. The reset node's `running` topic also gives which images belong
+to an episode at all.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from topreward_ros.scoring.sampling import FrameWindow, Verdict
 
 @dataclass
 class Cut:
-    """The images of an episode: times of the bag and stamps [ns], in the order of the bag.
+    """The images of an episode: bag times and header stamps [ns], in the order of the bag.
 
-    task is the text in force, or None where the bag has said none.
+    task is the newest text on the task topic; None where the bag has none yet.
     """
 
     task: str | None
@@ -32,49 +33,48 @@ class Cut:
 
 
 class EpisodeCutter:
-    """Is told of every message in the order of the bag, and keeps the episodes in `cuts`.
+    """Collects episodes in `cuts`; its `on_...` methods take the messages in the order of the bag.
 
-    window samples as the node that would watch; says_tasks is whether the bag has texts at all:
-    then no image before the first of them is of an episode.
+    window samples frames as the live node would. has_tasks is whether the bag holds task texts:
+    if so, images before the first text belong to no episode.
     """
 
-    def __init__(self, window: FrameWindow, says_tasks: bool) -> None:
+    def __init__(self, window: FrameWindow, has_tasks: bool) -> None:
         self.cuts: list[Cut] = []
         self._window = window
-        self._says_tasks = says_tasks
         self._task: str | None = None
-        self._stopped = says_tasks
+        self._stopped = has_tasks
         self._running: bool | None = None
-        self._begun = False  # by a start_episode, of which `running` has not told yet
-        self._fresh = True  # the next image begins an episode
+        self._begun = False  # by a start_episode that `running` does not reflect yet
+        self._is_new = True  # the next image begins an episode
 
     def on_task(self, text: str) -> None:
-        """The same text again is no boundary; a blank one stops."""
+        """Begin an episode at a new text; stop at a blank one. A repeated text changes nothing."""
         if text == self._task:
             return
         self._task = text
         self._stopped = not text.strip()
-        self._fresh = True
+        self._is_new = True
 
     def on_start_episode(self) -> None:
-        """A new attempt, even where `running` is still false: it tells a moment later."""
-        self._fresh = True
+        """Begin a new attempt, even while `running` is false: it becomes true shortly after."""
+        self._is_new = True
         self._begun = True
 
     def on_running(self, running: bool) -> None:
-        """True begins an episode, where none has begun already, and False ends it."""
+        """Begin an episode at True, unless one has just begun; end it at False."""
         if running and not self._running and not self._begun:
-            self._fresh = True
+            self._is_new = True
         self._running = running
         self._begun = False
 
     def on_image(self, time: int, stamp: int) -> None:
-        """Belongs to the present episode, to a new one, or to none."""
+        """Add the image to the current episode, to a new one, or to none."""
         if self._stopped or (self._running is False and not self._begun):
             return
         verdict = self._window.judge(stamp)
-        if self._fresh or verdict in (Verdict.JUMPED_BACK, Verdict.JUMPED_AHEAD):
-            self._fresh = False
+        if self._is_new or verdict in (Verdict.JUMPED_BACK, Verdict.JUMPED_AHEAD):
+            self._is_new = False
             self._window.start()
             self.cuts.append(Cut(self._task))
             verdict = Verdict.KEEP

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The episodes of a bag, each as a clip that can be scored like any other recording.
 
-One reading finds them, without decoding an image: for each image of an episode two integers are
-kept. What begins and ends an episode is in `episode_cuts`; spans given by hand replace all of it.
+They are found in one pass without decoding images; two integers are stored per image. The rules
+are in `episode_cuts`; spans given by hand replace them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from .reader import Bag, BagImage, BagMessage
 START_EPISODE = '/start_episode'
 START_EPISODE_EVENTS = f'{START_EPISODE}/_service_event'
 REQUEST_RECEIVED = 1  # service_msgs/ServiceEventInfo, whose first byte is the kind of the event
-LONE_FPS = 1.0  # of an episode of one image, or whose stamps stand still
+DEFAULT_FPS = 1.0  # of an episode with one image, or whose stamps are all equal
 
 
 @dataclass(frozen=True)
 class BagEpisode:
-    """One attempt at one task; number counts from 1, first_stamp [ns] is its first image's.
+    """One attempt at one task: number counts from 1, first_stamp [ns] is of its first image.
 
-    The clip's times are seconds since then: round(time * 1e9) + first_stamp is the stamp.
+    The clip's times are seconds since first_stamp: round(time * 1e9) + first_stamp is the stamp.
     """
 
     number: int
@@ -44,16 +44,19 @@ class BagEpisode:
     cut: Cut = field(repr=False, compare=False)
 
     def bag_time(self, stamp: int) -> int:
-        """When the bag has the first image of this stamp in the episode [ns]; ValueError."""
+        """Return the bag time [ns] of the episode's first image with this stamp.
+
+        Raises ValueError where the episode has no such image.
+        """
         return self.cut.times[self.cut.stamps.index(stamp)]
 
 
 def bag_episodes(bag: Bag, options: SourceOptions) -> list[BagEpisode]:
-    """All episodes, in the order of the bag; as many clips can be read while the bag is open.
+    """Return all episodes in the order of the bag; their clips need the bag to stay open.
 
-    Raises TaskError where neither the options nor the bag say the task, EmptyBagError where no
-    image is of an episode, WrongTopicTypeError for a task topic of another type, and what reading
-    raises.
+    Raises TaskError where neither the options nor the bag give the task, EmptyBagError where no
+    image belongs to an episode, WrongTopicTypeError for a task topic of another type, and the
+    errors of reading.
     """
     if options.task.strip():
         check_task(options.task)
@@ -86,7 +89,7 @@ def _task(bag: Bag, options: SourceOptions, cut: Cut, name: str) -> str:
     task = options.task if options.task.strip() else cut.task
     if task is None or not task.strip():
         raise TaskError(
-            f'{bag.path} does not say the task of {name} on {options.task_topic}: give it in words'
+            f'{bag.path} gives no task for {name} on {options.task_topic}: set it with --task'
         )
     try:
         check_task(task)
@@ -99,7 +102,7 @@ def _task(bag: Bag, options: SourceOptions, cut: Cut, name: str) -> str:
 
 
 def _episodes(bag: Bag, options: SourceOptions) -> list[Cut]:
-    cutter = EpisodeCutter(options.sampling.window(), _says_tasks(bag, options))
+    cutter = EpisodeCutter(options.sampling.window(), _has_tasks(bag, options))
     for message in _messages(bag, options):
         if message.topic == bag.image_topic:
             if (image := bag.image(message)) is not None:
@@ -115,22 +118,22 @@ def _episodes(bag: Bag, options: SourceOptions) -> list[Cut]:
     if bag.skipped:
         raise UndecodableImagesError(f'{bag.image_topic} in {bag.path}: {bag.skip_reason}')
     raise EmptyBagError(
-        f'no image on {bag.image_topic} in {bag.path} is of an episode, by {options.task_topic} '
-        f'and {options.running_topic}: give the episodes by hand'
+        f'no image on {bag.image_topic} in {bag.path} belongs to an episode, according to '
+        f'{options.task_topic} and {options.running_topic}: give the episodes with --episodes'
     )
 
 
-def _says_tasks(bag: Bag, options: SourceOptions) -> bool:
+def _has_tasks(bag: Bag, options: SourceOptions) -> bool:
     return any(topic.messages for topic in bag.topics if topic.name == options.task_topic)
 
 
 def _messages(bag: Bag, options: SourceOptions) -> Iterator[BagMessage]:
-    """Of the topics that tell of episodes."""
-    told = {(options.task_topic, STRING), (options.running_topic, BOOL)}
+    """Yield the images and the messages that mark episodes."""
+    markers = {(options.task_topic, STRING), (options.running_topic, BOOL)}
     topics = [
         topic.name
         for topic in bag.topics
-        if topic.name.endswith((START_EPISODE, START_EPISODE_EVENTS)) or topic[:2] in told
+        if topic.name.endswith((START_EPISODE, START_EPISODE_EVENTS)) or topic[:2] in markers
     ]
     return bag.messages([bag.image_topic, *topics])
 
@@ -154,14 +157,14 @@ def _spans(bag: Bag, options: SourceOptions) -> list[Cut]:
                 if span.holds(image.stamp - first):
                     cut = cuts[number] = cuts[number] or Cut(task)
                     cut.add(image.time, image.stamp)
-    found = [cut for cut in cuts if cut is not None]
-    if len(found) < len(cuts):
+    filled = [cut for cut in cuts if cut is not None]
+    if len(filled) < len(cuts):
         span = options.spans[cuts.index(None)]
         raise EmptyBagError(
-            f'{bag.path} has no image between {span.start:g} and {span.end:g} s: its last is at '
-            f'{last:.3f} s'
+            f'{bag.path} has no image between {span.start:g} and {span.end:g} s: its last image is '
+            f'at {last:.3f} s'
         )
-    return found
+    return filled
 
 
 # Clips
@@ -171,7 +174,7 @@ def _clip(bag: Bag, cut: Cut, name: str) -> Clip:
     first = cut.stamps[0]
     steps = np.diff(np.array(cut.stamps, dtype=np.int64))
     steps = steps[steps > 0]
-    fps = NANOSECONDS / float(np.median(steps)) if steps.size else LONE_FPS
+    fps = NANOSECONDS / float(np.median(steps)) if steps.size else DEFAULT_FPS
 
     def frames() -> Iterator[tuple[float, np.ndarray]]:
         for image, pixels in bag.frames(_images(bag, cut)):
@@ -185,19 +188,19 @@ def _clip(bag: Bag, cut: Cut, name: str) -> Clip:
     note = ''
     if len(cut.stamps) > 1 and not steps.size:
         note = (
-            f'{name}: its {len(cut.stamps)} images are all stamped {first} ns, so only one of '
+            f'{name}: all {len(cut.stamps)} images have the stamp {first} ns, so only one of '
             'them is scored: the camera does not set its stamps'
         )
     return Clip(name, fps, seconds, frames, pictures, note, bag.release)
 
 
 def _images(bag: Bag, cut: Cut) -> Iterator[BagImage]:
-    """Those of the cut, found again by their times and stamps in the same order."""
-    left = zip(cut.times, cut.stamps, strict=True)
-    wanted = next(left, None)
+    """Yield the images of the cut, matched by time and stamp in the order of the bag."""
+    keys = zip(cut.times, cut.stamps, strict=True)
+    key = next(keys, None)
     for image in bag.images(min(cut.times), max(cut.times) + 1):
-        if (image.time, image.stamp) == wanted:
+        if (image.time, image.stamp) == key:
             yield image
-            wanted = next(left, None)
-            if wanted is None:
+            key = next(keys, None)
+            if key is None:
                 return

@@ -1,11 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be wrong with a bag, each with the exit code of a command that meets it.
+"""Errors of reading a bag, each with the exit code of a command that fails with it.
 
 | code | error                     | meaning                                                       |
 |-----:|---------------------------|---------------------------------------------------------------|
 |   10 | BagError                  | cannot be read for a reason of its own, such as permissions   |
-|   11 | MissingBagError           | not there, or a folder with nothing of a bag in it            |
+|   11 | MissingBagError           | does not exist, or a folder without bag files                 |
 |   12 | MissingMetadataError      | a folder of recordings without metadata.yaml                  |
 |   13 | BrokenBagError            | cut short or corrupt                                          |
 |   14 | UnsupportedBagError       | a format, compression or serialisation that cannot be read    |
@@ -15,7 +15,7 @@
 |   18 | EmptyBagError             | no messages: in the bag, on the topic, or in an episode       |
 |   19 | UndecodableImagesError    | images, of which none can be decoded                          |
 
-Every other TopRewardError is 1.
+Every other TopRewardError has the exit code 1.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class BagError(ClipError):
 
 
 class MissingBagError(BagError):
-    """Nothing there that could be a bag."""
+    """The path does not exist, or holds no bag."""
 
     exit_code = 11
 
 
 class MissingMetadataError(BagError):
-    """A folder whose recorder did not come to write metadata.yaml."""
+    """A folder without metadata.yaml: its recorder was interrupted."""
 
     exit_code = 12
 
@@ -50,7 +50,7 @@ class BrokenBagError(BagError):
 
 
 class UnsupportedBagError(BagError):
-    """A bag of a kind that cannot be read."""
+    """A bag in a format that cannot be read."""
 
     exit_code = 14
 
@@ -62,24 +62,24 @@ class NoImageTopicError(BagError):
 
 
 class SeveralImageTopicsError(BagError):
-    """Several topics of images, of which one has to be chosen."""
+    """Several topics of images, and none was named."""
 
     exit_code = 16
 
 
 class WrongTopicTypeError(BagError):
-    """A topic that holds messages of another type than is needed."""
+    """A topic that holds messages of another type than expected."""
 
     exit_code = 17
 
 
 class EmptyBagError(BagError):
-    """No messages where there should be some."""
+    """No messages in the bag, on the topic, or in an episode."""
 
     exit_code = 18
 
 
 class UndecodableImagesError(BagError):
-    """Images, of which none can be decoded."""
+    """None of the images can be decoded."""
 
     exit_code = 19

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topic of a bag holds the images."""
+"""Choose the topic of a bag that holds the images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EITHER = ' or '.join(IMAGE_TYPES)
 
 
 class Topic(NamedTuple):
-    """A topic of a bag; type as "std_msgs/msg/String", messages are counted as the bag says."""
+    """A topic of a bag: type as "std_msgs/msg/String", and the message count in the metadata."""
 
     name: str
     type: str
@@ -32,18 +32,18 @@ class Topic(NamedTuple):
 
 
 def list_topics(connections: Iterable[Connection]) -> list[Topic]:
-    """Every topic once, in the order of the names."""
-    found: dict[tuple[str, str], int] = {}
+    """Return every topic once, ordered by name."""
+    counts: dict[tuple[str, str], int] = {}
     for connection in connections:
         key = connection.topic, connection.msgtype
-        found[key] = found.get(key, 0) + connection.msgcount
-    return [Topic(*key, count) for key, count in sorted(found.items())]
+        counts[key] = counts.get(key, 0) + connection.msgcount
+    return [Topic(*key, count) for key, count in sorted(counts.items())]
 
 
 def choose_image_topic(
     path: Path, connections: Sequence[Connection], name: str | None
 ) -> Connection:
-    """The topic named, or the only one of images (that has any, where some are empty).
+    """Return the named topic, or else the only image topic that is not empty.
 
     Raises EmptyBagError, NoImageTopicError, SeveralImageTopicsError, WrongTopicTypeError or
     UnsupportedBagError.

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Message types as a bag itself describes them, and the header of a message as it lies there."""
+"""Message types as the bag defines them, and the header of a serialised message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 STRING = 'std_msgs/msg/String'
 BOOL = 'std_msgs/msg/Bool'
-READ = (IMAGE, COMPRESSED_IMAGE, STRING, BOOL)
+READABLE = (IMAGE, COMPRESSED_IMAGE, STRING, BOOL)
 
 HEADER = 'std_msgs/msg/Header'
 HEADER_FIELDS = ['stamp', 'frame_id']
@@ -30,13 +30,13 @@ UNKNOWN_DIGEST = 'RIHS01_' + '0' * 64
 
 
 def typestore_of(connection: Connection) -> Typestore:
-    """What reads a topic's messages: by the definition in the bag, or by Jazzy's where it has none.
+    """Return the typestore for a topic: from the bag's definition, else from Jazzy's.
 
-    Of the types in READ only: rosbags makes Python code of a definition, so none that could be
-    called anything is given to it. Raises UnsupportedBagError for a definition that is no use.
+    Only for the types in READABLE: rosbags generates Python code from definitions, so it gets none
+    of unknown names. Raises UnsupportedBagError for a definition that cannot be used.
     """
     name = connection.msgtype
-    if name not in READ:
+    if name not in READABLE:
         raise ValueError(f'{name} is not read here')
     if connection.msgdef.format is MessageDefinitionFormat.NONE:
         return get_typestore(Stores.ROS2_JAZZY)
@@ -46,7 +46,7 @@ def typestore_of(connection: Connection) -> Typestore:
         types.get_msgdef(name)
         if name in (IMAGE, COMPRESSED_IMAGE):
             _check_header(types, name)
-    except Exception as error:  # whatever the parser makes of a text that may be anything
+    except Exception as error:  # the parser may raise anything on an arbitrary text
         raise UnsupportedBagError(
             f'the definition of {name} in the bag cannot be used: {error}'
         ) from error
@@ -54,9 +54,9 @@ def typestore_of(connection: Connection) -> Typestore:
 
 
 def definition_of(connection: Connection) -> tuple[str, str]:
-    """The text and the digest (RIHS01) with which another bag can describe the same type.
+    """Return the definition and the digest (RIHS01) to describe the type in another bag.
 
-    The bag's own, else Jazzy's; both empty and unknown for a type that neither describes.
+    They are the bag's own, else Jazzy's; an empty text and an unknown digest where neither has one.
     """
     definition, name = connection.msgdef, connection.msgtype
     jazzy = get_typestore(Stores.ROS2_JAZZY)
@@ -71,16 +71,16 @@ def definition_of(connection: Connection) -> tuple[str, str]:
 
 
 def read_header(data: bytes) -> tuple[int, str]:
-    """Stamp [ns] and frame_id of a serialised message (CDR) that begins with a std_msgs/Header.
+    """Return stamp [ns] and frame_id of a serialised message (CDR) that begins with a Header.
 
-    Raises FrameError where there is none, or a stamp before 0, which the node refuses too.
+    Raises FrameError where it has no header, or a negative stamp, which the node rejects too.
     """
     if len(data) < 16 or data[0] != 0 or data[1] not in (0, 1):
-        raise FrameError(f'{len(data)} bytes do not begin as a message does')
-    seconds, rest, length = struct.unpack_from('<iII' if data[1] else '>iII', data, 4)
-    stamp = seconds * NANOSECONDS + rest
+        raise FrameError(f'the message of {len(data)} bytes has no CDR header')
+    seconds, nanoseconds, length = struct.unpack_from('<iII' if data[1] else '>iII', data, 4)
+    stamp = seconds * NANOSECONDS + nanoseconds
     if len(data) < 16 + length:
-        raise FrameError(f'{len(data)} bytes end within the header')
+        raise FrameError(f'the message of {len(data)} bytes ends within its header')
     if stamp < 0:
         raise FrameError(f'the image is stamped {stamp} ns')
     return stamp, bytes(data[16 : 16 + length]).rstrip(b'\0').decode('utf-8', 'replace')
@@ -104,7 +104,7 @@ def _check_header(types: Typestore, name: str) -> None:
 
 
 def _digest(connection: Connection) -> str:
-    """Computed from the parsed definition alone, without making code of it."""
+    """Compute the digest from the parsed definition, without generating code."""
     types = get_typestore(Stores.EMPTY)
     try:
         types.fielddefs.update(_parsed(connection))

@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads rosbags: MCAP and SQLite, a folder or a single file, compressed or not; needs no ROS.
+"""Read rosbags: MCAP and SQLite, a folder or a single file, compressed or not; needs no ROS.
 
-What can be wrong with one, and the exit codes of that, is in `errors`. Of a recording that was
-cut short nothing is read: rosbags reads MCAP by the index at its end, and what was lost of a
-SQLite file cannot be told. The errors name the tool that saves what is there.
+The errors and their exit codes are in `errors`. Truncated recordings are not read: rosbags needs
+the index at the end of an MCAP file, and the losses of a SQLite file are unknown. The errors name
+the tool that recovers what is readable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
 
 class BagMessage(NamedTuple):
-    """A message as it was recorded: time [ns] is the bag's, data its CDR."""
+    """A message as recorded: the bag time [ns], and the CDR data."""
 
     topic: str
     type: str
@@ -43,7 +43,7 @@ class BagMessage(NamedTuple):
 
 
 class BagImage(NamedTuple):
-    """A message of the image topic: time is the bag's and stamp the header's, both [ns]."""
+    """A message of the image topic: the bag time and the header stamp, both [ns]."""
 
     topic: str
     time: int
@@ -53,18 +53,18 @@ class BagImage(NamedTuple):
 
 
 class Bag:
-    """A bag with a topic of images, open until it is closed.
+    """An open bag with a topic of images.
 
-    It can be read any number of times, one after the other, and holds one image at a time, beside
-    the chunk (about a megabyte) that MCAP stores it in. A bag compressed as a file is unpacked to
-    a temporary folder while it is open; `release` gives that back until the next reading.
+    It can be read any number of times, but not twice at the same time. One image is in memory at a
+    time, beside its MCAP chunk (about a megabyte). A bag compressed as a file is unpacked to a
+    temporary folder while it is open; `release` removes that folder until the next read.
 
     skipped counts the images that could not be read, each once however often the bag is read;
-    skip_reason says why the last could not; warnings is what there is to know besides.
+    skip_reason is the reason of the last one; warnings are other facts that a user should know.
     """
 
     def __init__(self, path: str | Path, image_topic: str | None = None) -> None:
-        """Raises a BagError, of the class that the fault has."""
+        """Open the bag; raises the BagError that fits."""
         self.path = Path(path).expanduser()
         resolved = self.path.resolve()
         self.name = resolved.name if resolved.is_dir() else resolved.stem
@@ -97,18 +97,18 @@ class Bag:
         self.close()
 
     def close(self) -> None:
-        """Nothing can be read from now on."""
+        """Close the bag for good; later reads raise ValueError."""
         self.release()
         self._closed = True
 
     def release(self) -> None:
-        """Keep no file open until it is read again; not while it is being read."""
+        """Close the files until the next read; do not call it during a read."""
         if self._reader.is_open:
             self._reader.close()
 
     @property
     def topics(self) -> list[Topic]:
-        """All topics, in the order of their names."""
+        """All topics, ordered by name."""
         return list_topics(self.connections)
 
     @property
@@ -121,13 +121,13 @@ class Bag:
         start: int | None = None,
         stop: int | None = None,
     ) -> Iterator[BagMessage]:
-        """Messages in the order of the bag's time, of these topics (None: all of them).
+        """Yield the messages of these topics (None: all) in the order of bag time.
 
-        start and stop [ns] are of the bag's time, stop not included. Raises BrokenBagError or
-        UnsupportedBagError where it turns out so.
+        start (included) and stop (excluded) are bag times [ns]. Raises BrokenBagError or
+        UnsupportedBagError while reading.
         """
-        wanted = [c for c in self.connections if topics is None or c.topic in topics]
-        if not wanted:  # rosbags takes none for all
+        selected = [c for c in self.connections if topics is None or c.topic in topics]
+        if not selected:  # rosbags would read all topics
             return
         if self._closed:
             raise ValueError(f'{self.path} is closed')
@@ -135,33 +135,33 @@ class Bag:
         with faults_of(self.path):
             if not self._reader.is_open:
                 self._reader.open()
-            for connection, time, data in self._reader.messages(wanted, start, stop):
+            for connection, time, data in self._reader.messages(selected, start, stop):
                 images += connection.topic == self.image_topic
                 if data[:4] == ZSTD_MAGIC:
                     raise UnsupportedBagError(
                         f'the messages in {self.path} are compressed one by one: give the folder '
-                        f'with its {METADATA}'
+                        f'that holds its {METADATA}'
                     )
                 yield BagMessage(connection.topic, connection.msgtype, time, data)
-        if start is None and stop is None and self.image_topic in (c.topic for c in wanted):
+        if start is None and stop is None and self.image_topic in (c.topic for c in selected):
             self._check_count(images)
 
     def read(self, message: BagMessage) -> Any:
-        """A std_msgs/String or Bool as an object; BrokenBagError for what is none."""
+        """Deserialise a std_msgs/String or Bool; raises BrokenBagError for broken data."""
         if message.type not in self._types:
-            described = next(c for c in self.connections if c.msgtype == message.type)
-            self._types[message.type] = typestore_of(described)
+            connection = next(c for c in self.connections if c.msgtype == message.type)
+            self._types[message.type] = typestore_of(connection)
         with faults_of(self.path):
             return self._types[message.type].deserialize_cdr(message.data, message.type)
 
     def images(self, start: int | None = None, stop: int | None = None) -> Iterator[BagImage]:
-        """The image topic's messages, not decoded; those without a header are skipped."""
+        """Yield the image messages, not decoded; those without a valid header are skipped."""
         for message in self.messages([self.image_topic], start, stop):
             if (image := self.image(message)) is not None:
                 yield image
 
     def image(self, message: BagMessage) -> BagImage | None:
-        """A message of the image topic with its header; None, and counted, where it has none."""
+        """Return the image message with its header; None, and counted as skipped, without one."""
         try:
             stamp, frame_id = read_header(message.data)
         except FrameError as error:
@@ -170,7 +170,7 @@ class Bag:
         return BagImage(message.topic, message.time, stamp, frame_id, message.data)
 
     def decode(self, image: BagImage) -> np.ndarray:
-        """uint8 RGB (H, W, 3); FrameError for what is none, as the node has it."""
+        """Decode to uint8 RGB (H, W, 3); raises FrameError under the node's own rules."""
         kind = self._image.msgtype
         try:
             message: Any = self._types[kind].deserialize_cdr(image.data, kind)
@@ -179,16 +179,16 @@ class Bag:
             return np.require(check_frame(pixels), requirements=('C', 'W'))
         except FrameError:
             raise
-        except Exception as error:  # a definition of the bag's own may say anything
+        except Exception as error:  # the bag's own definition may be anything
             raise FrameError(f'the image cannot be read: {error}') from error
 
     def frames(
         self, images: Iterable[BagImage] | None = None
     ) -> Iterator[tuple[BagImage, np.ndarray]]:
-        """Images (None: all of them) with what they show, uint8 RGB (H, W, 3).
+        """Yield images (None: all) with their pixels, uint8 RGB (H, W, 3).
 
-        What cannot be decoded is skipped and counted. Raises UndecodableImagesError in the end
-        where there were images and none could be.
+        Images that cannot be decoded are skipped and counted. Raises UndecodableImagesError at the
+        end if there were images and none could be decoded.
         """
         for image, picture in self.pictures(images):
             with contextlib.suppress(FrameError):
@@ -197,15 +197,15 @@ class Bag:
     def pictures(
         self, images: Iterable[BagImage] | None = None
     ) -> Iterator[tuple[BagImage, Picture]]:
-        """Images (None: all of them) with what decodes each, which raises FrameError as `decode`.
+        """Yield images (None: all) with a function that decodes each, as `decode` does.
 
-        Counts and raises as `frames`, by those that were to be decoded.
+        Counts and raises as `frames`, considering only the images whose decoding was requested.
         """
-        found = asked = decoded = 0
+        images_read = requested = decoded = 0
 
         def decode(image: BagImage) -> np.ndarray:
-            nonlocal asked, decoded
-            asked += 1
+            nonlocal requested, decoded
+            requested += 1
             try:
                 pixels = self.decode(image)
             except FrameError as error:
@@ -215,12 +215,12 @@ class Bag:
             return pixels
 
         for image in self.images() if images is None else images:
-            found += 1
+            images_read += 1
             yield image, partial(decode, image)
-        if not decoded and (asked or (images is None and not found)):
+        if not decoded and (requested or (images is None and not images_read)):
             raise UndecodableImagesError(
                 f'none of the images on {self.image_topic} in {self.path} can be decoded; the '
-                f'last: {self.skip_reason}'
+                f'last one: {self.skip_reason}'
             )
 
     def _skip(self, topic: str, time: int, error: FrameError) -> None:
@@ -228,9 +228,12 @@ class Bag:
         self.skip_reason = str(error)
 
     def _check_count(self, count: int) -> None:
-        told = sum(c.msgcount for c in self.connections if c.topic == self.image_topic)
-        text = f'{self.path} says it has {told} messages on {self.image_topic}; {count} were read'
-        if told and not count:
-            raise BrokenBagError(f'{text}: `ros2 bag reindex` writes its {METADATA} anew')
-        if told != count and text not in self.warnings:
+        expected = sum(c.msgcount for c in self.connections if c.topic == self.image_topic)
+        text = (
+            f'the metadata of {self.path} lists {expected} messages on {self.image_topic}; {count} '
+            'were read'
+        )
+        if expected and not count:
+            raise BrokenBagError(f'{text}: `ros2 bag reindex` rewrites its {METADATA}')
+        if expected != count and text not in self.warnings:
             self.warnings.append(text)

@@ -16,7 +16,7 @@ from .reader import Bag
 
 @dataclass(frozen=True)
 class BagSource:
-    """An open bag and its episodes, a recording for each."""
+    """An open bag, its episodes, and a recording of each."""
 
     name: str
     recordings: tuple[Recording, ...]
@@ -25,11 +25,11 @@ class BagSource:
 
     @property
     def warnings(self) -> Sequence[str]:
-        found = [*clip_notes(self.recordings), *self.bag.warnings]
+        notes = [*clip_notes(self.recordings), *self.bag.warnings]
         if self.bag.skipped:
             count, reason = self.bag.skipped, self.bag.skip_reason
-            found.append(f'{self.name}: {count} images were skipped, the last: {reason}')
-        return found
+            notes.append(f'{self.name}: {count} images were skipped; the last one: {reason}')
+        return notes
 
     def release(self) -> None:
         self.bag.release()
@@ -43,7 +43,7 @@ def open_bag(text: str, name: str, options: SourceOptions) -> BagSource:
     path = Path(text).expanduser()
     bag = Bag(path, options.image_topic)
     episodes = tuple(bag_episodes(bag, options))
-    bag.release()  # until it is its turn
+    bag.release()  # until it is scored
     state = {**state_of(path), 'topic': bag.image_topic}
     recordings = tuple(
         Recording(

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""LeRobot datasets as recordings: an episode is a clip with its task and what is known of it."""
+"""Open LeRobot datasets: each episode is a clip with its task and labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import Any
 
 from ..clip import Clip
 from ..recording import digest, state_of
-from .episodes import MARKS, SUCCESS, Record, data_file, read_records, read_tasks
+from .episodes import (
+    IDENTIFYING_STATISTICS,
+    SUCCESS,
+    Record,
+    data_file,
+    read_records,
+    read_tasks,
+)
 from .files import DatasetError, DatasetFiles, import_pyarrow, open_files
 from .frames import FrameTable, read_column, read_frames, read_table
 from .info import Info, read_info
@@ -19,11 +26,11 @@ from .info import Info, read_info
 
 @dataclass(frozen=True)
 class DatasetEpisode:
-    """An episode of `frames` frames; table reads where they are in the dataset, and when.
+    """An episode of `frames` frames; table reads their timestamps and numbers in the dataset.
 
-    task is empty where the dataset gives none. success is None where it does not say; where it
-    has a value per frame, one True makes a success, as in LeRobot's evaluation. origin tells it
-    from another of the same place.
+    task is empty where the dataset has none. success is None where it is unknown; where it has a
+    value per frame, one True makes a success, as in LeRobot's evaluation. origin identifies the
+    episode among others of the same path and index.
     """
 
     index: int
@@ -37,7 +44,7 @@ class DatasetEpisode:
 
 @dataclass(frozen=True)
 class Dataset:
-    """An open dataset: its rate [1/s], its cameras, and the one that the clips are of."""
+    """An open dataset: its rate [1/s], its cameras, and the camera of the clips."""
 
     name: str
     folder: Path
@@ -51,10 +58,10 @@ class Dataset:
 def open_dataset(source: str, camera: str | None = None, revision: str | None = None) -> Dataset:
     """Open a LeRobot dataset (v2.0, v2.1, v3.0): a folder, or an id on the hub.
 
-    camera may be left out where there is one; the last part of its name will do. From the hub the
-    metadata is fetched now, and an episode's files when its frames are read. What is wrong with an
-    episode's files is raised by its clip. Raises DatasetError for what is not a dataset, is of
-    another version, lacks its metadata, or for a camera that has to be chosen.
+    camera may be None where the dataset has one camera; the last part of its name is enough. From
+    the hub the metadata is downloaded now, and an episode's files when its frames are read; a clip
+    raises the problems of its own files. Raises DatasetError for a source that is no dataset, has
+    another version or lacks metadata, and for a camera that has to be chosen.
     """
     import_pyarrow()
     files = open_files(source, revision)
@@ -91,20 +98,22 @@ def _episode(files: DatasetFiles, info: Info, record: Record, camera: str) -> Da
 
 
 def _origin(files: DatasetFiles, info: Info, record: Record) -> dict[str, Any]:
-    """What is different for an episode that was recorded anew, and stays when others are added."""
+    """Return facts that change when the episode is replaced, but not when others are added."""
     if files.commit:
         return {'commit': files.commit}
-    marks = {key: record.row[key] for key in MARKS if record.row.get(key) is not None}
-    if marks:
-        return {'first frame': record.first_index, 'statistics': digest(marks)}
+    statistics = {
+        key: record.row[key] for key in IDENTIFYING_STATISTICS if record.row.get(key) is not None
+    }
+    if statistics:
+        return {'first frame': record.first_index, 'statistics': digest(statistics)}
     try:
         return state_of(files.path(data_file(info, record)))
-    except DatasetError:  # which its clip will raise
+    except DatasetError:  # its clip raises it
         return {}
 
 
 def _task(files: DatasetFiles, info: Info, record: Record) -> str:
-    """The episode's task; of several, which are in no order, the one of its first frame."""
+    """Return the episode's task; of several, which are unordered, the one of the first frame."""
     if len(record.tasks) < 2:
         return record.tasks[0] if record.tasks else ''
     try:
@@ -117,7 +126,7 @@ def _task(files: DatasetFiles, info: Info, record: Record) -> str:
 
 
 def _success(files: DatasetFiles, info: Info, record: Record) -> bool | None:
-    """What the metadata says, or the frames' table where it is there; None: neither does."""
+    """Return success from the metadata, else from a local frame table; None where unknown."""
     if record.success is not None:
         return record.success
     for key in SUCCESS:

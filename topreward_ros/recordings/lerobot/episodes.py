@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a LeRobot dataset says of its episodes, a file for each (2.0, 2.1) or many in one (3.0)."""
+"""Episode metadata of LeRobot datasets: a file per episode (2.0, 2.1) or shared files (3.0)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ import numpy as np
 from .files import INFO, DatasetError, DatasetFiles, import_pyarrow, reading
 from .info import Info, Json, is_number, is_whole
 
-SUCCESS = ('next.success', 'success')  # features that tell it
-# Statistics that no two episodes share
-MARKS = [f'stats/{name}/{of}' for name in ('action', 'observation.state') for of in ('mean', 'std')]
+SUCCESS = ('next.success', 'success')  # names of the feature
+# Statistics that differ between any two episodes
+IDENTIFYING_STATISTICS = [
+    f'stats/{name}/{of}' for name in ('action', 'observation.state') for of in ('mean', 'std')
+]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the metadata says of an episode.
+    """Metadata of an episode.
 
-    first_index is of its first frame in the dataset; None where only the frames' table tells.
+    first_index is the number of its first frame in the dataset; None where only the frame table
+    has it.
     """
 
     index: int
@@ -36,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True)
 class VideoPart:
-    """Where an episode is in a video: from its first frame to its end [s]; None: to the last."""
+    """The part of a video that holds an episode, from start to end [s]; end None: to its end."""
 
     file: str
     start: float = 0.0
@@ -44,7 +47,7 @@ class VideoPart:
 
 
 def read_records(files: DatasetFiles, info: Info) -> list[Record]:
-    """The episodes in the order of their indices; DatasetError where the table is not sound."""
+    """Return the episodes ordered by index; raises DatasetError where the table is invalid."""
     rows = sorted(
         _shared_rows(files, info) if info.shares_files else _rows(files, info),
         key=lambda row: _whole(row, 'episode_index', files),
@@ -60,7 +63,7 @@ def read_records(files: DatasetFiles, info: Info) -> list[Record]:
         index = row['episode_index']
         if count < 0 or (records and records[-1].index == index):
             raise DatasetError(
-                f'{files.name}: episode {index} is in the metadata twice or upside down'
+                f'{files.name}: episode {index} is in the metadata twice, or has a negative length'
             )
         tasks = tuple(task for task in _listed(row.get('tasks')) if isinstance(task, str))
         records.append(Record(index, count, first, tasks, _success(row), row))
@@ -70,28 +73,28 @@ def read_records(files: DatasetFiles, info: Info) -> list[Record]:
 
 
 def read_tasks(files: DatasetFiles, info: Info) -> dict[int, str]:
-    """The task texts by their indices."""
+    """Return the task texts by index."""
     if not info.shares_files:
         rows = json_lines(files, 'meta/tasks.jsonl')
         return {row['task_index']: row['task'] for row in rows if is_whole(row.get('task_index'))}
     file = files.path('meta/tasks.parquet')
     with reading(file):
         table = import_pyarrow().parquet.ParquetFile(file).read()
-        # The texts are the index of a pandas table, which may have no name.
+        # The texts are the index of a pandas table, which may be unnamed
         texts = 'task' if 'task' in table.column_names else '__index_level_0__'
         pairs = zip(table['task_index'].to_pylist(), table[texts].to_pylist(), strict=True)
         return dict(pairs)
 
 
 def data_file(info: Info, record: Record) -> str:
-    """The path of the table that holds the episode's frames."""
+    """Return the path of the table that holds the episode's frames."""
     if info.shares_files:
         return _fill(info, info.data_path, record, **_place(info, record, 'data'))
     return _fill(info, info.data_path, record)
 
 
 def video_part(info: Info, record: Record, camera: str) -> VideoPart:
-    """Where the episode is in the camera's videos."""
+    """Return which part of the camera's videos holds the episode."""
     if not info.shares_files:
         return VideoPart(_fill(info, info.video_path, record, video_key=camera))
     key = f'videos/{camera}'
@@ -99,32 +102,34 @@ def video_part(info: Info, record: Record, camera: str) -> VideoPart:
     start, end = (record.row.get(f'{key}/{side}_timestamp') for side in ('from', 'to'))
     if not (is_number(start) and is_number(end) and 0 <= start <= end):
         raise DatasetError(
-            f'{info.name}: the metadata of episode {record.index} does not say where it is in '
+            f'{info.name}: the metadata of episode {record.index} gives no valid part of '
             f'{file}: from {start} s to {end} s'
         )
     return VideoPart(file, float(start), float(end))
 
 
 def json_lines(files: DatasetFiles, relative: str) -> list[Json]:
-    """A file with an object a line."""
+    """Return the objects of a JSON Lines file; raises DatasetError."""
     try:
         lines = files.path(relative).read_text(encoding='utf-8').split('\n')
         rows = [json.loads(line) for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         raise DatasetError(f'{files.name}: {relative} cannot be read: {error}') from error
     if not all(isinstance(row, dict) for row in rows):
-        raise DatasetError(f'{files.name}: {relative} holds lines that are no objects')
+        raise DatasetError(f'{files.name}: {relative} holds lines that are not JSON objects')
     return rows
 
 
 def _rows(files: DatasetFiles, info: Info) -> list[Json]:
-    """meta/episodes.jsonl, with what the statistics say of success."""
+    """Read meta/episodes.jsonl, with success from the statistics."""
     rows = json_lines(files, 'meta/episodes.jsonl')
     stats = 'meta/episodes_stats.jsonl'
     if any(key in info.features for key in SUCCESS) and files.has(stats):
-        said = {str(row.get('episode_index')): row.get('stats') for row in json_lines(files, stats)}
+        by_index = {
+            str(row.get('episode_index')): row.get('stats') for row in json_lines(files, stats)
+        }
         for row in rows:
-            of_episode = said.get(str(row.get('episode_index')))
+            of_episode = by_index.get(str(row.get('episode_index')))
             for key in SUCCESS:
                 feature = of_episode.get(key) if isinstance(of_episode, dict) else None
                 if isinstance(feature, dict):
@@ -133,24 +138,24 @@ def _rows(files: DatasetFiles, info: Info) -> list[Json]:
 
 
 def _shared_rows(files: DatasetFiles, info: Info) -> Iterator[Json]:
-    """meta/episodes, of the statistics those of success and what tells episodes apart."""
+    """Read meta/episodes, with the statistics of success and those that identify episodes."""
     paths = sorted((files.root / 'meta' / 'episodes').glob('*/*.parquet'))
     if not paths:
-        raise DatasetError(f'{info.name}: meta/episodes holds no table of the episodes')
-    told = {*MARKS, *(f'stats/{key}/max' for key in SUCCESS)}
+        raise DatasetError(f'{info.name}: meta/episodes holds no parquet table')
+    statistics = {*IDENTIFYING_STATISTICS, *(f'stats/{key}/max' for key in SUCCESS)}
     for path in paths:
-        yield from _table(path, told)
+        yield from _table(path, statistics)
 
 
-def _table(path: Path, told: set[str]) -> list[Json]:
+def _table(path: Path, statistics: set[str]) -> list[Json]:
     with reading(path), import_pyarrow().parquet.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        wanted = [name for name in names if not name.startswith('stats/') or name in told]
-        return file.read(columns=wanted).to_pylist()
+        columns = [name for name in names if not name.startswith('stats/') or name in statistics]
+        return file.read(columns=columns).to_pylist()
 
 
 def _success(row: Json) -> bool | None:
-    """What the episode's own row says, or the largest value over its frames; None: nothing."""
+    """Return success from the episode's row, else from the maximum over its frames, else None."""
     for key in ('success', *(f'stats/{feature}/max' for feature in SUCCESS)):
         if row.get(key) is not None:
             try:
@@ -166,8 +171,8 @@ def _place(info: Info, record: Record, key: str) -> dict[str, int]:
     place = {name: record.row.get(f'{key}/{name}') for name in ('chunk_index', 'file_index')}
     if not all(is_whole(value) for value in place.values()):
         raise DatasetError(
-            f'{info.name}: the metadata of episode {record.index} does not say in which file its '
-            f'{key} is'
+            f'{info.name}: the metadata of episode {record.index} does not give the file of its '
+            f'{key}'
         )
     return place  # type: ignore[return-value]
 
@@ -178,7 +183,7 @@ def _fill(info: Info, template: str, record: Record, **values: int | str) -> str
         return template.format(episode_chunk=chunk, episode_index=record.index, **values)
     except (LookupError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
-            f'{info.name}: {INFO} has a path of an unknown kind: {template!r}'
+            f'{info.name}: {INFO} has an invalid path template: {template!r}'
         ) from error
 
 

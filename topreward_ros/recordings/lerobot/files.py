@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A LeRobot dataset's files: a folder, or a dataset on the hub whose files come when needed."""
+"""The files of a LeRobot dataset: in a folder, or on the hub and downloaded when needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..clip import ClipError
 INFO = 'meta/info.json'
 COMMIT = re.compile('[0-9a-f]{40}')
 
-# Brings the files that match a pattern and says the folder they are in
+# Downloads the files that match a pattern and returns their folder
 Download = Callable[[str], Path]
 
 
@@ -27,21 +27,21 @@ class DatasetError(ClipError):
 
 
 class DatasetFiles:
-    """The files of one dataset, by their paths in it."""
+    """The files of a dataset, by their paths in it."""
 
     def __init__(self, name: str, root: Path, download: Download | None = None) -> None:
-        """download is for what is not in root yet; None where root is all there is."""
+        """download gets files that are not in root yet; None: all files are in root."""
         self.name = name
         self.root = root
         self._download = download
 
     @property
     def commit(self) -> str:
-        """What is pinned of a dataset on the hub; empty for a folder."""
+        """The commit of a dataset on the hub; empty for a folder."""
         return self.root.name if self._download else ''
 
     def path(self, relative: str) -> Path:
-        """Where a file is, once it is there; DatasetError where it is missing."""
+        """Return a file's path, downloading it if needed; raises DatasetError if it is missing."""
         file = self.root / inside(relative)
         if not file.is_file() and self._download:
             file = self._download(glob.escape(relative)) / relative
@@ -51,25 +51,26 @@ class DatasetFiles:
         return file
 
     def has(self, relative: str) -> bool:
-        """Whether a file is there, without the network."""
+        """Return whether a file exists locally."""
         return (self.root / inside(relative)).is_file()
 
 
 def open_files(source: str, revision: str | None = None) -> DatasetFiles:
-    """A dataset's folder, or its id on the hub ("owner/name"), of which the metadata is fetched.
+    """Open a dataset's folder, or its id on the hub ("owner/name") and download its metadata.
 
-    revision is a branch, tag or commit on the hub. Raises DatasetError for what is neither.
+    revision is a branch, tag or commit on the hub. Raises DatasetError for other sources.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
         files = DatasetFiles(folder.resolve().name, folder)
     elif source.startswith(('/', '.', '~')) or source.count('/') != 1:
         raise DatasetError(
-            f'{source!r} is no folder, nor the id of a dataset on the hub such as lerobot/pusht'
+            f'{source!r} is neither a folder nor the id of a dataset on the hub; expected such as '
+            'lerobot/pusht'
         )
     else:
         root = download(source, revision, 'meta/*')
-        # The commit that the metadata came from: a branch may move on meanwhile.
+        # The commit of the metadata: a branch may advance meanwhile
         pinned = root.name if COMMIT.fullmatch(root.name) else revision
         files = DatasetFiles(source, root, lambda pattern: download(source, pinned, pattern))
     if not files.has(INFO):
@@ -78,12 +79,12 @@ def open_files(source: str, revision: str | None = None) -> DatasetFiles:
 
 
 def download(name: str, revision: str | None, pattern: str) -> Path:
-    """Fetch a dataset's files that match, from the hub into its cache; the folder they are in."""
+    """Download matching files of a dataset into the hub's cache; return their folder."""
     return hub.download(name, [pattern], DatasetError, repo_type='dataset', revision=revision)
 
 
 def inside(relative: str) -> str:
-    """The path, if it stays in the dataset; the metadata could say anything."""
+    """Return the path; raises DatasetError if it leads out of the dataset."""
     path = PurePosixPath(relative)
     if path.is_absolute() or '..' in path.parts or not path.parts:
         raise DatasetError(f'the path {relative!r} leads out of the dataset')
@@ -91,7 +92,7 @@ def inside(relative: str) -> str:
 
 
 def import_pyarrow():  # type: ignore[no-untyped-def]
-    """pyarrow with its parquet and dataset modules, or DatasetError with what to do."""
+    """Import pyarrow with its parquet and dataset modules; raises DatasetError with what to do."""
     try:
         import pyarrow
         import pyarrow.dataset
@@ -105,7 +106,7 @@ def import_pyarrow():  # type: ignore[no-untyped-def]
 
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
-    """Turns what goes wrong in a parquet file into a DatasetError that names it."""
+    """Turn exceptions of reading a parquet file into a DatasetError that names it."""
     arrow = import_pyarrow()
     try:
         yield

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The frames of one episode of a LeRobot dataset, from its part of a video or from its table."""
+"""Read the frames of an episode of a LeRobot dataset, from a video or from its table."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .episodes import Record, data_file, video_part
 from .files import DatasetError, DatasetFiles, import_pyarrow, reading
 from .info import Info
 
-# Times of a table this near to the grid of its rate are that grid, kept in float32 [s].
-ON_GRID = 1e-4
-IMAGES_READ_AT_ONCE = 8
+# Timestamps this near to the grid of the rate are that grid, rounded to float32 [s]
+GRID_TOLERANCE = 1e-4
+IMAGE_BATCH_SIZE = 8
 
 
 def read_frames(
     files: DatasetFiles, info: Info, record: Record, camera: str
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Each frame of the episode: its time since the first one [s], uint8 RGB (H, W, 3).
+    """Yield each frame of the episode: time since the first one [s], uint8 RGB (H, W, 3).
 
-    The frames are those that the table of the data has a row for, by their timestamps. Raises
-    DatasetError for files that are missing, broken, or hold other frames than the metadata says.
+    The frames are the rows of the data table, by their timestamps. Raises DatasetError for files
+    that are missing, broken, or hold other frames than the metadata lists.
     """
     table = files.path(data_file(info, record))
     times = read_table(files, info, record).times
@@ -52,7 +52,7 @@ def read_frames(
 
 
 def read_column(table: Path, episode: int, column: str) -> np.ndarray:
-    """A column of numbers of an episode's frames; DatasetError where it cannot be had."""
+    """Return a numeric column of an episode's frames, float64 (frames,); raises DatasetError."""
     dataset = import_pyarrow().dataset
     with reading(table):
         rows = dataset.dataset(str(table), format='parquet').to_table(
@@ -63,26 +63,27 @@ def read_column(table: Path, episode: int, column: str) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class FrameTable:
-    """The timestamps of an episode's frames (frames,) [s], rising, and the first one's number in
-    the dataset.
+    """The rising timestamps of an episode's frames, (frames,) [s].
+
+    first_index is the number of the first frame in the dataset.
     """
 
     times: np.ndarray
     first_index: int
 
     def numbers(self, times: Sequence[float]) -> np.ndarray:
-        """The frames nearest to these times [s] since the first one."""
+        """Return the frames nearest to these times [s] since the first one, counted from 0."""
         own = self.times - self.times[0]
         return np.searchsorted((own[1:] + own[:-1]) / 2, times)
 
 
 def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
-    """DatasetError where the rows are not the episode's."""
+    """Read the frame table; raises DatasetError where its rows do not match the metadata."""
     table = files.path(data_file(info, record))
     times = read_column(table, record.index, 'timestamp')
     if len(times) != record.frames:
         raise DatasetError(
-            f'{table} holds {len(times)} frames of episode {record.index}; the metadata says '
+            f'{table} holds {len(times)} frames of episode {record.index}; the metadata lists '
             f'{record.frames}'
         )
     numbers = np.arange(record.frames)
@@ -97,12 +98,12 @@ def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DatasetError(f'{table}: the timestamps of episode {record.index} do not rise')
     grid = numbers / info.fps
-    on_grid = np.allclose(times, grid, rtol=0, atol=ON_GRID)
+    on_grid = np.allclose(times, grid, rtol=0, atol=GRID_TOLERANCE)
     return FrameTable(grid if on_grid else times, first)
 
 
 def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarray]:
-    """The frames of a video nearest to these rising times [s], none further than tolerance."""
+    """Yield the video frames nearest to these rising times [s], within tolerance."""
     av = import_av()
     try:
         with av.open(str(path)) as container:
@@ -114,16 +115,16 @@ def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarr
     except DatasetError:
         raise
     except Exception as error:  # PyAV raises its own errors, and others on broken files
-        raise DatasetError(f'{path} is not a video that can be read: {error}') from error
+        raise DatasetError(f'{path} cannot be read as a video: {error}') from error
 
 
 def _decode_from(container: Any, start: float, tolerance: float) -> Iterator[tuple[float, Any]]:
-    """Times [s] and frames from the last keyframe on that is not later than start."""
+    """Yield times [s] and frames, beginning at the last keyframe not later than start."""
     stream = container.streams.video[0]
     first_pts = stream.start_time or 0
     back = 0.0
     while True:
-        # A little late, so that a keyframe at start itself is not missed by rounding.
+        # Slightly later, so that rounding does not miss a keyframe at start
         target = max(start + tolerance / 2 - back, 0.0)
         container.seek(first_pts + int(target / stream.time_base), stream=stream)
         frames = (
@@ -134,7 +135,7 @@ def _decode_from(container: Any, start: float, tolerance: float) -> Iterator[tup
         first = next(frames, None)
         if first is None or first[0] <= start + tolerance or target == 0:
             break
-        # Containers look keyframes up by the order of decoding, so some begin too late.
+        # Containers seek keyframes in decoding order, so some begin too late
         back = 2 * back or 1.0
     if first is not None:
         yield first
@@ -144,20 +145,20 @@ def _decode_from(container: Any, start: float, tolerance: float) -> Iterator[tup
 def _nearest(
     decoded: Iterator[tuple[float, Any]], times: np.ndarray, tolerance: float, path: Path
 ) -> Iterator[Any]:
-    here, after = next(decoded, None), next(decoded, None)
+    current, following = next(decoded, None), next(decoded, None)
     for number, time in enumerate(times):
-        while here and after and abs(after[0] - time) <= abs(here[0] - time):
-            here, after = after, next(decoded, None)
-        if here is None or abs(here[0] - time) > tolerance:
+        while current and following and abs(following[0] - time) <= abs(current[0] - time):
+            current, following = following, next(decoded, None)
+        if current is None or abs(current[0] - time) > tolerance:
             raise DatasetError(
                 f'{path} has no frame at {time:.3f} s: {number} of the {len(times)} frames of the '
                 'episode were found'
             )
-        yield here[1]
+        yield current[1]
 
 
 def _images(table: Path, files: DatasetFiles, record: Record, camera: str) -> Iterator[np.ndarray]:
-    """The images of a column, a few at a time."""
+    """Yield the images of a column, read in small batches."""
     dataset = import_pyarrow().dataset
     with reading(table):
         batches: Iterable[Any] = (
@@ -165,7 +166,7 @@ def _images(table: Path, files: DatasetFiles, record: Record, camera: str) -> It
             .scanner(
                 columns=[camera],
                 filter=dataset.field('episode_index') == record.index,
-                batch_size=IMAGES_READ_AT_ONCE,
+                batch_size=IMAGE_BATCH_SIZE,
                 batch_readahead=1,
                 fragment_readahead=1,
                 use_threads=False,
@@ -178,7 +179,7 @@ def _images(table: Path, files: DatasetFiles, record: Record, camera: str) -> It
 
 
 def _image(cell: object, files: DatasetFiles, name: str) -> np.ndarray:
-    """uint8 RGB (H, W, 3) of a cell: {bytes, path}, the second in place of the first."""
+    """Decode a cell {bytes, path} to uint8 RGB (H, W, 3); path is used where bytes is empty."""
     content = cell.get('bytes') if isinstance(cell, dict) else cell
     path = cell.get('path') if isinstance(cell, dict) else None
     if not content and isinstance(path, str) and path:

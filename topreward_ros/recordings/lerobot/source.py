@@ -14,7 +14,7 @@ from .dataset import Dataset, open_dataset
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """An open dataset, a recording for each of its episodes, in their order."""
+    """An open dataset, with a recording of each episode in order."""
 
     name: str
     recordings: tuple[Recording, ...]
@@ -32,7 +32,7 @@ class DatasetSource:
 
 
 def open_dataset_source(text: str, name: str, options: SourceOptions) -> DatasetSource:
-    """Open a dataset, from a folder or the hub; raises DatasetError."""
+    """Open a dataset from a folder or the hub; raises DatasetError."""
     dataset = open_dataset(text, options.camera)
     recordings = []
     for episode in dataset.episodes:

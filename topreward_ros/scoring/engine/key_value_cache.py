@@ -66,9 +66,7 @@ class KeyValueCache:
         try:
             for buffers in (self._keys, self._values):
                 for layer in range(self.shape.layers):
-                    buffers[layer : layer + 1] = [
-                        self._grown(buffers[layer : layer + 1], capacity)
-                    ]
+                    buffers[layer : layer + 1] = [self._grown(buffers[layer : layer + 1], capacity)]
         except BaseException:  # the layers would differ in capacity
             self._keys, self._values, self.length = [], [], 0
             raise

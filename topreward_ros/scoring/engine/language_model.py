@@ -138,9 +138,7 @@ class LanguageModel:
         count = len(normed)
         query = attention.q_norm(attention.q_proj(normed).view(count, -1, self._head_dim))
         query = apply_rotary(query.transpose(0, 1), queries.rotary)
-        stacked = query.reshape(
-            1, self._key_value_heads, self._group_size * count, self._head_dim
-        )
+        stacked = query.reshape(1, self._key_value_heads, self._group_size * count, self._head_dim)
         attn_out = F.scaled_dot_product_attention(
             stacked, keys[None], values[None], attn_mask=queries.mask
         )

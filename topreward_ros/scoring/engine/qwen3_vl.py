@@ -75,14 +75,16 @@ class Engine:
         if mask is None:
             mask = causal_mask(cache.length, count)
         tokens = Tokens(
-            ids=self.copy(torch.tensor([token for segment in segments for token in segment.ids])),
-            positions=self.copy(torch.cat([segment.positions for segment in segments], dim=1)),
-            visual=self.copy(_visual_indices(segments)),
-            rows=self.copy(torch.tensor(list(rows), dtype=torch.long)),
-            mask=self.copy(mask),
+            ids=self.to_device(
+                torch.tensor([token for segment in segments for token in segment.ids])
+            ),
+            positions=self.to_device(torch.cat([segment.positions for segment in segments], dim=1)),
+            visual=self.to_device(_visual_indices(segments)),
+            rows=self.to_device(torch.tensor(list(rows), dtype=torch.long)),
+            mask=self.to_device(mask),
         )
         blocks = [segment.block for segment in segments if segment.block is not None]
-        frames = self.copy(torch.stack([block.frames for block in blocks])) if blocks else None
+        frames = self.to_device(torch.stack([block.frames for block in blocks])) if blocks else None
         start = cache.length
         try:
             return self.run(tokens, frames, cache.append(count))
@@ -118,7 +120,7 @@ class Engine:
             return torch.as_tensor(head(hidden).float())
         return _matmul_float32(hidden, head.weight)
 
-    def copy(self, tensor: torch.Tensor) -> torch.Tensor:
+    def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy a tensor to the device, asynchronously on CUDA."""
         if self.device.type != 'cuda':
             return tensor.to(self.device)

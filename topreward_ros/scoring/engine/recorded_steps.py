@@ -75,7 +75,7 @@ class RecordedSteps:
         return hidden
 
     def prepare(self, segments: Sequence[Segment], cache: KeyValueCache, most: int) -> None:
-        """Capture steps of these shapes and slightly longer ones, for a cache of up to `most` tokens.
+        """Capture such steps, and slightly longer ones, up to a prefix of `most` tokens.
 
         The cache must be empty.
         """

@@ -49,12 +49,12 @@ class Video:
     geometry: Geometry
     size: tuple[int, int] | None = None
     blocks: list[Block] = field(default_factory=list)
-    _lone: tuple[torch.Tensor, float] | None = None
+    _unpaired: tuple[torch.Tensor, float] | None = None
     _last_time: float = -math.inf
 
     @property
     def frames(self) -> int:
-        return 2 * len(self.blocks) + (self._lone is not None)
+        return 2 * len(self.blocks) + (self._unpaired is not None)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -69,14 +69,14 @@ class Video:
 
         It is part of a score, not of the prefix cache.
         """
-        if self._lone is None:
+        if self._unpaired is None:
             return None
-        return doubled(*self._lone)
+        return doubled(*self._unpaired)
 
     def images(self) -> list[torch.Tensor]:
         """Return every frame, uint8 (3, H, W)."""
-        lone = [] if self._lone is None else [self._lone[0]]
-        return [image for block in self.blocks for image in block.frames] + lone
+        unpaired = [] if self._unpaired is None else [self._unpaired[0]]
+        return [image for block in self.blocks for image in block.frames] + unpaired
 
     def fps(self) -> float:
         """Return the mean frame rate [1/s]; 1 where it is unknown, as for a single frame."""
@@ -90,12 +90,12 @@ class Video:
         if self.size is None:
             self.size = self.geometry.fit_size(*frame.shape[:2])
         image = fit(frame, self.size)
-        if self._lone is None:
-            self._lone = image, time
+        if self._unpaired is None:
+            self._unpaired = image, time
         else:
-            first, first_time = self._lone
+            first, first_time = self._unpaired
             self.blocks.append(Block(torch.stack([first, image]), (first_time, time)))
-            self._lone = None
+            self._unpaired = None
         self._last_time = time
 
     def take_blocks(self) -> tuple[list[Block], Block | None]:

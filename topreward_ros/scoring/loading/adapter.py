@@ -33,9 +33,7 @@ def find_adapter(name: str) -> Path:
     folder = folder_of(name)
     file = folder / FILE_CONFIG
     if not file.is_file():
-        raise ModelError(
-            f"{name!r} has no {FILE_CONFIG}: expected a LoRA adapter in peft's layout"
-        )
+        raise ModelError(f"{name!r} has no {FILE_CONFIG}: expected a LoRA adapter in peft's layout")
     try:
         config = json.loads(file.read_text(encoding='utf-8'))
         kind = config['peft_type']

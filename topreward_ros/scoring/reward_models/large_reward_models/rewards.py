@@ -67,9 +67,7 @@ class LargeRewardModel:
     ) -> None:
         """Raises ModelError where the tokens of one answer begin with those of another."""
         if every < 1 or steps_back < 1:
-            raise ValueError(
-                f'every is {every} and steps_back is {steps_back}; expected 1 or more'
-            )
+            raise ValueError(f'every is {every} and steps_back is {steps_back}; expected 1 or more')
         pairs = (completion, 1), (process, 1), (contrast, 2)
         if any(question.images != images for question, images in pairs):
             raise ValueError('completion and process are about one image, contrast is about two')

@@ -70,8 +70,8 @@ class _Curve:
 
     def _run(self) -> Iterator[tuple[Score, ...]]:
         """Prefill the pending blocks, and score the prefixes that end in them."""
-        blocks, lone = self._video.take_blocks()
-        if not blocks and lone is None:
+        blocks, unpaired = self._video.take_blocks()
+        if not blocks and unpaired is None:
             return
         grid = self._video.grid
         segments = self._prompt.extend([], grid)
@@ -86,8 +86,8 @@ class _Curve:
             end(self._prompt.branch(doubled(block.frames[0], block.times[0]), grid))
             segments += self._prompt.extend([block], grid)
             end(self._prompt.branch(None, grid))
-        if lone is not None:
-            end(self._prompt.branch(lone, grid))
+        if unpaired is not None:
+            end(self._prompt.branch(unpaired, grid))
         if segments:
             self._prefix.extend(segments)
         for group in _groups(ending):

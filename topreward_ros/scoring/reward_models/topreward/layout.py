@@ -79,9 +79,9 @@ class VideoPrompt:
             segments.append(self._append(self._layout.block(block, grid, self.position)))
         return segments
 
-    def branch(self, lone: Block | None, grid: tuple[int, int]) -> Branch:
-        """Return the branch of a score: the unpaired last frame, if any, and a question per task."""
-        stem = [] if lone is None else [self._layout.block(lone, grid, self.position)]
+    def branch(self, unpaired: Block | None, grid: tuple[int, int]) -> Branch:
+        """Return a score's branch: the unpaired last frame, if any, and a question per task."""
+        stem = [] if unpaired is None else [self._layout.block(unpaired, grid, self.position)]
         start = stem[-1].next_position if stem else self.position
         return Branch(self.tokens, [self._layout.ask(task, start) for task in self._tasks], stem)
 
