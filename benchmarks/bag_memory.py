@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What reading a bag takes of memory, by the length of it.
+"""Peak memory of reading a bag, by its length.
 
-Writes bags of JPEG images (sensor_msgs/CompressedImage, 640x480 at 30 Hz) of so many minutes, and
-reads each in a process of its own: its episodes, and every image of them, decoded. The figure is
-the peak of that process's resident memory; at 0 minutes, of one that has only imported what reads.
+Writes bags of JPEG images (sensor_msgs/CompressedImage, 640x480 at 30 Hz) of the given lengths, and
+reads each in a separate process: all images of its episodes, decoded. The figure is the peak of
+that process's resident memory; at 0 minutes, of a process that only imports the reader.
 
     python -m benchmarks.bag_memory --minutes 1 10
 """
@@ -31,39 +31,41 @@ from benchmarks.machine import machine, show_facts, write_json
 
 RATE = 30
 SIZE = (480, 640)
-PICTURES = 16  # that go round
-TOPIC = '/camera/image_raw/compressed'
-KIND = 'sensor_msgs/msg/CompressedImage'
+PICTURES = 16  # different images, repeated
+TOPIC_IMAGE = '/camera/image_raw/compressed'
+TYPE_IMAGE = 'sensor_msgs/msg/CompressedImage'
 
 
 def write(folder: Path, minutes: float, storage: StoragePlugin) -> None:
-    """A bag of smooth pictures with some noise."""
+    """Write a bag of smooth images with some noise."""
     types: Any = get_typestore(Stores.ROS2_JAZZY)
-    dice = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     height, width = SIZE
     pictures = []
     for _ in range(PICTURES):
-        coarse = dice.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+        coarse = random.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
         smooth = np.asarray(
             Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
         )
-        noisy = np.clip(smooth + dice.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
+        noisy = np.clip(smooth + random.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
         file = io.BytesIO()
         Image.fromarray(noisy).save(file, 'JPEG', quality=90)
         pictures.append(np.frombuffer(file.getvalue(), np.uint8))
     with Writer(folder, version=9, storage_plugin=storage) as writer:
-        connection = writer.add_connection(TOPIC, KIND, typestore=types)
+        connection = writer.add_connection(TOPIC_IMAGE, TYPE_IMAGE, typestore=types)
         for k in range(round(minutes * 60 * RATE)):
             stamp = k * 1_000_000_000 // RATE
-            seconds, rest = divmod(stamp, 1_000_000_000)
-            moment = types.types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=rest)
+            seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+            moment = types.types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds)
             header = types.types['std_msgs/msg/Header'](stamp=moment, frame_id='camera')
-            message = types.types[KIND](header=header, format='jpeg', data=pictures[k % PICTURES])
-            writer.write(connection, stamp, types.serialize_cdr(message, KIND))
+            message = types.types[TYPE_IMAGE](
+                header=header, format='jpeg', data=pictures[k % PICTURES]
+            )
+            writer.write(connection, stamp, types.serialize_cdr(message, TYPE_IMAGE))
 
 
 def read(folder: str) -> None:
-    """In a process of its own: prints how many images, and the peak resident memory [MiB]."""
+    """Read a bag in this process; print the number of images and the peak memory [MiB]."""
     from topreward_ros.recordings.bags.episodes import bag_episodes
     from topreward_ros.recordings.bags.reader import Bag
     from topreward_ros.recordings.source_options import SourceOptions
@@ -76,8 +78,8 @@ def read(folder: str) -> None:
     print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def measured(folder: str) -> tuple[int, float]:
-    """Images read in a process of its own, and its peak [MiB]; no folder: imports alone."""
+def measure(folder: str) -> tuple[int, float]:
+    """Return the images read in a separate process, and its peak [MiB]; no folder: only imports."""
     command = [sys.executable, '-m', 'benchmarks.bag_memory', '--read', folder]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     count, peak = result.stdout.split()
@@ -91,13 +93,13 @@ def main() -> None:
         return
     facts = {**machine(), 'memory': 'peak of the resident set'}
     rows: list[dict[str, Any]] = [{'minutes': 0.0, 'images': 0, 'bag_mib': 0.0}]
-    rows[0]['peak_mib'] = measured('')[1]
+    rows[0]['peak_mib'] = measure('')[1]
     for minutes in options.minutes:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / 'bag'
             write(folder, minutes, StoragePlugin[options.storage.upper()])
             size = sum(file.stat().st_size for file in folder.iterdir()) / 2**20
-            images, peak = measured(str(folder))
+            images, peak = measure(str(folder))
         rows.append({'minutes': minutes, 'images': images, 'bag_mib': size, 'peak_mib': peak})
     _show(facts, rows)
     write_json(options.json, facts, rows)
@@ -117,7 +119,9 @@ def _show(facts: dict[str, str], rows: list[dict[str, Any]]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Peak memory of reading a bag, by its length.')
-    parser.add_argument('--minutes', type=float, nargs='+', default=[1.0, 10.0])
+    parser.add_argument(
+        '--minutes', type=float, nargs='+', default=[1.0, 10.0], help='lengths of the bags'
+    )
     parser.add_argument('--storage', choices=['mcap', 'sqlite3'], default='mcap')
     parser.add_argument('--json', type=Path, help='file for the numbers')
     parser.add_argument('--read', help=argparse.SUPPRESS)

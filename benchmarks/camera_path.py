@@ -1,13 +1,13 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the reward node takes of a core for watching a camera, the model aside.
+"""CPU share of the reward node for a camera, without the model.
 
-A camera of 30 Hz of which the node keeps two images a second, over the real middleware, every
-process its own. The node is the real one with a scorer that answers at once; beside it, one after
-the other on the same stream, an empty rclpy callback, the same with a malloc that keeps its
+The camera publishes at 30 Hz and the node keeps two images per second, over the real middleware, in
+separate processes. The node is the real one with a scorer that returns immediately. The others are
+measured in turn on the same stream: an empty rclpy callback, the same with a malloc that keeps its
 memory, the node with its gate held open, the node without a task, and the node without a camera.
-The share is the user and system time of all threads of the process, the middleware's included, by
-the wall clock. The latency is from an image's stamp to its Progress, as the node tells it.
+The share is the user and system time of all threads of the process, including the middleware's,
+divided by the wall time. The latency is from an image's stamp to its Progress, as published.
 
     python -m benchmarks.camera_path
 
@@ -45,9 +45,9 @@ from benchmarks.live_processes import (
 from benchmarks.machine import count, machine, show_facts, size, write_json
 
 TASK = 'Move the orange square into the blue ring.'
-KEPT = 2.0  # of the node [1/s]
+KEPT_RATE = 2.0  # of the node [1/s]
 
-# By default glibc may give the memory of each large image back and fetch it anew for the next.
+# By default glibc may release the memory of each large image and allocate it again for the next
 KEEP_MEMORY = (
     ('MALLOC_MMAP_THRESHOLD_', str(64 * 2**20)),
     ('MALLOC_TRIM_THRESHOLD_', str(256 * 2**20)),
@@ -56,7 +56,7 @@ KEEP_MEMORY = (
 
 @dataclass(frozen=True)
 class Contender:
-    """A process to measure: its name in camera_process, its task and its environment."""
+    """A process to measure: its name in camera_process, its task and its environment variables."""
 
     title: str
     process: str
@@ -88,14 +88,14 @@ def main() -> None:
 def _measure_all(
     listener: Listener, folder: Path, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """A row for each contender, size and round."""
+    """Return a row per contender, size and round."""
     rows = []
     for number in range(options.rounds):
         row = _measure(IDLE, listener, folder / 'idle.log', options)
         rows.append({'size': 'no camera', **row})
         for width, height in options.sizes:
             clip = draw_clip(folder / f'{width}x{height}', width, height)
-            # Neither end of a round is always the same contender's.
+            # Alternate the order, so that no contender is always first or last
             order = CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]
             log = folder / f'{width}x{height}-{number}.log'
             with started('camera', log, source=clip, fps=RATE, loop=True) as camera:
@@ -114,8 +114,8 @@ def _measure(
     camera_log: Path | None = None,
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    if contender.process != 'empty':  # thinning would lower the rate of the kept images
-        values = {'task': contender.task, 'fps': KEPT, 'max_frames': 1024, 'autostart': True}
+    if contender.process != 'empty':  # without thinning, which would lower the rate of kept images
+        values = {'task': contender.task, 'fps': KEPT_RATE, 'max_frames': 1024, 'autostart': True}
     listener.forget()
     with started(contender.process, log, contender.environ, **values) as process:
         if not values:
@@ -139,7 +139,7 @@ def _measure(
 
 
 def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """User and system time of all threads so far, in steps of 10 ms mostly."""
+    """Return the user and system time of all threads so far, mostly in steps of 10 ms."""
     stat = Path(f'/proc/{process.pid}/stat').read_text(encoding='utf-8')
     user, system = stat.rpartition(')')[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
@@ -154,7 +154,7 @@ def _published_rate(log: Path, began: float, ended: float) -> float | None:
 
 
 def _summaries(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The medians over the rounds, in the order of the contenders."""
+    """Yield the medians over the rounds, in the order of the contenders."""
     sizes = dict.fromkeys(row['size'] for row in rows)
     for name in sizes:
         for contender in CONTENDERS:
@@ -180,12 +180,15 @@ def _facts(options: argparse.Namespace) -> dict[str, str]:
     return {
         **machine(),
         **ros_facts(),
-        'measured': f'{options.rounds} rounds of {options.seconds:g} s, {KEPT:g} images/s kept',
+        'measured': f'{options.rounds} rounds of {options.seconds:g} s, '
+        f'{KEPT_RATE:g} images/s kept',
     }
 
 
 def _show(facts: Mapping[str, str], summaries: list[dict[str, Any]]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 120)  # a file has room for the table
+    console = Console(
+        width=None if sys.stdout.isatty() else 120
+    )  # wide enough for the table in a file
     show_facts(console, facts)
     table = Table('images', '', title='Share of one core, median (least-most)')
     headings = ('share [%]', 'camera [Hz]', 'taken [Hz]', 'kept [Hz]', 'latency [ms]', 'most [ms]')
@@ -206,10 +209,12 @@ def _show(facts: Mapping[str, str], summaries: list[dict[str, Any]]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description='What watching a camera takes of a core.')
+    parser = argparse.ArgumentParser(description='CPU share of the reward node for a camera.')
     parser.add_argument('--sizes', type=size, nargs='+', default=[(640, 480), (1280, 720)])
-    parser.add_argument('--seconds', type=float, default=20.0, help='of one measurement')
-    parser.add_argument('--warm-up', type=float, default=3.0, help='before each [s]')
+    parser.add_argument('--seconds', type=float, default=20.0, help='length of a measurement [s]')
+    parser.add_argument(
+        '--warm-up', type=float, default=3.0, help='time before each measurement [s]'
+    )
     parser.add_argument('--rounds', type=count, default=3)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser

@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that camera_path and end_to_end measure; the first argument names which.
+"""The processes that camera_path and end_to_end measure, named by the first argument.
 
-camera     topreward_ros's video_publisher, which also prints the time and its count of images
+camera     topreward_ros's video_publisher, which also prints times and image counts
 empty      an rclpy node with nothing but an empty callback on the images
-node       the reward node, its model replaced by one that answers at once
+node       the reward node, with a model that returns immediately
 open_gate  the same with the gate before its camera held open
 real_node  the reward node as it is
 """
@@ -32,7 +32,7 @@ REPORT_EVERY = 10  # images
 
 
 class InstantScorer(Scorer):
-    """Knows the score without looking."""
+    """A scorer that returns a fixed score immediately."""
 
     identity = Identity('no model', '', '', '')
 
@@ -44,7 +44,7 @@ class InstantScorer(Scorer):
 
 
 class InstantEpisode(Episode):
-    """Counts its frames."""
+    """An episode that only counts its frames."""
 
     frames = 0
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of a clip's curve: one pass against the sweep over its prefixes.
+"""Cost of a clip's curve: one pass compared with the sweep over its prefixes.
 
-Anchored is 15 prefixes, evenly spaced, as the paper takes them; dense is every one. The sweep is
-what others do: each prefix by itself, from scratch. One model, the same frames, in turn; the first
-round, over a short clip, is not measured; of the others the medians are shown.
+Anchored is 15 evenly spaced prefixes, as in the paper; dense is every prefix. The sweep scores each
+prefix separately from scratch, as other implementations do. Both use the same model and frames, in
+turn. The warm-up round over a short clip is not measured; the figures are medians.
 
     python -m benchmarks.curve
     python -m benchmarks.curve --lengths 16 32 64 128 256 --repeats 1
@@ -40,7 +40,7 @@ def main() -> None:
         'one pass': StreamingScorer(checkpoint),
         'sweep': RecomputeScorer(checkpoint),
     }
-    told = {**facts(checkpoint, options), 'repeats': str(options.repeats)}
+    settings = {**facts(checkpoint, options), 'repeats': str(options.repeats)}
     _measure(scorers, frames(4, *options.size), [1, 4])
     jobs = [
         (length, kind, repeat)
@@ -48,31 +48,31 @@ def main() -> None:
         for kind in KINDS
         for repeat in range(options.repeats)
     ]
-    found: dict[tuple[int, str], list[dict[str, float]]] = {}
+    runs: dict[tuple[int, str], list[dict[str, float]]] = {}
     for length, kind, _ in track(jobs, 'measuring', console=Console(stderr=True)):
-        wanted = anchors(length) if kind == 'anchored' else list(range(1, length + 1))
-        measured = _measure(scorers, frames(length, *options.size), wanted)
-        found.setdefault((length, kind), []).append(measured)
+        lengths = anchors(length) if kind == 'anchored' else list(range(1, length + 1))
+        measured = _measure(scorers, frames(length, *options.size), lengths)
+        runs.setdefault((length, kind), []).append(measured)
         scorers = dict(reversed(scorers.items()))  # neither is always the first
-    rows = [_row(length, kind, runs) for (length, kind), runs in found.items()]
-    _show(told, rows)
-    write_json(options.json, told, rows)
+    rows = [_row(length, kind, group) for (length, kind), group in runs.items()]
+    _show(settings, rows)
+    write_json(options.json, settings, rows)
 
 
 def _measure(
-    scorers: dict[str, Scorer], clip: list[np.ndarray], wanted: Sequence[int]
+    scorers: dict[str, Scorer], clip: list[np.ndarray], lengths: Sequence[int]
 ) -> dict[str, float]:
-    """Seconds of each, and by how much their scores differ at most [nat]."""
+    """Return the seconds of each, and the largest difference of their scores [nat]."""
     times = [k / FPS for k in range(len(clip))]
-    taken, scores = {}, []
+    seconds, scores = {}, []
     for name, scorer in scorers.items():
         synchronize()
         began = time.perf_counter()
-        rows = curve(scorer, clip, times, TASK, wanted)
+        rows = curve(scorer, clip, times, TASK, lengths)
         synchronize()
-        taken[name] = time.perf_counter() - began
+        seconds[name] = time.perf_counter() - began
         scores.append(np.array([row[0].value for row in rows]))
-    return {**taken, 'difference': float(np.abs(scores[0] - scores[1]).max())}
+    return {**seconds, 'difference': float(np.abs(scores[0] - scores[1]).max())}
 
 
 def _row(length: int, kind: str, runs: Sequence[dict[str, float]]) -> dict[str, Any]:
@@ -86,9 +86,9 @@ def _row(length: int, kind: str, runs: Sequence[dict[str, float]]) -> dict[str, 
     }
 
 
-def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    show_facts(console, told)
+    show_facts(console, settings)
     table = Table('frames', '', title='A curve of a clip, median')
     for heading in ('one pass [ms]', 'sweep [ms]', 'ratio', 'difference [nat]'):
         table.add_column(heading, justify='right')

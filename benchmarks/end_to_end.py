@@ -1,10 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From an image's stamp to its Progress, over the middleware, with a real model, at several rates.
+"""Latency from an image's stamp to its Progress with a real model, at several rates.
 
-A camera of 30 Hz in a process of its own, the reward node in another, and this one, which hears
-what the node publishes; the latency is the one that the node tells. The model is the demo's unless
-another is named: with a model that is slower than the rate, frames wait and the latency shows it.
+A camera of 30 Hz and the reward node run in separate processes; this one subscribes to the node.
+The latency is the one that the node publishes. The model is the demo's unless another is given; if
+it is slower than the rate, frames wait and the latency grows.
 
     python -m benchmarks.end_to_end
     python -m benchmarks.end_to_end --model Qwen/Qwen3-VL-8B-Instruct --rates 1 2 5
@@ -43,7 +43,7 @@ PERCENTILES = {'p50': 50, 'p90': 90, 'p99': 99, 'most': 100}
 
 def main() -> None:
     options = _parser().parse_args()
-    told = {
+    settings = {
         **machine(),
         **ros_facts(),
         'model': options.model,
@@ -57,8 +57,8 @@ def main() -> None:
             wait(listener, camera, log, partial(counts, log))
             for rate in track(options.rates, 'measuring', console=Console(stderr=True)):
                 rows.append(_measure(listener, Path(folder, 'node.log'), rate, options))
-    _show(told, rows)
-    write_json(options.json, told, rows)
+    _show(settings, rows)
+    write_json(options.json, settings, rows)
 
 
 def _measure(
@@ -66,7 +66,7 @@ def _measure(
 ) -> dict[str, Any]:
     values = {'task': TASK, 'fps': rate, 'autostart': True, 'model': options.model}
     values['warm_up_size'] = '{}x{}'.format(*options.size)
-    values['max_frames'] = 1024  # thinning would lower the rate
+    values['max_frames'] = 1024  # without thinning, which would lower the rate
     listener.forget()
     with started('real_node', log, **values) as process:
         wait(listener, process, log, lambda: listener.latencies, options.ready)
@@ -75,7 +75,7 @@ def _measure(
         listener.listen(options.seconds)
     latencies = 1000 * np.array(listener.latencies)
     if not len(latencies):
-        raise RuntimeError(f'no Progress came in {options.seconds} s:\n{log.read_text()}')
+        raise RuntimeError(f'no Progress was published in {options.seconds} s:\n{log.read_text()}')
     return {
         'rate_hz': rate,
         'scores_hz': len(latencies) / options.seconds,
@@ -83,9 +83,9 @@ def _measure(
     }
 
 
-def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    show_facts(console, told)
+    show_facts(console, settings)
     table = Table('kept [1/s]', 'scores [1/s]', title='Image stamp to Progress [ms]')
     for name in PERCENTILES:
         table.add_column(name, justify='right')
@@ -96,13 +96,17 @@ def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description='From image stamp to Progress.')
-    parser.add_argument('--model', default=str(FOLDER), help='folder or hub id')
+    parser = argparse.ArgumentParser(description='Latency from image stamp to Progress.')
+    parser.add_argument('--model', default=str(FOLDER), help='folder or hub id of the model')
     parser.add_argument('--rates', type=float, nargs='+', default=[1.0, 2.0, 5.0, 10.0])
-    parser.add_argument('--size', type=size, default=(640, 480), help='of the camera')
-    parser.add_argument('--seconds', type=float, default=20.0, help='at each rate')
-    parser.add_argument('--warm-up', type=float, default=3.0, help='before each [s]')
-    parser.add_argument('--ready', type=float, default=600.0, help='loading may take [s]')
+    parser.add_argument('--size', type=size, default=(640, 480), help='of the camera images')
+    parser.add_argument('--seconds', type=float, default=20.0, help='time at each rate [s]')
+    parser.add_argument(
+        '--warm-up', type=float, default=3.0, help='time before each measurement [s]'
+    )
+    parser.add_argument(
+        '--ready', type=float, default=600.0, help='time limit of loading the model [s]'
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser
 

@@ -1,11 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How near a live score comes to what the machine could do at best.
+"""Time of a live score compared with the lower bound of the machine.
 
 The memory bandwidth (a large copy, bytes read and written) and the matrix rate (a large square
-product in the weights' number format) are measured first. A step has to do so many floating-point
-operations and to read every weight and the cache once; the longer of the two times is its floor.
-Nothing is counted that the step does on top: norms, rotations, masks, and padding.
+product in the dtype of the weights) are measured first. A step needs a number of floating-point
+operations, and reads every weight and the cache once; the longer of the two times is its floor.
+Other work of a step is not counted: norms, rotary embeddings, masks and padding.
 
     python -m benchmarks.floor
     python -m benchmarks.floor --shape qwen3-vl-8b --size 640x480      # random weights, a GPU
@@ -33,7 +33,7 @@ from topreward_ros.scoring.reward_models.topreward.streaming import StreamingSco
 
 @dataclass(frozen=True)
 class Rates:
-    """What the machine can do: bytes per second, and floating-point operations per second."""
+    """Rates of the machine: bytes and floating-point operations per second."""
 
     bandwidth: float
     operations: float
@@ -41,13 +41,13 @@ class Rates:
 
 @dataclass(frozen=True)
 class Work:
-    """What a step has to do: floating-point operations, and bytes to read."""
+    """Work of a step: floating-point operations, and bytes to read."""
 
     operations: float
     bytes: float
 
     def floor(self, rates: Rates) -> float:
-        """No step is quicker [s]."""
+        """Return the lower bound of the time of a step [s]."""
         return max(self.operations / rates.operations, self.bytes / rates.bandwidth)
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     rates = _rates(weights.device, weights.dtype)
     scorer = StreamingScorer(checkpoint)
     scorer.warm_up(options.size[1], options.size[0], max(options.lengths))
-    told = {
+    settings = {
         **facts(checkpoint, options),
         'steps': scorer.mode,
         'memory bandwidth': f'{rates.bandwidth / 1e9:.1f} GB/s',
@@ -66,7 +66,7 @@ def main() -> None:
     }
     rows = []
     for length in track(sorted(set(options.lengths)), 'measuring', console=Console(stderr=True)):
-        taken = _measure(scorer, length, options)
+        seconds = _measure(scorer, length, options)
         tokens = _tokens(scorer, length, options)
         work = _work(checkpoint, *tokens)
         floor = work.floor(rates)
@@ -76,12 +76,12 @@ def main() -> None:
                 'gflop': work.operations / 1e9,
                 'mbytes': work.bytes / 1e6,
                 'floor_ms': 1000 * floor,
-                'measured_ms': 1000 * taken,
-                'ratio': taken / floor,
+                'measured_ms': 1000 * seconds,
+                'ratio': seconds / floor,
             }
         )
-    _show(told, rows)
-    write_json(options.json, told, rows)
+    _show(settings, rows)
+    write_json(options.json, settings, rows)
 
 
 def _rates(device: torch.device, dtype: torch.dtype) -> Rates:
@@ -97,21 +97,21 @@ def _rates(device: torch.device, dtype: torch.dtype) -> Rates:
 
 
 def _time(call: Callable[[], Any], repeats: int = 10) -> float:
-    """The least time of several calls [s]: a ceiling is sought."""
-    taken = []
+    """Return the shortest time of several calls [s], as it gives the highest rate."""
+    seconds = []
     for _ in range(repeats + 2):
         synchronize()
         began = time.perf_counter()
         call()
         synchronize()
-        taken.append(time.perf_counter() - began)
-    return min(taken[2:])
+        seconds.append(time.perf_counter() - began)
+    return min(seconds[2:])
 
 
 def _measure(scorer: StreamingScorer, length: int, options: argparse.Namespace) -> float:
-    """Mean of the live scores at length - 1 and length, median over the repeats [s]."""
+    """Return the mean time of the scores at length - 1 and length, median over repeats [s]."""
     clip = frames(length, *options.size)
-    taken = []
+    seconds = []
     for _ in range(options.repeats + 1):
         episode, steps = scorer.start(TASK), []
         for n, frame in enumerate(clip, start=1):
@@ -123,14 +123,14 @@ def _measure(scorer: StreamingScorer, length: int, options: argparse.Namespace) 
             synchronize()
             steps.append(time.perf_counter() - began)
         episode.close()
-        taken.append(fmean(steps[-2:]))
-    return median(taken[1:])
+        seconds.append(fmean(steps[-2:]))
+    return median(seconds[1:])
 
 
 def _tokens(
     scorer: StreamingScorer, length: int, options: argparse.Namespace
 ) -> tuple[int, int, int]:
-    """Tokens run by a step, tokens it looks at, and patches of its pair of frames."""
+    """Return the tokens run by a step, those they attend to, and patches of a pair of frames."""
     width, height = options.size
     geometry = scorer.engine.geometry
     size = geometry.fit_size(height, width)
@@ -138,41 +138,41 @@ def _tokens(
     block = len(scorer.layout.tokens.block(length / FPS, rows * columns)[0])
     question = len(scorer.layout.ask(TASK, 0).ids)
     run = block + question
-    looked_at = len(scorer.layout.header().ids) + (length + 1) // 2 * block + question
-    return run, looked_at, size[0] * size[1] // geometry.patch**2
+    context = len(scorer.layout.header().ids) + (length + 1) // 2 * block + question
+    return run, context, size[0] * size[1] // geometry.patch**2
 
 
-def _work(checkpoint: Checkpoint, run: int, looked_at: int, patches: int) -> Work:
+def _work(checkpoint: Checkpoint, run: int, context: int, patches: int) -> Work:
     model, config = checkpoint.model.model, checkpoint.model.config
     text, vision = config.text_config, config.vision_config
     layers = model.language_model.layers
     layer = _count(layers[0])
     cached = _count(layers[0].self_attn.k_proj) + _count(layers[0].self_attn.v_proj)
     head = checkpoint.model.get_output_embeddings().weight.numel()
-    # Every layer caches all tokens; the last one answers for a single row.
-    rest = layer - cached
-    products = run * (len(layers) * cached + (len(layers) - 1) * rest) + rest + head
+    # Every layer caches all tokens; the last layer computes only the last token's output
+    uncached = layer - cached
+    products = run * (len(layers) * cached + (len(layers) - 1) * uncached) + uncached + head
     heads = text.num_attention_heads * layers[0].self_attn.head_dim
-    seen = looked_at - run / 2  # of the new tokens each sees those before it
-    attention = 2 * heads * (run * (len(layers) - 1) * seen + looked_at)
+    attended = context - run / 2  # on average, by the causal mask
+    attention = 2 * heads * (run * (len(layers) - 1) * attended + context)
     tower = _count(model.visual) - model.visual.pos_embed.weight.numel()
     merged = sum(_count(m) for m in (model.visual.merger, *model.visual.deepstack_merger_list))
     share = config.vision_config.spatial_merge_size**2
-    seeing = patches * (tower - merged) + patches / share * merged
-    seeing += 2 * patches**2 * vision.hidden_size * vision.depth
+    vision_products = patches * (tower - merged) + patches / share * merged
+    vision_products += 2 * patches**2 * vision.hidden_size * vision.depth
     itemsize = layers[0].input_layernorm.weight.element_size()
-    keys = 2 * len(layers) * text.num_key_value_heads * layers[0].self_attn.head_dim * looked_at
+    keys = 2 * len(layers) * text.num_key_value_heads * layers[0].self_attn.head_dim * context
     read = len(layers) * layer + head + tower + keys
-    return Work(2 * (products + attention + seeing), itemsize * read)
+    return Work(2 * (products + attention + vision_products), itemsize * read)
 
 
 def _count(module: Any) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    show_facts(console, told)
+    show_facts(console, settings)
     table = Table('frames', title='A live score and its floor')
     for heading in ('GFLOP', 'MB read', 'floor [ms]', 'measured [ms]', 'ratio'):
         table.add_column(heading, justify='right')
@@ -183,7 +183,7 @@ def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description='A live score and its floor.')
+    parser = argparse.ArgumentParser(description='Time of a live score, and its lower bound.')
     add_model_arguments(parser)
     parser.add_argument('--lengths', type=count, nargs='+', default=[16, 64])
     parser.add_argument('--repeats', type=count, default=5)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras and nodes in processes of their own, and a node that hears them, for the benchmarks."""
+"""Run cameras and nodes in separate processes, and subscribe to them, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from topreward_ros.nodes.common.middleware import apply_image_profile
 from topreward_ros.nodes.common.qos import QOS_RESULT
 
 RATE = 30.0  # of the camera [1/s]
-IMAGES = 15  # in the clip, which is played over and over
-READY = 60.0  # at most, for a process to be there [s]
-# Domains 0 to 101 are those of the tests and of everybody; Linux leaves 215 to 232 free as well.
+IMAGES = 15  # in the clip, which is repeated
+START_TIME_LIMIT = 60.0  # of a process [s]
+# Domains 0 to 101 are common and used by the tests; 215 to 232 are valid on Linux, too
 DOMAIN = 215 + os.getpid() % 17
 
 
 class Listener(Node):
-    """Hears what the reward node publishes."""
+    """Subscribes to the reward node."""
 
     def __init__(self) -> None:
         super().__init__('benchmark')
@@ -53,15 +53,15 @@ class Listener(Node):
 
     def listen(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
+        while (remaining := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=remaining)
 
     def fact(self, key: str) -> str:
-        """The newest value in the diagnostics."""
+        """Return the newest value in the diagnostics."""
         return self.health[-1][1].get(key, '') if self.health else ''
 
     def rate(self, key: str) -> float | None:
-        """By how much a count in the diagnostics has grown per second; None if heard once only."""
+        """Return the growth per second of a count in the diagnostics; None after one message."""
         if len(self.health) < 2 or key not in self.health[0][1]:
             return None
         (began, first), (ended, last) = self.health[0], self.health[-1]
@@ -99,7 +99,7 @@ def ros_facts() -> dict[str, str]:
 
 
 def draw_clip(folder: Path, width: int, height: int) -> Path:
-    """A few images without compression, so that the camera has little to decode."""
+    """Write a few uncompressed images, so that decoding is cheap for the camera."""
     if not folder.exists():
         folder.mkdir()
         for k in range(IMAGES):
@@ -113,18 +113,18 @@ def wait(
     process: subprocess.Popen[bytes],
     log: Path,
     condition: Callable[[], Any],
-    seconds: float = READY,
+    seconds: float = START_TIME_LIMIT,
 ) -> None:
-    """Listen until the condition holds; RuntimeError with the log where it does not in time."""
+    """Listen until the condition holds; raises RuntimeError with the log after the time limit."""
     end = time.monotonic() + seconds
     while not condition():
         listener.listen(0.1)
         if time.monotonic() > end or process.poll() is not None:
-            raise RuntimeError(f'{process.args!r} did not come up:\n{log.read_text()}')
+            raise RuntimeError(f'{process.args!r} did not start:\n{log.read_text()}')
 
 
 def counts(log: Path) -> list[tuple[float, int]]:
-    """When the camera had published how many images."""
+    """Return times and image counts in the camera's log."""
     lines = re.findall(r'^([\d.]+) (\d+)$', log.read_text(encoding='utf-8'), re.MULTILINE)
     return [(float(at), int(count)) for at, count in lines]
 
@@ -133,7 +133,7 @@ def counts(log: Path) -> list[tuple[float, int]]:
 def started(
     name: str, log: Path, environ: Iterable[tuple[str, str]] = (), **values: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of camera_process with these parameters; ended afterwards."""
+    """Run a process of camera_process with these parameters; end it afterwards."""
     topic = 'image_raw' if name == 'camera' else 'image'
     arguments = ['--ros-args', '-r', f'{topic}:=/camera/image_raw']
     for key, value in values.items():

@@ -1,14 +1,14 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of one live score by the length of the episode: streaming against what others do.
+"""Cost of one live score by the length of the episode: streaming compared with other methods.
 
-A live score is what a new frame costs: an episode whose frames so far are all scored, then
-`append` and `score` of the next. A frame without a partner is doubled and run again with the next
-one, so the cost differs between odd and even lengths: the figure at n frames is the mean of the
-scores at n-1 and at n. The contenders walk through the same frames with one model, in turn; those
-that keep nothing from one score to the next score only where it is measured. The first walk is not
-measured; of the others the medians are shown. Where torchvision is installed, the published
-recipe is one of them: the whole clip through the Hugging Face processor and model.
+A live score is the cost of a new frame: `append` and `score` in an episode whose earlier frames are
+all scored. A frame without a partner is doubled and run again with the next one, so the cost
+differs between odd and even lengths: the figure at n frames is the mean of the scores at n-1 and n.
+The contenders process the same frames with the same model, in turn; those that cache nothing
+between scores only score where it is measured. The first walk is a warm-up; the figures are medians
+of the others. Where torchvision is installed, the published recipe is one of the contenders: the
+whole clip through the Hugging Face processor and model.
 
     python -m benchmarks.live_step
     python -m benchmarks.live_step --model Qwen/Qwen3-VL-8B-Instruct --size 640x480
@@ -40,11 +40,11 @@ from topreward_ros.scoring.score import Episode, Score, Scorer
 Figures = dict[tuple[str, int], list[float]]  # by scorer and length, one per walk
 
 
-class Measured:
-    """Times [s], memory [bytes] and scores of every step measured.
+class StepMeasurements:
+    """Times [s], memory [bytes] and scores of the measured steps.
 
-    The memory is what a step takes on a GPU and gives back; what streaming keeps, its cache, is
-    told apart.
+    The memory is the temporary memory of a step on a GPU; the cache of streaming is reported
+    separately.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Measured:
         return score
 
     def difference(self, length: int) -> float:
-        """Between streaming and recompute at most, at this length and the one before [nat]."""
+        """Return the largest difference between streaming and recompute at this length [nat]."""
         pairs = [(self.scores['streaming', n], self.scores['recompute', n]) for n in _two(length)]
         return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
@@ -84,7 +84,7 @@ def main() -> None:
         'recompute': RecomputeScorer(checkpoint),
         **others,
     }
-    told = {
+    settings = {
         **facts(checkpoint, options),
         'repeats': str(options.repeats),
         'streaming': streaming.mode,
@@ -92,17 +92,17 @@ def main() -> None:
         'published recipes': missing or 'measured',
     }
     clip = frames(lengths[-1], *options.size)
-    measured = Measured()
+    measured = StepMeasurements()
     for walk in track(range(options.repeats + 1), 'measuring', console=Console(stderr=True)):
         if walk == 1:
-            measured = Measured()
+            measured = StepMeasurements()
         _walk(scorers, clip, lengths, measured)
         scorers = dict(reversed(scorers.items()))  # neither is always the first
     names = sorted(scorers, key=lambda name: name != 'streaming')
     rows = [_row(length, names, measured) for length in lengths]
     fits = {name: _fit(name, lengths, rows) for name in names}
-    _show(told, names, rows, fits)
-    write_json(options.json, told, rows, fits=fits)
+    _show(settings, names, rows, fits)
+    write_json(options.json, settings, rows, fits=fits)
 
 
 def _two(length: int) -> tuple[int, int]:
@@ -117,13 +117,16 @@ def _start_memory() -> int:
 
 
 def _walk(
-    scorers: dict[str, Scorer], clip: list[np.ndarray], lengths: Sequence[int], measured: Measured
+    scorers: dict[str, Scorer],
+    clip: list[np.ndarray],
+    lengths: Sequence[int],
+    measured: StepMeasurements,
 ) -> None:
-    wanted = {n for length in lengths for n in _two(length)}
+    measured_lengths = {n for length in lengths for n in _two(length)}
     episodes = {name: scorer.start(TASK) for name, scorer in scorers.items()}
     for n, frame in enumerate(clip, start=1):
         for name, episode in episodes.items():
-            if n in wanted:
+            if n in measured_lengths:
                 measured.step(name, episode, frame)
             else:
                 episode.append(frame, (n - 1) / FPS)
@@ -133,7 +136,7 @@ def _walk(
         episode.close()
 
 
-def _row(length: int, names: Sequence[str], measured: Measured) -> dict[str, Any]:
+def _row(length: int, names: Sequence[str], measured: StepMeasurements) -> dict[str, Any]:
     row: dict[str, Any] = {'frames': length}
     walks = {}
     for name in names:
@@ -145,7 +148,7 @@ def _row(length: int, names: Sequence[str], measured: Measured) -> dict[str, Any
         row[f'{name}_ms_at_n'] = 1000 * median(even)
         memory = [byte for n in _two(length) for byte in measured.memory[name, n]]
         row[f'{name}_peak_mib'] = max(memory) / 2**20 if memory else None
-        # Of the two in the same walk, which other processes disturb more or less alike.
+        # Within the same walk, where other processes disturb both alike
         pairs = zip(walks[name], walks['streaming'], strict=True)
         row[f'{name}_ratio'] = median(other / streaming for other, streaming in pairs)
     row['max_difference_nat'] = measured.difference(length)
@@ -153,7 +156,7 @@ def _row(length: int, names: Sequence[str], measured: Measured) -> dict[str, Any
 
 
 def _fit(name: str, lengths: Sequence[int], rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The straight line through the costs, by least squares: at no frame, and for each [ms]."""
+    """Fit a line to the costs by least squares: cost at zero frames, and per frame [ms]."""
     if len(lengths) < 2:
         return {}
     slope, start = np.polyfit(lengths, [row[f'{name}_ms'] for row in rows], 1)
@@ -161,13 +164,13 @@ def _fit(name: str, lengths: Sequence[int], rows: Sequence[dict[str, Any]]) -> d
 
 
 def _show(
-    told: dict[str, str],
+    settings: dict[str, str],
     names: Sequence[str],
     rows: Sequence[dict[str, Any]],
     fits: dict[str, dict[str, float]],
 ) -> None:
     console = Console()
-    show_facts(console, told)
+    show_facts(console, settings)
     table = Table('frames', title='One live score, median (least-most)')
     with_memory = rows[0]['streaming_peak_mib'] is not None
     for name in names:
@@ -175,7 +178,7 @@ def _show(
         if name != 'streaming':
             table.add_column('ratio', justify='right')
         if with_memory:
-            table.add_column('in passing [MiB]', justify='right')
+            table.add_column('temporary [MiB]', justify='right')
     table.add_column('streaming - recompute [nat]', justify='right')
     for row in rows:
         cells = [str(row['frames'])]

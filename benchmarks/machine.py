@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark ran on, and where its numbers go."""
+"""Facts about the machine, and the output of benchmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 
 
 def machine() -> dict[str, str]:
-    """Facts without which a time means nothing."""
+    """Return facts that times depend on."""
     return {
         'CPU': f'{_cpu_model()}, {os.cpu_count()} cores',
         'Python': platform.python_version(),
@@ -25,7 +25,7 @@ def machine() -> dict[str, str]:
 
 
 def show_facts(console: Console, facts: Mapping[str, str]) -> None:
-    """Print them, a line each."""
+    """Print the facts, a line each."""
     for key, fact in facts.items():
         console.print(f'{key}: {fact}', highlight=False)
 
@@ -33,7 +33,7 @@ def show_facts(console: Console, facts: Mapping[str, str]) -> None:
 def write_json(
     file: Path | None, facts: dict[str, str], rows: list[dict[str, Any]], **more: Any
 ) -> None:
-    """Write facts, rows and whatever more there is, where a file is named."""
+    """Write facts, rows and further values as JSON, if a file is given."""
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         content = json.dumps({'facts': facts, 'rows': rows, **more}, indent=2)
@@ -41,13 +41,13 @@ def write_json(
 
 
 def size(text: str) -> tuple[int, int]:
-    """Width and height from a text such as 640x480."""
+    """Parse width and height, such as 640x480."""
     width, height = map(int, text.split('x'))
     return width, height
 
 
 def count(text: str) -> int:
-    """A number from 1 on."""
+    """Parse a whole number of at least 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text} is below 1')

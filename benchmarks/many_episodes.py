@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether memory grows with the number of episodes: it must not.
+"""Memory in use by the number of episodes, which must not grow.
 
-Episodes of different lengths, the longest first, with one model. Told is the memory in use on the
-GPU, by whatever it is used, or of the process where there is none, after so many of them.
+Episodes have different lengths, the longest first, with one model. The figure is all memory in use
+on the GPU, or that of the process without a GPU.
 
     python -m benchmarks.many_episodes
 """
@@ -31,7 +31,7 @@ def main() -> None:
     checkpoint = load(options)
     scorer = StreamingScorer(checkpoint)
     _, where = memory_in_use()
-    told = {**facts(checkpoint, options), 'steps': scorer.mode, 'memory': where}
+    settings = {**facts(checkpoint, options), 'steps': scorer.mode, 'memory': where}
     random = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for number in track(range(1, options.episodes + 1), 'episodes', console=Console(stderr=True)):
@@ -39,12 +39,12 @@ def main() -> None:
         _play(scorer, length, options)
         if number in (1, 10, 100, options.episodes) or number % 1000 == 0:
             rows.append({'episodes': number, 'mib': _in_use() / 2**20})
-    _show(told, rows)
-    write_json(options.json, told, rows)
+    _show(settings, rows)
+    write_json(options.json, settings, rows)
 
 
 def _in_use() -> int:
-    """Bytes; on a GPU those of graphs and of the driver too."""
+    """Return the bytes in use; on a GPU including those of graphs and the driver."""
     if torch.cuda.is_initialized():
         free, total = torch.cuda.mem_get_info()
         return total - free
@@ -59,9 +59,9 @@ def _play(scorer: StreamingScorer, length: int, options: argparse.Namespace) -> 
     episode.close()
 
 
-def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    show_facts(console, told)
+    show_facts(console, settings)
     table = Table('episodes', title='Memory in use')
     table.add_column('[MiB]', justify='right')
     for row in rows:
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add_model_arguments(parser)
     parser.set_defaults(shape='tiny')
     parser.add_argument('--episodes', type=count, default=1000)
-    parser.add_argument('--frames', type=count, default=12, help='of an episode, at most')
+    parser.add_argument('--frames', type=count, default=12, help='most frames of an episode')
     return parser
 
 

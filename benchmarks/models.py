@@ -35,7 +35,7 @@ VOCABULARY = 151_936
 
 
 def _published(hidden: int, feed_forward: int, layers: int, heads: int, large: bool) -> Any:
-    """As config.json of Qwen/Qwen3-VL-*-Instruct says."""
+    """Return the shape in config.json of Qwen/Qwen3-VL-*-Instruct."""
     vision = {
         'depth': 27 if large else 24,
         'hidden_size': 1152 if large else 1024,
@@ -68,16 +68,21 @@ PUBLISHED = {
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', help='folder or hub id of a Qwen3-VL; default: random weights')
     parser.add_argument(
-        '--shape', choices=(*SHAPES, *PUBLISHED), default='small', help='of the random weights'
+        '--shape',
+        choices=(*SHAPES, *PUBLISHED),
+        default='small',
+        help='shape of the random weights',
     )
-    parser.add_argument('--size', type=size, default=(224, 224), help='of the frames: 224x224')
+    parser.add_argument(
+        '--size', type=size, default=(224, 224), help='size of the frames; default: 224x224'
+    )
     parser.add_argument('--device', default='auto')
     parser.add_argument('--dtype', default='auto')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
 
 
 def load(options: argparse.Namespace) -> Checkpoint:
-    """The checkpoint that the options name."""
+    """Load the checkpoint of the options."""
     model, how = options.model, {'device': options.device, 'dtype': options.dtype}
     if not model and options.shape in PUBLISHED:
         return _random_model(LoadOptions(options.shape, **how))
@@ -85,18 +90,18 @@ def load(options: argparse.Namespace) -> Checkpoint:
 
 
 def _random_model(options: LoadOptions) -> Checkpoint:
-    """Random weights (normal, 0.02) made where they shall be: they need not go through a disk."""
+    """Make random weights (normal, 0.02) directly on the device, without files."""
     began, device = time.monotonic(), torch_device(options.device)
     folder = Path(tempfile.mkdtemp(prefix='topreward-'))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with _made_on(device, torch_dtype(options.dtype, device)):
+    with _default_device(device, torch_dtype(options.dtype, device)):
         torch.manual_seed(0)
         model = new_model(folder, PUBLISHED[options.model]).eval().requires_grad_(False)
     return Checkpoint(options, folder, model, time.monotonic() - began)
 
 
 @contextlib.contextmanager
-def _made_on(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+def _default_device(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     default = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -111,13 +116,13 @@ def frames(count: int, width: int, height: int) -> list[np.ndarray]:
 
 
 def synchronize() -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished its work."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
 def facts(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, str]:
-    """What was measured on what."""
+    """Return the facts about model and machine."""
     weights = next(checkpoint.model.parameters())
     millions = sum(p.numel() for p in checkpoint.model.parameters()) / 1e6
     device = str(weights.device)

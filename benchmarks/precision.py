@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far scores in few bits are from those in float32, by streaming and by recompute.
+"""Error of scores in low precision, with streaming and with recompute.
 
-The reference is the recompute in float32. Streaming in bfloat16 must not be further from it than
-the recompute in bfloat16 is: what is cached is rounded once, as it would be anyway.
+The reference is recompute in float32. Streaming in bfloat16 must not deviate more than recompute in
+bfloat16 does: cached values are rounded once, as they would be anyway.
 
     python -m benchmarks.precision
     python -m benchmarks.precision --shape qwen3-vl-8b --size 640x480      # random weights, a GPU
@@ -39,20 +39,24 @@ def main() -> None:
     options = _parser().parse_args()
     reference_options = argparse.Namespace(**{**vars(options), 'dtype': 'float32'})
     checkpoint = load(reference_options)
-    told = {**facts(checkpoint, options), 'dtype': options.dtype, 'prefixes': str(options.prefixes)}
+    settings = {
+        **facts(checkpoint, options),
+        'dtype': options.dtype,
+        'prefixes': str(options.prefixes),
+    }
     reference = _scores('reference', RecomputeScorer(checkpoint), options)
-    for weights in checkpoint.model.parameters():  # the same ones, rounded; no buffers
+    for weights in checkpoint.model.parameters():  # the same weights, rounded; buffers stay
         weights.data = weights.data.to(torch_dtype(options.dtype, weights.device))
     rows = [
         _row(name, _scores(name, kind(checkpoint), options), reference)
         for name, kind in KINDS.items()
     ]
-    _show(told, rows)
-    write_json(options.json, told, rows)
+    _show(settings, rows)
+    write_json(options.json, settings, rows)
 
 
 def _scores(name: str, scorer: Scorer, options: argparse.Namespace) -> np.ndarray:
-    """log P of so many prefixes, those of several clips."""
+    """Return log P of the prefixes of several clips."""
     values: list[float] = []
     clips = -(-options.prefixes // options.frames)
     for seed in track(range(clips), name, console=Console(stderr=True)):
@@ -73,19 +77,19 @@ def _clip(episode: WorldEpisode, options: argparse.Namespace) -> Iterator[np.nda
 
 
 def _row(name: str, scores: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
-    away = np.abs(scores - reference)
+    error = np.abs(scores - reference)
     return {
         'way': name,
-        'mean_nat': float(away.mean()),
-        'worst_nat': float(away.max()),
+        'mean_nat': float(error.mean()),
+        'worst_nat': float(error.max()),
         'log_prob_range': [float(reference.min()), float(reference.max())],
     }
 
 
-def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
-    show_facts(console, told)
-    table = Table('', title='Distance from the recompute in float32 [nat]')
+    show_facts(console, settings)
+    table = Table('', title='Difference to recompute in float32 [nat]')
     for heading in ('mean', 'worst'):
         table.add_column(heading, justify='right')
     for row in rows:
@@ -94,11 +98,13 @@ def _show(told: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description='Scores in few bits against float32.')
+    parser = argparse.ArgumentParser(description='Error of scores in low precision.')
     add_model_arguments(parser)
     parser.set_defaults(dtype='bfloat16')
-    parser.add_argument('--prefixes', type=count, default=200, help='of all clips together')
-    parser.add_argument('--frames', type=count, default=40, help='of a clip')
+    parser.add_argument(
+        '--prefixes', type=count, default=200, help='prefixes of all clips together'
+    )
+    parser.add_argument('--frames', type=count, default=40, help='frames of a clip')
     return parser
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""TOPReward as it is published, to measure against: the whole clip through the Hugging Face
-processor and model for every score, as the paper's authors and LeRobot do.
+"""The published implementation of TOPReward, as a baseline.
 
-LeRobot's own package is measured beside it where it is installed (it needs Python 3.12).
+Every score runs the whole clip through the Hugging Face processor and model, as the paper's authors
+and LeRobot do. LeRobot's own package is measured too if it is installed (it needs Python 3.12).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from topreward_ros.scoring.score import Episode, Identity, Score, Scorer
 
 
 class _WholeClips(Scorer):
-    """A scorer of one task that keeps nothing from one score to the next."""
+    """A scorer of one task that caches nothing between scores."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
@@ -37,17 +37,17 @@ class _WholeClips(Scorer):
 
     @abstractmethod
     def score(self, frames: list[np.ndarray], task: str) -> Score:
-        """The score of these frames; subclasses have their ways."""
+        """Score these frames."""
 
 
 class PublishedRecipe(_WholeClips):
-    """By the processor and the model as they come."""
+    """Scores with the unmodified processor and model."""
 
     mode = 'the whole clip through processor and model for each score'
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Raises ImportError or RuntimeError where the processor's libraries are missing."""
-        import torchvision  # noqa: F401 - says what is missing more plainly than AutoProcessor
+        import torchvision  # noqa: F401 - a clearer error than AutoProcessor's
         from transformers import AutoProcessor
 
         super().__init__(checkpoint)
@@ -88,7 +88,7 @@ class PublishedRecipe(_WholeClips):
 
 
 class LeRobotPackage(_WholeClips):
-    """The same by LeRobot's own model and encoder, on the weights that are loaded already."""
+    """Scores with LeRobot's own model and encoder, on the loaded weights."""
 
     mode = 'lerobot.rewards.topreward, for each score'
 
@@ -108,7 +108,7 @@ class LeRobotPackage(_WholeClips):
 
     @torch.inference_mode()
     def score(self, frames: list[np.ndarray], task: str) -> Score:
-        """The score, without log P of False, which LeRobot does not give."""
+        """Score these frames, without log P of False, which LeRobot does not compute."""
         video = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None]
         transition = {
             self._keys.OBSERVATION: {self._encode.image_key: video},
@@ -123,7 +123,7 @@ class LeRobotPackage(_WholeClips):
 
 
 class PublishedEpisode(Episode):
-    """The frames so far."""
+    """An episode that stores its frames."""
 
     def __init__(self, recipe: _WholeClips, task: str) -> None:
         self._recipe = recipe
@@ -148,11 +148,11 @@ class PublishedEpisode(Episode):
 
 
 def published_recipes(checkpoint: Checkpoint) -> tuple[dict[str, Any], str]:
-    """The published ways that can be measured here, by name; and what is missing for others."""
-    found, missing = {}, []
+    """Return the recipes that can be measured here, by name, and why others cannot."""
+    recipes, missing = {}, []
     for name, kind in {'published': PublishedRecipe, 'lerobot': LeRobotPackage}.items():
         try:
-            found[name] = kind(checkpoint)
+            recipes[name] = kind(checkpoint)
         except (ImportError, RuntimeError) as error:
             missing.append(f'{name} is not measured ({error})')
-    return found, '; '.join(missing)
+    return recipes, '; '.join(missing)

@@ -1,12 +1,11 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to start: CPU seconds until the reward node answers `get_state`, and until
-`topreward --help` is over.
+"""CPU seconds of starting: until the reward node answers `get_state`, and of `topreward --help`.
 
     python -m benchmarks.start
-    python -m benchmarks.start --against OTHER/bin/python   # in turn with another installation
+    python -m benchmarks.start --against OTHER/bin/python   # compare with another installation
 
-A process of its own each time; its CPU seconds are those of the process, its threads included.
+Each measurement is a new process; its CPU seconds include all threads.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ from rich.table import Table
 
 from benchmarks.machine import count, machine, show_facts, write_json
 
-PATIENCE = 60.0  # [s]
-# The first that an installation has; the second names are of 0.1.0.
+TIME_LIMIT = 60.0  # [s]
+# The first module that an installation has; the second ones are those of 0.1.0
 NODES = ('topreward_ros.nodes.reward.node', 'topreward_ros.nodes.reward_node')
 COMMANDS = ('topreward_ros.commands.main', 'topreward_ros.cli')
 FIND = 'import sys; from importlib.util import find_spec\n' + (
-    'def there(name):\n'
+    'def exists(name):\n'
     '    try: return find_spec(name) is not None\n'
     '    except ModuleNotFoundError: return False\n'
-    'print(next(name for name in sys.argv[1:] if there(name)))'
+    'print(next(name for name in sys.argv[1:] if exists(name)))'
 )
 
 
@@ -54,30 +53,30 @@ def main() -> None:
     jobs = [
         (measure, name) for _ in range(options.repeats) for measure in measures for name in pythons
     ]
-    found: dict[tuple[str, str], list[float]] = {}
+    seconds: dict[tuple[str, str], list[float]] = {}
     rclpy.init()
     for measure, name in track(jobs, 'measuring', console=Console(stderr=True)):
-        found.setdefault((measure, name), []).append(measures[measure](pythons[name]))
+        seconds.setdefault((measure, name), []).append(measures[measure](pythons[name]))
     rclpy.shutdown()
-    rows = [_row(measure, list(pythons), found) for measure in measures]
+    rows = [_row(measure, list(pythons), seconds) for measure in measures]
     facts = {**machine(), 'repeats': str(options.repeats)}
     _show(facts, rows, list(pythons))
     write_json(options.json, facts, rows)
 
 
 def _node_seconds(python: Path) -> float:
-    """CPU seconds of a node's process when it has answered."""
+    """Return the CPU seconds of a node's process when it has answered."""
     client_node = rclpy.create_node('start_benchmark')
     client: Any = client_node.create_client(GetState, '/topreward/get_state')
     process = _start(python, _module(python, NODES))
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIME_LIMIT
         while not client.service_is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f'{python} starts no node that answers')
+                raise SystemExit(f'the node started by {python} does not answer')
             time.sleep(0.005)
         future = client.call_async(GetState.Request())
-        rclpy.spin_until_future_complete(client_node, future, timeout_sec=PATIENCE)
+        rclpy.spin_until_future_complete(client_node, future, timeout_sec=TIME_LIMIT)
         times = psutil.Process(process.pid).cpu_times()
         return float(times.user + times.system)
     finally:
@@ -114,9 +113,9 @@ def _module(python: Path, names: Sequence[str]) -> str:
 
 
 def _row(
-    measure: str, names: Sequence[str], found: dict[tuple[str, str], list[float]]
+    measure: str, names: Sequence[str], seconds: dict[tuple[str, str], list[float]]
 ) -> dict[str, Any]:
-    medians = {name: statistics.median(found[measure, name]) for name in names}
+    medians = {name: statistics.median(seconds[measure, name]) for name in names}
     row: dict[str, Any] = {'until': measure, **{f'{n} [s]': medians[n] for n in names}}
     if len(names) > 1:
         row['ratio'] = medians['this'] / medians['other']
@@ -133,7 +132,7 @@ def _show(facts: dict[str, str], rows: Sequence[dict[str, Any]], names: Sequence
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description='CPU seconds to start.')
+    parser = argparse.ArgumentParser(description='CPU seconds of starting.')
     parser.add_argument('--against', type=Path, help='Python of another installation')
     parser.add_argument('--repeats', type=count, default=5)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')

@@ -1,9 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Imports point one way, for the whole package, and no two files need each other.
+"""Imports between packages follow fixed rules, and no import cycles exist.
 
-An import is also what is named as text: a module that is imported when it is needed, or started as
-a process of its own.
+Module names in strings count as imports, too: modules that are imported when needed, or started as
+processes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / 'topreward_ros'
 ROS = ('rclpy', 'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs', 'lifecycle_msgs')
 BASE = {'errors', 'files', 'share', 'lazy_exports', 'interrupts'}
-# What the modules of a room may import from the other rooms of the package
+# What a subpackage may import from the others
 MAY_IMPORT: dict[str, set[str]] = {
     'interrupts': set(),
     'errors': {'interrupts'},
@@ -39,7 +39,7 @@ MODULE = re.compile(r'topreward_ros(?:\.[a-z0-9_]+)+')
 
 
 def imported(file: Path, text: str | None = None) -> set[str]:
-    """Absolute names of all modules that a file imports or names, wherever in it."""
+    """Return the absolute names of all modules that a file imports or names anywhere."""
     package = ['topreward_ros', *file.relative_to(PACKAGE).parts[:-1]]
     names: set[str] = set()
     tree = ast.parse(file.read_text(encoding='utf-8') if text is None else text)
@@ -51,7 +51,7 @@ def imported(file: Path, text: str | None = None) -> set[str]:
             stem = '.'.join([*base, *([node.module] if node.module else [])])
             names |= {stem, *(f'{stem}.{alias.name}' for alias in node.names)}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # Not prose: a text that is a module's name, or begins with one
+            # A string that is a module's name, or begins with one, but not prose
             names |= {match[0] for match in [MODULE.match(node.value)] if match}
     return names
 
@@ -70,7 +70,7 @@ def files() -> list[Path]:
     return sorted(file for file in PACKAGE.rglob('*.py') if file != PACKAGE / '__init__.py')
 
 
-def test_every_room_is_known() -> None:
+def test_every_package_has_rules() -> None:
     assert {module_of(file).split('.')[1] for file in files()} == MAY_IMPORT.keys()
 
 
@@ -91,11 +91,11 @@ def test_imports_point_one_way(room: str) -> None:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Every group of modules that reach each other (Tarjan's strongly connected components)."""
+    """Return the groups of modules that import each other (Tarjan's algorithm)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found: list[list[str]] = []
+    cycles: list[list[str]] = []
 
     def visit(name: str) -> None:
         index[name] = low[name] = len(index)
@@ -110,17 +110,17 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
             cut = stack.index(name)
             group, stack[cut:] = stack[cut:], []
             if len(group) > 1 or name in graph[name]:
-                found.append(sorted(group))
+                cycles.append(sorted(group))
 
     for name in graph:
         if name not in index:
             visit(name)
-    return found
+    return cycles
 
 
 def import_graph() -> dict[str, set[str]]:
     known = {module_of(file): file for file in files()}
-    # What a package exports lazily, it does not need to be imported itself.
+    # A package does not import what it exports lazily
     lazy = {module_of(file) for file in files() if file.name == '__init__.py'}
     return {
         name: set() if name in lazy else (imported(file) & known.keys()) - {name}
@@ -128,7 +128,7 @@ def import_graph() -> dict[str, set[str]]:
     }
 
 
-def test_no_two_files_need_each_other() -> None:
+def test_no_import_cycles() -> None:
     assert circles(import_graph()) == []
 
 
@@ -178,13 +178,13 @@ def test_starting_needs_no_model_library(code: str) -> None:
 
 
 @pytest.mark.parametrize('room', ['scoring', 'reward', 'recordings'])
-def test_what_is_exported_is_there(room: str) -> None:
+def test_exported_names_exist(room: str) -> None:
     run(
         f'import topreward_ros.{room} as room\n'
         'missing = [name for name in room.__all__ if not hasattr(room, name)]\n'
         'assert room.__all__ and not missing, missing\n'
         f'from topreward_ros.{room} import *\n'
-        # However it is imported first: no submodule may stand in for a name
+        # In any order of imports: no submodule may shadow a name
         'import types\n'
         'assert not [n for n in room.__all__ if isinstance(getattr(room, n), types.ModuleType)]'
     )

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmarks run, in a small form; how fast anything is, is not a test's business."""
+"""The benchmarks run with small settings; their speed is not tested."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the package says of itself in several files must agree."""
+"""Metadata that is in several files must agree."""
 
 import re
 from configparser import ConfigParser

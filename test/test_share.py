@@ -49,7 +49,7 @@ def test_colcon_install_comes_before_pip_install(
     assert share.share_directory() == expected
 
 
-def test_error_says_what_was_looked_for(installed: Path) -> None:
+def test_error_names_the_missing_folders(installed: Path) -> None:
     with pytest.raises(FileNotFoundError, match='topreward_ros') as error:
         share.share_directory()
     assert str(installed / 'share/topreward_ros') in str(error.value)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings of the small world that the demo's model knows, without a file."""
+"""Recordings of the simulated world that the demo's model knows, without a file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores sources in a child that is killed at a random moment, again and again.
+"""Score sources in a child process that is killed at random moments, repeatedly.
 
     python -m test.commands.interrupted_scoring SAVE ROUNDS SOURCE...
 
@@ -75,8 +75,8 @@ def main() -> None:
         if files(folder) != whole:
             names = {name for name, _ in set(files(folder).items()) ^ set(whole.items())}
             different.append([number, sorted(names)])
-    told = {'files': sorted(whole), 'rounds': rounds, 'killed': killed, 'different': different}
-    print(json.dumps({**told, 'seconds': duration}))
+    summary = {'files': sorted(whole), 'rounds': rounds, 'killed': killed, 'different': different}
+    print(json.dumps({**summary, 'seconds': duration}))
 
 
 def end(child: int) -> int:
@@ -85,8 +85,8 @@ def end(child: int) -> int:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    found = (file for file in folder.rglob('*') if file.is_file())
-    return {str(file.relative_to(folder)): file.read_bytes() for file in found}
+    files = (file for file in folder.rglob('*') if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 if __name__ == '__main__':

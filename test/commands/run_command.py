@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the `topreward` command in a process that has no ROS."""
+"""Run the `topreward` command in a process without ROS."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibrated on some episodes of the small world, progress of others is nearer to the truth."""
+"""Calibration on some episodes brings the progress of others closer to the truth."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def demo() -> Checkpoint:
 
 
 @pytest.fixture(scope='module')
-def made(demo: Checkpoint) -> Calibration:
+def calibration(demo: Checkpoint) -> Calibration:
     scorer = StreamingScorer(demo)
-    shown = [*recordings(range(600, 606), ['success']), *recordings(range(610, 614), FAILURES)]
-    attempts = [attempt(scorer, each, PLAN, unwatched) for each in shown]
-    return make_calibration(attempts, [each.task for each in shown], scorer.identity, FPS)
+    examples = [*recordings(range(600, 606), ['success']), *recordings(range(610, 614), FAILURES)]
+    attempts = [attempt(scorer, each, PLAN, unwatched) for each in examples]
+    return make_calibration(attempts, [each.task for each in examples], scorer.identity, FPS)
 
 
-def told(calibration: Calibration, scorer: StreamingScorer, options: RewardOptions) -> float:
-    """Mean absolute error of live progress over episodes that were not calibrated on."""
+def mean_error(calibration: Calibration, scorer: StreamingScorer, options: RewardOptions) -> float:
+    """Return the mean absolute error of live progress over episodes not calibrated on."""
     errors = []
     for each in [*recordings(range(700, 706), ['success']), *recordings(range(710, 714), FAILURES)]:
         tried = attempt(scorer, each, PLAN, unwatched)
@@ -72,27 +72,29 @@ def told(calibration: Calibration, scorer: StreamingScorer, options: RewardOptio
 
 
 @pytest.mark.slow
-def test_calibrated_progress_is_nearer_to_the_truth(made: Calibration, demo: Checkpoint) -> None:
+def test_calibrated_progress_is_nearer_to_the_truth(
+    calibration: Calibration, demo: Checkpoint
+) -> None:
     scorer = StreamingScorer(demo)
-    fixed = told(made, scorer, RewardOptions('fixed'))
-    plain = told(made, scorer, RewardOptions('calibrated'))
-    static = told(made, scorer, RewardOptions('calibrated', length_bias='static'))
+    fixed = mean_error(calibration, scorer, RewardOptions('fixed'))
+    plain = mean_error(calibration, scorer, RewardOptions('calibrated'))
+    static = mean_error(calibration, scorer, RewardOptions('calibrated', length_bias='static'))
     assert plain < fixed / 3 and static < fixed / 3
     assert plain < 0.15 and static < 0.15
 
 
-def test_its_threshold_tells_new_attempts_apart(made: Calibration, demo: Checkpoint) -> None:
-    assert made.successes == 6 and made.failures == 4
-    assert made.plain.roc_auc == made.plain.detected == 1
+def test_its_threshold_separates_new_attempts(calibration: Calibration, demo: Checkpoint) -> None:
+    assert calibration.successes == 6 and calibration.failures == 4
+    assert calibration.plain.roc_auc == calibration.plain.detected == 1
     scorer = StreamingScorer(demo)
     for each in [*recordings(range(720, 723), ['success']), *recordings(range(730, 734), FAILURES)]:
-        live = RewardOptions().start(made)
+        live = RewardOptions().start(calibration)
         log_probs = attempt(scorer, each, PLAN, unwatched).log_probs
         detected = any([live.update(Score(1, float(p))).success for p in log_probs])
         assert detected is each.is_success, each.name
 
 
-def test_the_static_curve_is_that_of_a_still_picture(demo: Checkpoint) -> None:
+def test_the_static_curve_is_that_of_a_still_image(demo: Checkpoint) -> None:
     each = recording(640)
     _, image = next(iter(each.clip.frames()))
     curve = static_curve(StreamingScorer(demo), image, 5, each.task, 2.0)
@@ -102,22 +104,22 @@ def test_the_static_curve_is_that_of_a_still_picture(demo: Checkpoint) -> None:
         assert curve[k] == pytest.approx(episode.score().log_prob, abs=1e-4)
 
 
-def test_the_file_comes_back_as_it_was(made: Calibration, tmp_path: Path) -> None:
+def test_the_file_is_read_back_unchanged(calibration: Calibration, tmp_path: Path) -> None:
     file = tmp_path / 'new' / 'calibration.yaml'
-    write_calibration(file, made)
+    write_calibration(file, calibration)
     back = read_calibration(file)
-    assert back == made
-    unsure = dataclasses.replace(made.plain, roc_auc=math.nan)
-    write_calibration(file, dataclasses.replace(made, plain=unsure, static=None))
+    assert back == calibration
+    undefined = dataclasses.replace(calibration.plain, roc_auc=math.nan)
+    write_calibration(file, dataclasses.replace(calibration, plain=undefined, static=None))
     assert math.isnan(read_calibration(file).plain.roc_auc)
     assert read_calibration(file).static is None
 
 
-def test_files_that_are_no_calibration(made: Calibration, tmp_path: Path) -> None:
+def test_files_that_are_not_calibrations(calibration: Calibration, tmp_path: Path) -> None:
     file = tmp_path / 'calibration.yaml'
     with pytest.raises(CalibrationError, match='cannot be read'):
         read_calibration(file)
-    write_calibration(file, made)
+    write_calibration(file, calibration)
     whole = file.read_text(encoding='utf-8')
     for broken in (
         '',
@@ -144,12 +146,14 @@ def test_nothing_to_calibrate_on() -> None:
 
 
 def identity(checkpoint: Checkpoint, **options: Any) -> Identity:
-    """As its scorer tells it, loaded with these options."""
+    """Return the identity of the scorer loaded with these options."""
     asked = dataclasses.replace(checkpoint.options, **options)
     return StreamingScorer(dataclasses.replace(checkpoint, options=asked)).identity
 
 
-def test_models_are_told_apart(demo: Checkpoint, checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_models_have_different_identities(
+    demo: Checkpoint, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     import shutil
 
     assert identity(demo).fingerprint != identity(checkpoint).fingerprint
@@ -164,41 +168,43 @@ def test_models_are_told_apart(demo: Checkpoint, checkpoint: Checkpoint, tmp_pat
     assert identity(moved).fingerprint != identity(demo).fingerprint
 
 
-def test_how_frames_are_shown_is_part_of_it(demo: Checkpoint) -> None:
+def test_frame_sizes_are_part_of_the_identity(demo: Checkpoint) -> None:
     own = identity(demo).layout
     assert own == identity(demo, max_pixels=10**9).layout  # the model's own limit holds
     assert own != identity(demo, max_pixels=1024).layout
 
 
-def test_a_scale_without_the_static_curve_where_that_rises_as_much() -> None:
-    """As the 8B: a still picture gains more than the real one, and plain reading still works."""
+def test_no_static_scale_where_the_static_curve_rises_as_much() -> None:
+    """As with the 8B model: a still image gains more than the clip; the plain scale still works."""
     rise = np.linspace(0, 5, 12)
     tried = Attempt(-12 + rise, np.arange(12) / 2, np.arange(1, 13), -12 + 1.2 * rise)
-    made = make_calibration([tried], ['a'], Identity('m', 'f', 'l', 'w'), 2.0)
-    assert made.static is None and made.plain.levels[-1] == pytest.approx(-7)
-    assert any('length_bias has to stay none' in line for line in describe(made))
+    calibration = make_calibration([tried], ['a'], Identity('m', 'f', 'l', 'w'), 2.0)
+    assert calibration.static is None and calibration.plain.levels[-1] == pytest.approx(-7)
+    assert any('length_bias has to stay none' in line for line in describe(calibration))
 
 
-def test_demonstrations_as_short_as_can_be() -> None:
-    """What calls success knows of rounding: each of them is found a success again."""
+def test_the_shortest_possible_demonstrations() -> None:
+    """The detector allows for rounding: each demonstration is detected as a success."""
     random = np.random.default_rng(0)
     attempts = [
         Attempt(np.sort(random.normal(-5, 3, 4)), np.arange(4.0), np.arange(1, 5), np.full(4, -9.0))
         for _ in range(200)
     ]
-    made = make_calibration(attempts, ['a'], Identity('m', 'f', 'l', 'w'), 1.0)
-    assert made.plain.detected == 1
+    calibration = make_calibration(attempts, ['a'], Identity('m', 'f', 'l', 'w'), 1.0)
+    assert calibration.plain.detected == 1
     for each in attempts:
-        detector = SuccessDetector(made.plain.threshold, made.window, made.hold)
+        detector = SuccessDetector(
+            calibration.plain.threshold, calibration.window, calibration.hold
+        )
         assert any(detector.update(value) for value in each.log_probs)
-    assert any('cannot be told of recordings this short' in line for line in describe(made))
+    assert any('the recordings are too short' in line for line in describe(calibration))
 
 
-def test_scores_are_kept_for_a_run_that_was_interrupted(demo: Checkpoint, tmp_path: Path) -> None:
+def test_scores_are_stored_for_later_runs(demo: Checkpoint, tmp_path: Path) -> None:
     scorer, console = StreamingScorer(demo), Console(file=io.StringIO())
     scoring = EpisodeScoring(scorer.identity, Plan(4.0))
     first = recording(3)
-    ((_, made),) = attempts_of(scorer, [first], scoring, tmp_path, console=console)
+    ((_, calibration),) = attempts_of(scorer, [first], scoring, tmp_path, console=console)
 
     def unreadable() -> Iterator[tuple[float, np.ndarray]]:
         raise ClipError('read again')
@@ -208,14 +214,14 @@ def test_scores_are_kept_for_a_run_that_was_interrupted(demo: Checkpoint, tmp_pa
     )
     ((_, kept),) = attempts_of(scorer, [again], scoring, tmp_path, console=console)
     for name in ('log_probs', 'times', 'frames', 'static'):
-        assert getattr(kept, name).tolist() == getattr(made, name).tolist()
-    assert made.is_success and not kept.is_success
+        assert getattr(kept, name).tolist() == getattr(calibration, name).tolist()
+    assert calibration.is_success and not kept.is_success
     other = EpisodeScoring(scorer.identity, Plan(2.0))
     assert attempts_of(scorer, [again], other, tmp_path, console=console) == []
     assert 'read again' in console.file.getvalue()
 
 
-def test_a_recording_that_is_too_short_is_named_and_left_out(
+def test_a_recording_that_is_too_short_is_named_and_skipped(
     demo: Checkpoint, tmp_path: Path
 ) -> None:
     console = Console(file=io.StringIO())
@@ -223,18 +229,18 @@ def test_a_recording_that_is_too_short_is_named_and_left_out(
     recordings[1] = dataclasses.replace(recordings[1], clip=brief(recordings[1].clip))
     scorer = StreamingScorer(demo)
     scoring = EpisodeScoring(scorer.identity, Plan(4.0))
-    found = attempts_of(scorer, recordings, scoring, tmp_path, console=console, least=4)
-    assert [each.name for each, _ in found] == [recordings[0].name]
-    assert 'brief: left out: it has 1 scores' in console.file.getvalue()
+    attempts = attempts_of(scorer, recordings, scoring, tmp_path, console=console, least=4)
+    assert [each.name for each, _ in attempts] == [recordings[0].name]
+    assert 'brief: skipped: it has 1 scores' in console.file.getvalue()
 
 
 def brief(clip: Clip) -> Clip:
     return dataclasses.replace(clip, frames=lambda: itertools.islice(clip.frames(), 1))
 
 
-def test_a_threshold_that_tells_nothing_is_told_so() -> None:
+def test_a_useless_threshold_causes_a_warning() -> None:
     rise = np.linspace(-12, -7, 12)
     shape = (np.arange(12) / 2, np.arange(1, 13), np.full(12, -12.0))
     both = [Attempt(rise, *shape), Attempt(rise, *shape, is_success=False)]
-    made = make_calibration(both, ['a'], Identity('m', 'f', 'l', 'w'), 2.0)
-    assert any(line.startswith('BEWARE') for line in describe(made))
+    calibration = make_calibration(both, ['a'], Identity('m', 'f', 'l', 'w'), 2.0)
+    assert any(line.startswith('warning') for line in describe(calibration))

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings are sampled and scored as the node does it live, and `topreward score` goes on."""
+"""Recordings are sampled and scored as in the live node; `topreward score` can be continued."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_frames_are_kept_by_their_time(checkpoint: Checkpoint) -> None:
         assert row.score.log_prob_false == pytest.approx(score.log_prob_false, abs=1e-4)
 
 
-def test_anchors_are_some_of_them(checkpoint: Checkpoint) -> None:
+def test_anchored_scores_are_a_subset_of_dense_ones(checkpoint: Checkpoint) -> None:
     scorer = StreamingScorer(checkpoint)
     dense = score_clip(scorer, clip(100), TASK, Plan(fps=5.0), unwatched)
     some = score_clip(scorer, clip(100), TASK, Plan(fps=5.0, anchors=4), unwatched)
@@ -63,7 +63,7 @@ def test_anchors_are_some_of_them(checkpoint: Checkpoint) -> None:
     assert sum(row.reward for row in some) == pytest.approx(some[-1].progress - some[0].progress)
 
 
-def test_a_long_clip_is_thinned_as_the_node_thins_it(checkpoint: Checkpoint) -> None:
+def test_a_long_clip_is_thinned_as_in_the_node(checkpoint: Checkpoint) -> None:
     plan = Plan(fps=10.0, max_frames=8)
     rows = score_clip(StreamingScorer(checkpoint), clip(20), TASK, plan, unwatched)
     assert max(row.score.frames for row in rows) == 8 and len(rows) < 20
@@ -80,7 +80,7 @@ def test_a_long_clip_is_thinned_as_the_node_thins_it(checkpoint: Checkpoint) -> 
     assert [row.score.log_prob for row in rows] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_flat_curve_is_not_called_finished(checkpoint: Checkpoint) -> None:
+def test_a_flat_curve_has_no_progress(checkpoint: Checkpoint) -> None:
     (row,) = score_clip(StreamingScorer(checkpoint), clip(1), TASK, Plan(), unwatched)
     assert math.isnan(row.progress) and math.isnan(row.reward) and row.score.log_prob < 0
 
@@ -97,7 +97,7 @@ def test_a_clip_without_frames_or_with_falling_times(checkpoint: Checkpoint) -> 
 
 @pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
-    """Without ROS: one that cannot be read does not end the run, and a second run goes on."""
+    """Without ROS: a broken recording does not end the run, and a second run continues it."""
     episode = SceneEpisode(3, 'success')
     write_video(tmp_path / 'good.mp4', film(episode, 10.0, 96, 96), 10.0)
     (tmp_path / 'bad.mp4').write_bytes(b'no video at all')
@@ -120,10 +120,10 @@ def test_the_command(tmp_path: Path) -> None:
     other = topreward(
         'score', *sources[1:2], *arguments, '--anchors', 3, '--task', 'Close the door.'
     )
-    assert other.returncode == 1 and 'give another folder to --save' in other.stdout
+    assert other.returncode == 1 and 'choose another folder with --save' in other.stdout
 
 
-def test_wrong_words_are_refused(tmp_path: Path) -> None:
+def test_wrong_arguments_are_rejected(tmp_path: Path) -> None:
     result = topreward('score', tmp_path / 'a.mp4', '--task', 'x', '--max-frames', 30)
     assert result.returncode == 1 and 'multiple of 4' in result.stderr
     result = topreward('score', tmp_path / 'a.mp4', tmp_path / 'b' / 'a.mp4', '--task', 'x')

@@ -23,7 +23,7 @@ from .test_play import read_bag, topreward
 
 
 @pytest.fixture(scope='module')
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp('demo') / 'saved'
     result = topreward('demo', '--headless', '--seed', 3, '--save', folder)
     log = (folder / 'nodes.log').read_text(encoding='utf-8')
@@ -32,8 +32,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.mark.slow
-def test_every_episode_is_judged_rightly(shown: tuple[Path, str]) -> None:
-    folder, said = shown
+def test_every_episode_is_judged_rightly(run: tuple[Path, str]) -> None:
+    folder, output = run
     episodes = programme(3)
     with (folder / 'episodes.csv').open(encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
@@ -42,16 +42,16 @@ def test_every_episode_is_judged_rightly(shown: tuple[Path, str]) -> None:
     assert [row['outcome'] for row in rows] == outcomes
     assert {'success', 'time is up'} == set(outcomes)
     assert all(row['reset'] == 'done' for row in rows)
-    assert said.count('right') == len(episodes)
+    assert output.count('right') == len(episodes)
 
 
 @pytest.mark.slow
-def test_the_bag_holds_what_the_node_said(shown: tuple[Path, str]) -> None:
-    folder, _ = shown
+def test_the_bag_holds_the_messages_of_the_node(run: tuple[Path, str]) -> None:
+    folder, _ = run
     bag = read_bag(folder / 'bag')
     successes = {message.task for message in bag['/topreward/success_detected']}
-    wanted = {episode.task.say() for episode in programme(3) if episode.is_success}
-    assert successes == wanted
+    expected = {episode.task.say() for episode in programme(3) if episode.is_success}
+    assert successes == expected
     progress = bag['/topreward/progress']
     assert {message.normalization for message in progress} == {'probability'}
     assert len(bag['/image_raw']) > 150
@@ -60,8 +60,8 @@ def test_the_bag_holds_what_the_node_said(shown: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
-def test_picture_and_film(shown: tuple[Path, str]) -> None:
-    folder, _ = shown
+def test_plot_and_video(run: tuple[Path, str]) -> None:
+    folder, _ = run
     with Image.open(folder / 'demo.png') as picture:
         assert picture.width > 1500 and len(picture.convert('L').getcolors(256) or []) > 100
     clip = open_clip(folder / 'demo.mp4')
@@ -69,12 +69,12 @@ def test_picture_and_film(shown: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_folder_in_use_is_left_alone(shown: tuple[Path, str]) -> None:
-    result = topreward('demo', '--headless', '--save', shown[0])
+def test_a_folder_with_files_is_not_changed(run: tuple[Path, str]) -> None:
+    result = topreward('demo', '--headless', '--save', run[0])
     assert result.returncode == 1 and 'is not an empty folder' in result.stderr
 
 
-def test_programmes_mix_success_and_failure() -> None:
+def test_programmes_mix_successes_and_failures() -> None:
     known = known_tasks()
     for seed in range(8):
         episodes = programme(seed)
@@ -89,20 +89,20 @@ def test_a_wrong_verdict_counts() -> None:
         EpisodeCurve(success, [1.0], [0.97], detected=1.0),
         EpisodeCurve(failure, [1.0], [0.3]),
     ]
-    said = ['success', 'time is up']
-    assert wrongly_judged(right, said, 2) == 0
-    assert wrongly_judged([EpisodeCurve(success, [1.0], [0.5]), right[1]], said, 2) == 1
+    outcomes = ['success', 'time is up']
+    assert wrongly_judged(right, outcomes, 2) == 0
+    assert wrongly_judged([EpisodeCurve(success, [1.0], [0.5]), right[1]], outcomes, 2) == 1
     alarm = EpisodeCurve(failure, [1.0], [0.97], detected=1.0)
-    assert wrongly_judged([right[0], alarm], said, 2) == 1
+    assert wrongly_judged([right[0], alarm], outcomes, 2) == 1
     assert wrongly_judged([EpisodeCurve(failure, [], [])], ['time is up'], 1) == 1, 'no score'
     assert wrongly_judged(right, ['success', 'cut off'], 2) == 1
     assert wrongly_judged(right, ['time is up', 'time is up'], 2) == 1, 'the reset node missed it'
-    assert wrongly_judged(right, said, 3) == 1, 'one was not shown'
+    assert wrongly_judged(right, outcomes, 3) == 1, 'one was not shown'
 
 
-def test_the_tasks_it_knows_are_named() -> None:
-    said = topreward('demo', '--tasks').stdout.splitlines()
-    assert said == [task.say() for task in known_tasks()] and len(said) == 38
+def test_known_tasks_are_listed() -> None:
+    lines = topreward('demo', '--tasks').stdout.splitlines()
+    assert lines == [task.say() for task in known_tasks()] and len(lines) == 38
 
 
 def test_an_episode_as_a_file(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An evaluation of the small world, figures of made-up curves, and bad recordings."""
+"""Evaluations of the simulated world, figures of synthetic curves, and bad recordings."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ SAMPLING = PrefixSampling(fps=FPS, anchors=8)
 
 
 class Brightness:
-    """A method that calls brighter pictures further, and counts how often it was asked."""
+    """A method whose progress is the brightness; it records its calls."""
 
     names = ('brightness',)
 
     def __init__(self) -> None:
-        self.asked: list[SampledRecording] = []
+        self.calls: list[SampledRecording] = []
 
-    def curves(self, shown: SampledRecording) -> Mapping[str, Curve]:
-        self.asked.append(shown)
-        values = np.array([shown.images[n - 1].mean() for n in shown.lengths])
-        return {'brightness': Curve(shown.positions, values)}
+    def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
+        self.calls.append(recording)
+        values = np.array([recording.images[n - 1].mean() for n in recording.lengths])
+        return {'brightness': Curve(recording.positions, values)}
 
 
 def brightening(name: str, task: str, is_success: bool, top: int = 200) -> Recording:
@@ -80,46 +80,46 @@ def figures(folder: Path) -> dict:
 
 def test_every_recording_has_its_controls(tmp_path: Path) -> None:
     method = Brightness()
-    shown = [brightening('a', 'A', True), brightening('b', 'B', False, 100)]
-    evaluate([method], IDENTITY, shown, EvaluateOptions(tmp_path, SAMPLING))
-    real, repeated, shuffled, wrong = method.asked[:4]
+    examples = [brightening('a', 'A', True), brightening('b', 'B', False, 100)]
+    evaluate([method], IDENTITY, examples, EvaluateOptions(tmp_path, SAMPLING))
+    real, repeated, shuffled, wrong = method.calls[:4]
     assert real.task == repeated.task == shuffled.task == 'A' and wrong.task == 'B'
     assert len({image.mean() for image in repeated.images}) == 1
     levels = [[image.mean() for image in each.images] for each in (real, shuffled)]
     assert sorted(levels[1]) == levels[0] != levels[1]
-    found = figures(tmp_path)['order']['brightness']
+    result = figures(tmp_path)['order']['brightness']
     assert (
-        found[REAL]['value'] == pytest.approx(1)
-        and found[WRONG_TASK]['value'] == found[REAL]['value']
+        result[REAL]['value'] == pytest.approx(1)
+        and result[WRONG_TASK]['value'] == result[REAL]['value']
     )
-    assert found[REPEATED]['count'] == 0 and found[REPEATED]['value'] is None
-    assert found[SHUFFLED]['value'] < 0.9
+    assert result[REPEATED]['count'] == 0 and result[REPEATED]['value'] is None
+    assert result[SHUFFLED]['value'] < 0.9
     assert '| brightness | 1.000' in (tmp_path / 'report.md').read_text(encoding='utf-8')
     assert (tmp_path / 'curves.png').read_bytes().startswith(b'\x89PNG')
     assert (tmp_path / 'success.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_what_is_measured_is_not_measured_again(tmp_path: Path) -> None:
-    shown = [brightening('a', 'A', True), brightening('b', 'B', False)]
+def test_stored_measurements_are_reused(tmp_path: Path) -> None:
+    examples = [brightening('a', 'A', True), brightening('b', 'B', False)]
     options = EvaluateOptions(tmp_path, SAMPLING)
-    evaluate([Brightness()], IDENTITY, shown[:1], options)
+    evaluate([Brightness()], IDENTITY, examples[:1], options)
     method = Brightness()
-    evaluate([method], IDENTITY, shown[:1], options)
-    assert not method.asked
+    evaluate([method], IDENTITY, examples[:1], options)
+    assert not method.calls
     first = figures(tmp_path)
-    evaluate([method], IDENTITY, shown, options)  # the wrong task of a is another one now
-    assert len(method.asked) == 8 and figures(tmp_path) != first
+    evaluate([method], IDENTITY, examples, options)  # the wrong task of a is another one now
+    assert len(method.calls) == 8 and figures(tmp_path) != first
 
 
-def test_another_recording_of_the_same_name_is_measured_anew(tmp_path: Path) -> None:
+def test_another_recording_of_the_same_name_is_measured_again(tmp_path: Path) -> None:
     method, options = Brightness(), EvaluateOptions(tmp_path, SAMPLING)
     first = brightening('a', 'A', True)
     for origin in ({'bytes': 1}, {'bytes': 1}, {'bytes': 2}):
         evaluate([method], IDENTITY, [dataclasses.replace(first, origin=origin)], options)
-    assert len(method.asked) == 8
+    assert len(method.calls) == 8
 
 
-def test_a_bad_recording_is_told_and_ends_nothing(tmp_path: Path) -> None:
+def test_a_bad_recording_is_listed_and_does_not_end_the_run(tmp_path: Path) -> None:
     def broken():  # type: ignore[no-untyped-def]
         raise ClipError('it broke off')
         yield
@@ -148,7 +148,7 @@ def measured(
     return Measurement(name, range(1, len(values) + 1), 'A', is_success, known, given, curves)
 
 
-def test_figures_of_curves_that_are_made_up() -> None:
+def test_figures_of_synthetic_curves() -> None:
     good = [
         measured(f'g{k}', [-9, -5, -3 + k, -2 + k, -1], True, [0, 0, 0.5, 1, 1]) for k in range(3)
     ]
@@ -158,8 +158,8 @@ def test_figures_of_curves_that_are_made_up() -> None:
         assert (figure.value, figure.count) == (1, 4)
     table = errors([*good, *bad], None)
     raw = table[f'{LOG_PROB}: min-max of the episode']
-    assert raw['failures'].value == pytest.approx(0.5)  # it is called finished
-    # (0, 1/2, 3/4, 7/8, 1), (0, 1/2, 7/8, 1, 1) and (0, 4/9, 8/9, 1, 8/9) are told
+    assert raw['failures'].value == pytest.approx(0.5)  # its progress ends at 1
+    # (0, 1/2, 3/4, 7/8, 1), (0, 1/2, 7/8, 1, 1) and (0, 4/9, 8/9, 1, 8/9) are the progress values
     gaps = [(1 / 2 + 1 / 4 + 1 / 8) / 5, (1 / 2 + 3 / 8) / 5, (4 / 9 + 7 / 18 + 1 / 9) / 5]
     assert raw['successes'].value == pytest.approx(np.mean(gaps))
     fixed = table[f'{LOG_PROB}: fixed range -25 to -5 nat']
@@ -174,7 +174,7 @@ def test_against_published_curves() -> None:
     assert row['correlation'] > 0.99
 
 
-def test_a_wrong_task_is_another_one() -> None:
+def test_the_wrong_task_is_another_one() -> None:
     assert wrong_tasks([brightening(n, n, True) for n in 'aabc']) == ['b', 'b', 'c', 'a']
     for task in ('Close it.', 'Fold the towel', 'fold the towel.'):
         (alone,) = wrong_tasks([brightening('a', task, True)])
@@ -183,10 +183,10 @@ def test_a_wrong_task_is_another_one() -> None:
 
 
 def test_sampling_is_even_in_time_and_bounded() -> None:
-    shown = PrefixSampling(fps=2.0, max_frames=4, anchors=3).take(brightening('a', 'A', True))
+    sample = PrefixSampling(fps=2.0, max_frames=4, anchors=3).take(brightening('a', 'A', True))
     # Ten frames at 4 Hz on a grid of 1.6 Hz
-    assert len(shown.images) == 4 and shown.lengths == [1, 2, 4]
-    assert shown.positions.tolist() == pytest.approx([0, 0.75 / 2.5, 2.0 / 2.5])
+    assert len(sample.images) == 4 and sample.lengths == [1, 2, 4]
+    assert sample.positions.tolist() == pytest.approx([0, 0.75 / 2.5, 2.0 / 2.5])
     uneven = PrefixSampling(fps=3.0).take(brightening('a', 'A', True))
     assert [round(float(share * 2.5), 2) for share in uneven.shares] == [
         0,
@@ -204,41 +204,41 @@ def test_sampling_is_even_in_time_and_bounded() -> None:
 
 @pytest.mark.slow
 def test_the_small_world(tmp_path: Path) -> None:
-    """With the demo's model: order, controls, success and calibrated progress as they should be."""
+    """With the demo's model: order, controls, success and calibrated progress are good."""
     scorer = StreamingScorer(load_checkpoint(str(FOLDER)))
     some = recordings(range(800, 804), ['success'])
-    made = make_calibration(
+    calibration = make_calibration(
         [attempt(scorer, each, Plan(fps=FPS), unwatched) for each in some],
         [each.task for each in some],
         scorer.identity,
         FPS,
     )
-    shown = [
+    examples = [
         *recordings(range(810, 813), ['success']),
         *recordings(range(820, 823), ['short', 'still', 'wrong_object']),
     ]
-    options = EvaluateOptions(tmp_path, SAMPLING, made)
-    evaluate(make_methods(['topreward', 'lrm'], scorer), scorer.identity, shown, options)
-    found = figures(tmp_path)
-    voc = found['order'][LOG_PROB]
+    options = EvaluateOptions(tmp_path, SAMPLING, calibration)
+    evaluate(make_methods(['topreward', 'lrm'], scorer), scorer.identity, examples, options)
+    result = figures(tmp_path)
+    voc = result['order'][LOG_PROB]
     assert voc[REAL]['value'] > 0.95
-    assert voc[WRONG_TASK]['value'] < 0.8 and found['order'][STATIC][REPEATED]['count'] == 0
+    assert voc[WRONG_TASK]['value'] < 0.8 and result['order'][STATIC][REPEATED]['count'] == 0
     for method in (LOG_PROB, STATIC, MARGIN):
-        assert all(rule['value'] == 1 for rule in found['success'][method].values())
+        assert all(rule['value'] == 1 for rule in result['success'][method].values())
     assert {'LRM, completion', 'LRM, process', 'LRM, contrast', 'LRM, combined'} < set(
-        found['order']
+        result['order']
     )
-    progress = found['progress']
+    progress = result['progress']
     calibrated = progress[f'{LOG_PROB}: calibrated']['failures']['value']
     assert calibrated < progress[f'{LOG_PROB}: min-max of the episode']['failures']['value'] / 2
     assert calibrated < progress[f'{LOG_PROB}: fixed range -25 to -5 nat']['failures']['value'] / 2
-    other = EvaluateOptions(tmp_path, PrefixSampling(fps=1.0), made)
+    other = EvaluateOptions(tmp_path, PrefixSampling(fps=1.0), calibration)
     with pytest.raises(EvaluationError, match='here fps is 1'):
-        evaluate([], scorer.identity, shown, other)
+        evaluate([], scorer.identity, examples, other)
 
 
 def test_generated_values_of_a_model_that_cannot_write(tmp_path: Path) -> None:
-    """The demo's model answers nothing that can be read, and the report says so."""
+    """The demo's model gives no answer that can be parsed, and the report says so."""
     scorer = StreamingScorer(load_checkpoint(str(FOLDER)))
     methods = make_methods(['gvl'], scorer)
     sampling = PrefixSampling(fps=1.0, max_frames=4)
@@ -250,15 +250,15 @@ def test_generated_values_of_a_model_that_cannot_write(tmp_path: Path) -> None:
         make_methods(['magic'], scorer)
 
 
-def test_methods_are_chosen_by_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_methods_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert tuple(METHODS) == command.METHODS
     with pytest.raises(SystemExit, match='2'):
         main(['evaluate', 'x', '--methods', 'magic'])
-    said = capsys.readouterr().err
-    assert 'magic' in said and all(name in said.splitlines()[-1] for name in METHODS)
+    message = capsys.readouterr().err
+    assert 'magic' in message and all(name in message.splitlines()[-1] for name in METHODS)
 
 
-def test_methods_that_the_model_allows() -> None:
+def test_methods_that_the_model_supports() -> None:
     scorer = StreamingScorer(load_checkpoint(str(FOLDER)))
     assert [type(each) for each in make_methods(None, scorer)] == [TopReward, LargeRewards]
     silent = Silent()

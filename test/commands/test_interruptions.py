@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A run that is killed at a random moment goes on, and ends as if nothing had happened."""
+"""A killed run is continued by the next one, with the same results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = os.environ.get('INTERRUPTIONS', '5')
 
 
 @pytest.mark.slow
-def test_killed_and_gone_on_with(tmp_path: Path) -> None:
+def test_killed_runs_are_continued(tmp_path: Path) -> None:
     episode = SceneEpisode(3, 'success')
     write_image_bag(
         tmp_path / 'a_bag', film(episode, 8.0, 64, 64), 8.0, episode.task.say(), '/image'
@@ -39,9 +39,9 @@ def test_killed_and_gone_on_with(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[2],
     )
     assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout.splitlines()[-1])
-    assert told['different'] == [] and told['rounds'] == int(ROUNDS)
-    assert told['killed'] >= 1  # some may have ended just before
-    files = set(told['files'])
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert summary['different'] == [] and summary['rounds'] == int(ROUNDS)
+    assert summary['killed'] >= 1  # some may have ended just before
+    files = set(summary['files'])
     assert {'a_bag/scores.csv', 'a_bag/overlay.mp4', 'a_bag/bag/metadata.yaml'} < files
     assert {'dataset/topreward_progress.parquet', 'dataset/episode_000001/scores.csv'} < files

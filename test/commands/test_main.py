@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How every command ends: interrupted, its reader gone, or met with a bug; and what it imports."""
+"""How commands end after interrupts, closed pipes and bugs; and what they import."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def python(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.Po
 
 
 def ended(code: str, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
-    """The exit code, and what was said on the output and on the error stream."""
+    """Return the exit code, and the texts on the output and on the error stream."""
     process = python(textwrap.dedent(code), *arguments, cwd=cwd)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
@@ -89,7 +89,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_interrupt_at_any_moment(
     tmp_path: Path, long_clip: Path, arguments: tuple[str, ...]
 ) -> None:
-    """While it imports, loads or works: one line, and the exit code that a shell has for it."""
+    """While importing, loading or working: one line, and the exit code of interrupts."""
     arguments = tuple(str(long_clip) if word == 'CLIP' else word for word in arguments)
     answers = {}
     for number, moment in enumerate(MOMENTS):
@@ -101,7 +101,7 @@ def test_an_interrupt_at_any_moment(
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         answers[moment] = (process.returncode, err)
-    assert {at: said for at, said in answers.items() if not is_interrupted(*said)} == {}
+    assert {at: result for at, result in answers.items() if not is_interrupted(*result)} == {}
 
 
 IMPORTS = """
@@ -143,8 +143,8 @@ def test_an_interrupt_during_an_import(
     assert is_interrupted(code, err), err
 
 
-def test_an_interrupt_that_comes_out_as_an_import_error(tmp_path: Path) -> None:
-    """As pybind11 makes of one that came while it initialised a module."""
+def test_an_interrupt_that_becomes_an_import_error(tmp_path: Path) -> None:
+    """As pybind11 raises it for an interrupt while it initialises a module."""
     raising = 'raise ImportError("initialization failed") from KeyboardInterrupt()'
     code, _, err = ended(
         IMPORTS.format(raising=raising), 'numpy', 'demo', '--headless', cwd=tmp_path
@@ -191,7 +191,7 @@ def test_an_interrupt_before_the_first_node(tmp_path: Path, arguments: tuple[str
     assert is_interrupted(code, err), err
 
 
-# Whoever reads the output is gone
+# Closed pipes
 
 
 def closed_pipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -222,7 +222,7 @@ def closed_pipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ],
     ids=' '.join,
 )
-def test_a_closed_pipe_is_no_news(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_no_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = closed_pipe(*arguments, cwd=tmp_path)
     assert result.stderr == ''
     assert result.returncode in (0, 141)
@@ -248,7 +248,7 @@ def test_the_first_line_alone(tmp_path: Path) -> None:
         assert result.stdout == f'{known_tasks()[0].say()}\n' and result.stderr == ''
 
 
-# Bugs, and what is none
+# Bugs, and other errors
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_an_unexpected_exception_is_a_bug(
 
 
 @pytest.mark.parametrize(
-    ('error', 'code', 'said'),
+    ('error', 'code', 'message'),
     [
         (TopRewardError('no such thing'), 1, 'topreward: no such thing\n'),
         (OSError(28, 'No space left on device'), 1, 'No space left on device'),
@@ -281,20 +281,20 @@ def test_an_unexpected_exception_is_a_bug(
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else '',
 )
-def test_what_is_no_bug(
+def test_other_errors_are_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: BaseException,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     assert main_raising(error, monkeypatch) == code
     err = capsys.readouterr().err
-    assert said in err and err.startswith('topreward: ') and err.count('\n') == 1
+    assert message in err and err.startswith('topreward: ') and err.count('\n') == 1
 
 
 def main_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of a command that meets this error."""
+    """Return the exit code of a command that fails with this error."""
 
     def fail() -> Sequence[object]:
         raise error
@@ -309,7 +309,7 @@ HEAVY = ('torch', 'transformers', 'rclpy', 'matplotlib', 'rich', 'av', 'PIL', 'r
 
 
 @pytest.mark.parametrize('command', ['', *COMMANDS])
-def test_help_is_there_at_once(command: str) -> None:
+def test_help_is_fast(command: str) -> None:
     arguments = [command, '--help'] if command else ['--help']
     assert imported_by(f'main({arguments})') == []
 
@@ -318,13 +318,13 @@ def test_help_is_there_at_once(command: str) -> None:
     'text',
     ['fps=4', 'normalization=probability', 'fsp=4', 'fps=a: [', 'fps'],
 )
-def test_a_setting_is_checked_at_once(text: str) -> None:
+def test_a_setting_is_checked_first(text: str) -> None:
     arguments = ['play', '--set', text]
     assert imported_by(f'make_parser().parse_args({arguments})') == []
 
 
 def imported_by(call: str) -> list[str]:
-    """Which of the heavy libraries are there after this call."""
+    """Return which of the heavy libraries are imported by this call."""
     code, out, err = ended(
         f"""
         import json, sys

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`topreward play`: publisher, node and recorder over real DDS, and what they leave behind."""
+"""`topreward play`: publisher, node and recorder over real DDS, and their output."""
 
 from __future__ import annotations
 
@@ -64,20 +64,20 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.mark.slow
-def test_it_sees_the_success(played: tuple[Path, str]) -> None:
-    folder, said = played
-    assert 'success at' in said and 'mean nothing' not in said
+def test_success_is_detected(played: tuple[Path, str]) -> None:
+    folder, output = played
+    assert 'success at' in output and 'mean nothing' not in output
     successes = read_bag(folder / 'bag')['/topreward/success_detected']
     assert [message.task for message in successes] == [TASK]
 
 
 @pytest.mark.slow
-def test_table_bag_and_picture_agree(played: tuple[Path, str]) -> None:
-    folder, said = played
+def test_table_bag_and_plot_agree(played: tuple[Path, str]) -> None:
+    folder, output = played
     with (folder / 'scores.csv').open(encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
     progress = read_bag(folder / 'bag')['/topreward/progress']
-    # Two frames a second; a busy machine may join a few in one score.
+    # Two frames per second; a busy machine may join a few in one score
     points = int(2 * (COUNT - 1) / FPS) + 1
     assert points // 2 <= len(rows) == len(progress) <= points
     for row, message in zip(rows, progress, strict=True):
@@ -89,7 +89,9 @@ def test_table_bag_and_picture_agree(played: tuple[Path, str]) -> None:
     times = [float(row['time']) for row in rows]
     assert times == sorted(times) and times[0] == 0
     assert times[-1] == pytest.approx((points - 1) / 2, abs=0.1)
-    assert f'{len(rows)} scores, the last of {rows[-1]["frames"]} frames' in ' '.join(said.split())
+    assert f'{len(rows)} scores, the last of {rows[-1]["frames"]} frames' in ' '.join(
+        output.split()
+    )
     with Image.open(folder / 'progress.png') as picture:
         assert picture.width > 1000 and np.asarray(picture.convert('L')).std() > 10
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -115,7 +117,7 @@ def test_faster_than_real_time_and_compressed(tmp_path: Path) -> None:
         *('--image-transport', 'compressed', '--record-images', '--set', 'fps=4'),
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert 'of any other picture its numbers mean nothing' in ' '.join(result.stdout.split())
+    assert 'for any other images its numbers mean nothing' in ' '.join(result.stdout.split())
     messages = read_bag(out / 'bag')
     progress = messages['/topreward/progress']
     # Two seconds at four frames a second, in the time of the clip
@@ -127,7 +129,7 @@ def test_faster_than_real_time_and_compressed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_keeps_what_was_scored(tmp_path: Path) -> None:
+def test_an_interrupted_run_saves_its_scores(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, '-m', 'topreward_ros.commands.main', 'play', '--save', 'out'],
         cwd=tmp_path,
@@ -150,7 +152,7 @@ def test_an_interrupted_run_keeps_what_was_scored(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_clip_that_breaks_off_keeps_what_was_scored(tmp_path: Path) -> None:
+def test_a_broken_clip_saves_its_scores(tmp_path: Path) -> None:
     folder = tmp_path / 'images'
     folder.mkdir()
     for k in range(75):
@@ -169,17 +171,17 @@ def test_a_clip_that_breaks_off_keeps_what_was_scored(tmp_path: Path) -> None:
     ('arguments', 'reason'),
     [
         (('play', 'no.mp4', '--task', 'x'), 'does not exist'),
-        (('play', 'no.mp4'), 'a clip needs its task'),
+        (('play', 'no.mp4'), 'a clip needs a task'),
         (('play', '--rate', '0'), 'not above 0'),
         (('play', '--save', '.'), 'holds scores.csv already'),
         (('play', '--set', 'fsp=4'), 'expected one of model, '),
         (('play', '--set', 'fps=a: ['), 'cannot be read'),
         (('play', '--set', 'task=x'), 'use --task'),
-        (('play', '--set', 'autostart=false'), 'started in any case'),
-        (('play', '--save', 'scores.csv/below'), 'cannot be a folder'),
+        (('play', '--set', 'autostart=false'), 'always starts automatically'),
+        (('play', '--save', 'scores.csv/below'), 'cannot be created'),
         (('run', '--camera', 'x', '--set', 'log_prob_low=low'), 'not a number'),
         (('run', '--camera', 'x', '--log-level', 'verbose'), 'invalid choice'),
-        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 'write /**'),
+        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 'use /**'),
     ],
 )
 def test_wrong_arguments(
@@ -189,7 +191,7 @@ def test_wrong_arguments(
     arguments: tuple[str, ...],
     reason: str,
 ) -> None:
-    """Before anything is started, so they may be given here."""
+    """Checked before any process is started, so `main` is called directly."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'scores.csv').write_text('mine')
     (tmp_path / 'one.yaml').write_text('topreward:\n  ros__parameters:\n    fps: 4.0\n')
@@ -214,7 +216,7 @@ def test_wrong_arguments(
         (('run', '--camera', 'x', '--model', '/no/such/model'), 'is not a folder'),
     ],
 )
-def test_what_a_node_cannot_start_with(
+def test_arguments_that_a_node_rejects(
     tmp_path: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
     result = topreward(*arguments, cwd=tmp_path)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes as Ray Data tasks on a Ray of this machine: the same files as without."""
+"""Scoring with a local Ray writes the same files as without."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytest.importorskip('ray', reason='Ray is not here: pip install .[ray]')
 
 
 @pytest.mark.slow
-def test_with_ray_as_without(tmp_path: Path) -> None:
+def test_the_same_results_with_ray(tmp_path: Path) -> None:
     sources = []
     for seed in (3, 4, 5):
         episode = SceneEpisode(seed, 'success')
@@ -30,7 +30,7 @@ def test_with_ray_as_without(tmp_path: Path) -> None:
     arguments = ('--task', episode.task.say(), '--fps', 4, '--dense')
     alone = topreward('score', *sources, *arguments, '--save', tmp_path / 'alone')
     assert alone.returncode == 0, alone.stderr
-    # One is there already: of an earlier run, without Ray
+    # One exists already, from an earlier run without Ray
     first = topreward('score', sources[0], *arguments, '--save', tmp_path / 'ray')
     assert first.returncode == 0, first.stderr
     together = topreward(

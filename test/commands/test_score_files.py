@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is written of sources, and that nothing stale is taken for finished."""
+"""The files written for sources; outdated ones are not reused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def demo() -> Scorer:
 
 
 def video(file: Path, seed: int) -> str:
-    """A film of an episode; its task."""
+    """Write a video of an episode; return its task."""
     episode = SceneEpisode(seed, 'success')
     write_video(file, film(episode, 8.0, 64, 64), 8.0)
     return episode.task.say()
@@ -65,14 +65,14 @@ def options(tmp_path: Path, *sources: Path, **more: object) -> ScoreOptions:
     return ScoreOptions(tuple(map(str, sources)), tmp_path / 'out', PLAN, **more)  # type: ignore[arg-type]
 
 
-def test_another_source_of_the_same_name_is_refused(tmp_path: Path, demo: Scorer) -> None:
+def test_another_source_of_the_same_name_is_rejected(tmp_path: Path, demo: Scorer) -> None:
     task = video(tmp_path / 'a.mp4', 3)
     (tmp_path / 'other').mkdir()
     video(tmp_path / 'other' / 'a.mp4', 4)
     read = SourceOptions(task=task)
     score_files(demo, options(tmp_path, tmp_path / 'a.mp4', read=read))
     score_files(demo, options(tmp_path, tmp_path / 'a.mp4', read=read))
-    with pytest.raises(ScoreError, match='give another folder'):
+    with pytest.raises(ScoreError, match='choose another folder'):
         score_files(demo, options(tmp_path, tmp_path / 'other' / 'a.mp4', read=read))
 
 
@@ -83,12 +83,12 @@ def test_another_camera_is_another_source(tmp_path: Path, demo: Scorer) -> None:
         score_files(demo, options(tmp_path, tmp_path / 'data', read=SourceOptions(camera='wrist')))
 
 
-def test_folders_of_others_are_left_alone(tmp_path: Path, demo: Scorer) -> None:
+def test_folders_with_other_files_are_not_changed(tmp_path: Path, demo: Scorer) -> None:
     bag(tmp_path / 'run')
     kept = tmp_path / 'out' / 'run' / 'scores.csv'
     kept.parent.mkdir(parents=True)
     kept.write_text('mine', encoding='utf-8')
-    with pytest.raises(ScoreError, match='something else'):
+    with pytest.raises(ScoreError, match='another recording'):
         score_files(demo, options(tmp_path, tmp_path / 'run'))
     assert kept.read_text(encoding='utf-8') == 'mine'
     kept.unlink()
@@ -98,7 +98,7 @@ def test_folders_of_others_are_left_alone(tmp_path: Path, demo: Scorer) -> None:
     assert (kept.parent / 'bag').exists()
 
 
-def test_a_bag_with_what_the_node_would_say(tmp_path: Path, demo: Scorer) -> None:
+def test_a_bag_with_the_messages_of_the_node(tmp_path: Path, demo: Scorer) -> None:
     bag(tmp_path / 'run')
     score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=READING))
     rows = read_rows(tmp_path / 'out' / 'run' / 'scores.csv')
@@ -108,10 +108,10 @@ def test_a_bag_with_what_the_node_would_say(tmp_path: Path, demo: Scorer) -> Non
     assert counts['/topreward/success_detected'] == 1 and counts['/topreward/task'] == 1
 
 
-def test_a_calibration_of_another_model_is_refused(tmp_path: Path, demo: Scorer) -> None:
+def test_a_calibration_of_another_model_is_rejected(tmp_path: Path, demo: Scorer) -> None:
     identity = demo.identity
     scale = Scale((0.0, 1.0), (-3.5, 0.0), -0.1, math.nan, 0.2, 1.0)
-    made = Calibration(
+    calibration = Calibration(
         model='m',
         fingerprint=identity.fingerprint,
         layout=identity.layout,
@@ -126,9 +126,11 @@ def test_a_calibration_of_another_model_is_refused(tmp_path: Path, demo: Scorer)
         bias=LengthBias(),
     )
     bag(tmp_path / 'run')
-    reading = Reading(RewardOptions('calibrated'), made)
+    reading = Reading(RewardOptions('calibrated'), calibration)
     score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=reading))
-    foreign = dataclasses.replace(reading, calibration=dataclasses.replace(made, fingerprint='x'))
+    foreign = dataclasses.replace(
+        reading, calibration=dataclasses.replace(calibration, fingerprint='x')
+    )
     with pytest.raises(ScoreError, match='another model'):
         score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=foreign))
 
@@ -146,26 +148,26 @@ def test_progress_of_a_dataset(tmp_path: Path, demo: Scorer, write) -> None:  # 
     for number, recorded in enumerate(open_source(str(tmp_path / 'data'), read).recordings):
         rows = score_clip(demo, recorded.clip, recorded.task, PLAN, unwatched)
         of_it = np.array(table['episode_index'].to_pylist()) == number
-        told = log_probs[of_it]
-        assert (~np.isnan(told)).sum() == len(rows)
+        values = log_probs[of_it]
+        assert (~np.isnan(values)).sum() == len(rows)
         for row in rows:
-            assert told[round(row.time * 10)] == pytest.approx(row.score.log_prob, abs=1e-4)
+            assert values[round(row.time * 10)] == pytest.approx(row.score.log_prob, abs=1e-4)
 
 
-def test_what_does_not_fit_the_kind_of_source(tmp_path: Path, demo: Scorer) -> None:
+def test_outputs_that_do_not_fit_the_source(tmp_path: Path, demo: Scorer) -> None:
     read = SourceOptions(task=video(tmp_path / 'a.mp4', 3))
-    with pytest.raises(ClipError, match='no bag'):
+    with pytest.raises(ClipError, match='needs a bag'):
         score_files(
             demo,
             options(tmp_path, tmp_path / 'a.mp4', read=read, outputs=('bag',), reading=READING),
         )
-    with pytest.raises(ClipError, match='no LeRobot dataset'):
+    with pytest.raises(ClipError, match='needs a LeRobot dataset'):
         score_files(demo, options(tmp_path, tmp_path / 'a.mp4', read=read, outputs=('parquet',)))
     with pytest.raises(ScoreError, match='could not be scored'):
         score_files(demo, options(tmp_path / 'new', tmp_path / 'a.mp4', tmp_path / 'b.mp4'))
 
 
-def test_results_do_not_come_among_the_frames(
+def test_results_are_not_written_into_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / 'run').mkdir()
@@ -173,11 +175,11 @@ def test_results_do_not_come_among_the_frames(
     with pytest.raises(ScoreError, match='into itself'):
         ScoreOptions(('run',), Path()).check()
     (tmp_path / 'file').write_text('')
-    with pytest.raises(TopRewardError, match='cannot be a folder'):
+    with pytest.raises(TopRewardError, match='cannot be created'):
         ScoreOptions(('run',), tmp_path / 'file').check()
 
 
-def test_an_episode_that_cannot_be_told_of_is_left_out_of_the_table(
+def test_an_episode_that_cannot_be_read_is_left_out_of_the_table(
     tmp_path: Path, demo: Scorer
 ) -> None:
     episodes = draw()[:2]
@@ -194,11 +196,11 @@ def test_an_episode_that_cannot_be_told_of_is_left_out_of_the_table(
     assert len(table) == episodes[0].frames
 
 
-def test_images_all_stamped_alike_are_told_of(tmp_path: Path) -> None:
+def test_equal_stamps_cause_a_note(tmp_path: Path) -> None:
     write_bag(tmp_path / 'still', [raw(SECOND, pixels(k), delay=k * SECOND) for k in range(4)])
     source = open_source(str(tmp_path / 'still'), SourceOptions('x'))
     (note,) = clip_notes(source.recordings)
-    assert 'its 4 images are all stamped' in note
+    assert 'all 4 images have the stamp' in note
     source.close()
 
 
@@ -211,14 +213,14 @@ def test_a_folder_of_videos_and_ids(tmp_path: Path) -> None:
     shutil.copy(tmp_path / 'films' / 'a.mp4', tmp_path / 'films' / 'b.mkv')
     source = open_source(str(tmp_path / 'films'), SourceOptions(task='x'))
     assert [each.name for each in source.recordings] == ['films/a', 'films/b.mkv', 'films/b.mp4']
-    with pytest.raises(ClipError, match='without a name'):
+    with pytest.raises(ClipError, match='the source is empty'):
         open_source(' ', SourceOptions(task='x'))
     for mistyped in (tmp_path / 'films' / 'c.mp4', tmp_path / 'film'):
         with pytest.raises(ClipError, match='does not exist'):
             open_source(str(mistyped), SourceOptions(task='x'))
 
 
-def test_anchors_are_even_in_time_where_a_clip_thins_out(demo: Scorer) -> None:
+def test_anchors_are_even_in_time_where_a_clip_is_thinned(demo: Scorer) -> None:
     each = recording(3)
     rows = score_clip(demo, each.clip, each.task, Plan(4.0, 5, 8), unwatched)
     assert len(rows) == 5

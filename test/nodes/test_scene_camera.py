@@ -126,4 +126,4 @@ def test_an_unknown_kind_ends_it(capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr('rclpy.init', lambda **_: None)
     monkeypatch.setattr('rclpy.try_shutdown', lambda: None)
     assert run_node([], {'kinds': ['triumph']}) == 1
-    assert "no episode is of kind 'triumph'" in capsys.readouterr().err
+    assert "kind is 'triumph'; expected one of" in capsys.readouterr().err

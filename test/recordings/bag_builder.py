@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags to read, of every kind, written with rosbags."""
+"""Write bags of every format with rosbags."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite': StoragePlugin.SQLITE3}
 
 
 class Recorded(NamedTuple):
-    """A message as a recorder would have it; time [ns]."""
+    """A message as recorded; time [ns]."""
 
     topic: str
     type: str
@@ -48,14 +48,14 @@ def header(stamp: int, frame_id: str = 'eye') -> Any:
 
 
 def pixels(number: int, height: int = 32, width: int = 40) -> np.ndarray:
-    """uint8 RGB (H, W, 3), another one for each number."""
+    """Return uint8 RGB (H, W, 3), different for each number."""
     return np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def raw(
     stamp: int, image: np.ndarray, topic: str = CAMERA, delay: int = 0, little_endian: bool = True
 ) -> Recorded:
-    """An image that was recorded `delay` [ns] after its stamp."""
+    """Return an image that was recorded `delay` [ns] after its stamp."""
     height, width = image.shape[:2]
     data = serialise(
         IMAGE,
@@ -90,7 +90,7 @@ def flag(time: int, value: bool, topic: str = RUNNING) -> Recorded:
 
 
 def images(start: float, count: int, fps: float = 10.0) -> list[Recorded]:
-    """Small images from this time on [s], as they came."""
+    """Return small images from this time on [s], without recording delay."""
     first = round(start * SECOND)
     return [raw(first + round(k * SECOND / fps), pixels(k)) for k in range(count)]
 
@@ -102,7 +102,7 @@ def write_bag(
     compression: CompressionMode = CompressionMode.NONE,
     empty: Sequence[tuple[str, str]] = (),
 ) -> Path:
-    """A folder, as `ros2 bag record` leaves it; empty are topics and types without messages."""
+    """Write a folder as `ros2 bag record` does; empty: topics and types without messages."""
     writer = Writer(folder, version=9, storage_plugin=STORAGES[storage])
     writer.set_compression(compression, CompressionFormat.ZSTD)
     connections: dict[str, Any] = {}
@@ -117,13 +117,13 @@ def write_bag(
 
 
 def break_chunk(file: Path) -> None:
-    """Damage the last of the chunks that an MCAP file holds compressed."""
+    """Damage the last compressed chunk of an MCAP file."""
     content = file.read_bytes()
     at = content.rindex(b'\x28\xb5\x2f\xfd')
     file.write_bytes(content[:at] + bytes(8) + content[at + 8 :])
 
 
 def only_file(folder: Path) -> Path:
-    """The file of a bag in which its messages are."""
+    """Return the file that holds a bag's messages."""
     (file,) = (f for f in folder.iterdir() if f.name != 'metadata.yaml')
     return file

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes episodes of the small world as LeRobot datasets, in the layouts of versions 2.1 and 3.0.
+"""Write episodes of the small world as LeRobot datasets, in the layouts of versions 2.1 and 3.0.
 
 Every picture of the camera TOP carries its episode and frame number as black and white cells, so
 that a frame taken for its neighbour is seen, whatever the codec does.
@@ -26,7 +26,7 @@ from topreward_ros.demo.scene import SceneEpisode
 
 FPS = 10
 HEIGHT, WIDTH = 64, 96
-CELL = 12  # eight of them are as wide as the picture
+CELL = 12  # eight of them are as wide as the image
 GOP = 12
 TOP, WRIST, DEPTH = (f'observation.images.{name}' for name in ('top', 'wrist', 'depth'))
 KINDS = ('success', 'short', 'still', 'success', 'undone')
@@ -41,7 +41,7 @@ FEATURES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Written:
-    """What is in the dataset: the pictures of TOP, as stamped, and of WRIST."""
+    """The contents of an episode: the marked images of TOP, and those of WRIST."""
 
     task: str
     is_success: bool
@@ -66,7 +66,7 @@ def draw() -> list[Written]:
 
 
 def stamp(picture: np.ndarray, episode: int, frame: int) -> np.ndarray:
-    """The picture with two rows of cells that spell both numbers."""
+    """Return the image with two rows of cells that encode both numbers."""
     stamped = picture.copy()
     for row, number in enumerate((episode, frame)):
         for bit in range(8):
@@ -76,7 +76,7 @@ def stamp(picture: np.ndarray, episode: int, frame: int) -> np.ndarray:
 
 
 def read_stamp(picture: np.ndarray) -> tuple[int, int]:
-    """The episode and the frame that a picture says it is."""
+    """Decode the episode and the frame number of an image."""
     cells = picture[: 2 * CELL].reshape(2, CELL, 8, CELL, 3).mean(axis=(1, 3, 4)) > 128
     episode, frame = (int((row << np.arange(8)).sum()) for row in cells.astype(int))
     return episode, frame
@@ -96,7 +96,7 @@ def encode(file: Path, pictures: Sequence[np.ndarray], codec: str = 'libx264') -
 
 
 def write_v21(folder: Path, episodes: Sequence[Written], codec: str = 'libx264') -> None:
-    """A data file and a video for each episode."""
+    """Write a data file and a video per episode."""
     _write_info(
         folder,
         'v2.1',
@@ -111,8 +111,8 @@ def write_v21(folder: Path, episodes: Sequence[Written], codec: str = 'libx264')
     rows, stats, first = [], [], 0
     for k, episode in enumerate(episodes):
         rows.append({'episode_index': k, 'tasks': [episode.task], 'length': episode.frames})
-        told = {'min': [False], 'max': [episode.is_success], 'count': [episode.frames]}
-        stats.append({'episode_index': k, 'stats': {'next.success': told}})
+        success = {'min': [False], 'max': [episode.is_success], 'count': [episode.frames]}
+        stats.append({'episode_index': k, 'stats': {'next.success': success}})
         write_table(
             folder / f'data/chunk-000/episode_{k:06d}.parquet', data(episode, k, first, tasks)
         )
@@ -125,7 +125,7 @@ def write_v21(folder: Path, episodes: Sequence[Written], codec: str = 'libx264')
 def write_v30(
     folder: Path, episodes: Sequence[Written], codec: str = 'libx264', per_file: int = 3
 ) -> None:
-    """Data files, videos and tables of `per_file` episodes, which begin between keyframes."""
+    """Write data files, videos and tables of `per_file` episodes, beginning between keyframes."""
     _write_info(
         folder,
         'v3.0',
@@ -134,7 +134,7 @@ def write_v30(
         video_path='videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4',
     )
     tasks = sorted({episode.task for episode in episodes})
-    # As pandas writes the texts where they are an index without a name
+    # As pandas writes texts that are an unnamed index
     table = {'task_index': range(len(tasks)), '__index_level_0__': tasks}
     write_table(folder / 'meta/tasks.parquet', pa.table({k: list(v) for k, v in table.items()}))
     first = 0
@@ -156,7 +156,7 @@ def write_v30(
 
 
 def _row(episode: Written, index: int, file: int, first: int, begin: int) -> dict[str, Any]:
-    """An episode's row of meta/episodes; begin: its first frame's number in the video."""
+    """Return a row of meta/episodes; begin: number of the first frame in the video."""
     return {
         'episode_index': index,
         'tasks': [episode.task],
@@ -171,13 +171,13 @@ def _row(episode: Written, index: int, file: int, first: int, begin: int) -> dic
         f'videos/{TOP}/to_timestamp': (begin + episode.frames) / FPS,
         'stats/next.success/max': [episode.is_success],
         'stats/timestamp/max': [(episode.frames - 1) / FPS],
-        # There is no arm: what it did is what was seen.
+        # There is no arm, so the action is the observation
         'stats/action/mean': [float(np.mean(episode.top))],
     }
 
 
 def data(episode: Written, index: int, first: int, tasks: list[str]) -> pa.Table:
-    """The rows of an episode's frames."""
+    """Return the rows of an episode's frames."""
     count = episode.frames
     success = [episode.is_success and k >= count - 2 for k in range(count)]
     return pa.table(

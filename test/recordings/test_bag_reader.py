@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags of every kind are read, and bags that are broken in every way say how."""
+"""Bags of every format are read, and broken bags raise the error that fits."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_the_other_byte_order(tmp_path: Path) -> None:
 
 
 def test_a_bag_is_read_by_its_own_definitions(tmp_path: Path) -> None:
-    """An Image with one more field before the data, as a later distribution may have it."""
+    """An Image with one more field before the data, as in a possible later distribution."""
     definition, _ = JAZZY.generate_msgdef(IMAGE, ros_version=2)
     definition = definition.replace('uint8[] data', 'string colour_space\nuint8[] data', 1)
     types = get_typestore(Stores.EMPTY)
@@ -151,7 +151,7 @@ def test_a_bag_is_read_by_its_own_definitions(tmp_path: Path) -> None:
 
 
 def test_a_bag_without_definitions(tmp_path: Path) -> None:
-    """SQLite as Humble wrote it."""
+    """SQLite as written by Humble."""
     folder = write_bag(tmp_path / 'bag', some(), 'sqlite')
     with sqlite3.connect(only_file(folder)) as database:
         database.executescript('DROP TABLE schema; DROP TABLE message_definitions;')
@@ -192,14 +192,14 @@ def test_several_image_topics(two_cameras: Path) -> None:
         assert image.topic == '/left/compressed' and np.array_equal(shown, pixels(1))
 
 
-def test_a_topic_that_is_not_there_or_of_another_type(two_cameras: Path) -> None:
+def test_a_topic_that_is_missing_or_of_another_type(two_cameras: Path) -> None:
     with pytest.raises(NoImageTopicError, match=r'no topic /right; it has .*/left/compressed'):
         Bag(two_cameras, '/right')
     with pytest.raises(WrongTopicTypeError, match=r'/topreward/task .* is a topic of std_msgs'):
         Bag(two_cameras, '/topreward/task')
 
 
-def test_of_two_topics_the_one_with_images(tmp_path: Path) -> None:
+def test_the_topic_that_is_not_empty_is_chosen(tmp_path: Path) -> None:
     empty = [(f'{CAMERA}/compressed', COMPRESSED)]
     with Bag(write_bag(tmp_path / 'bag', some(), empty=empty)) as bag:
         check(bag)
@@ -220,10 +220,10 @@ def test_images_that_cannot_be_decoded_are_skipped_and_counted(tmp_path: Path) -
     with Bag(write_bag(tmp_path / 'bag', messages)) as bag:
         for _ in range(2):
             assert [image.time for image, _ in bag.frames()] == [0, 3 * SECOND]
-        assert bag.skipped == 2 and bag.skip_reason == '6 bytes do not begin as a message does'
+        assert bag.skipped == 2 and bag.skip_reason == 'the message of 6 bytes has no CDR header'
 
 
-def test_a_stamp_before_the_beginning_of_time_is_refused(tmp_path: Path) -> None:
+def test_a_negative_stamp_is_rejected(tmp_path: Path) -> None:
     message = raw(0, pixels(0))
     data = message.data[:4] + (-3).to_bytes(4, 'little', signed=True) + message.data[8:]
     folder = write_bag(tmp_path / 'bag', [message._replace(data=data), raw(SECOND, pixels(1))])
@@ -269,7 +269,7 @@ def fault(name: str, kind: type[BagError], match: str) -> Callable:
     return register
 
 
-@fault('nothing there', MissingBagError, 'is not there')
+@fault('missing path', MissingBagError, 'does not exist')
 def _nothing(path: Path) -> Path:
     return path / 'none'
 
@@ -286,13 +286,13 @@ def _no_metadata(path: Path) -> Path:
     return path / 'bag'
 
 
-@fault('metadata that is no YAML', BrokenBagError, 'ros2 bag reindex')
+@fault('metadata that is not YAML', BrokenBagError, 'ros2 bag reindex')
 def _bad_yaml(path: Path) -> Path:
     (write_bag(path / 'bag', some()) / 'metadata.yaml').write_text('{[')
     return path / 'bag'
 
 
-@fault('metadata that says nothing', BrokenBagError, 'ros2 bag reindex')
+@fault('empty metadata', BrokenBagError, 'ros2 bag reindex')
 def _blank_yaml(path: Path) -> Path:
     (write_bag(path / 'bag', some()) / 'metadata.yaml').write_text('')
     return path / 'bag'
@@ -304,26 +304,26 @@ def _no_file(path: Path) -> Path:
     return path / 'bag'
 
 
-@fault('MCAP without its end', BrokenBagError, 'mcap recover')
+@fault('truncated MCAP', BrokenBagError, 'mcap recover')
 def _cut_mcap(path: Path) -> Path:
     cut(only_file(write_bag(path / 'bag', images(0, 50))), 0.7)
     return path / 'bag'
 
 
-@fault('MCAP file without its end', BrokenBagError, 'mcap recover')
+@fault('truncated MCAP file', BrokenBagError, 'mcap recover')
 def _cut_mcap_file(path: Path) -> Path:
     file = only_file(write_bag(path / 'bag', images(0, 50)))
     cut(file, 0.999)
     return file
 
 
-@fault('MCAP of no bytes', BrokenBagError, 'empty')
+@fault('empty MCAP', BrokenBagError, 'empty')
 def _no_bytes(path: Path) -> Path:
     (path / 'none.mcap').touch()
     return path / 'none.mcap'
 
 
-@fault('MCAP that is something else', BrokenBagError, 'magic')
+@fault('MCAP with another content', BrokenBagError, 'magic')
 def _no_mcap(path: Path) -> Path:
     (path / 'text.mcap').write_text('not a bag' * 100)
     return path / 'text.mcap'
@@ -336,13 +336,13 @@ def _broken_chunk(path: Path) -> Path:
     return folder
 
 
-@fault('SQLite without its end', BrokenBagError, r'\.recover')
+@fault('truncated SQLite', BrokenBagError, r'\.recover')
 def _cut_sqlite(path: Path) -> Path:
     cut(only_file(write_bag(path / 'bag', images(0, 50), 'sqlite')), 0.5)
     return path / 'bag'
 
 
-@fault('SQLite that is something else', BrokenBagError, 'not a database')
+@fault('SQLite with another content', BrokenBagError, 'not a database')
 def _no_sqlite(path: Path) -> Path:
     (path / 'text.db3').write_text('not a bag' * 100)
     return path / 'text.db3'
@@ -355,14 +355,14 @@ def _open_sqlite(path: Path) -> Path:
     return path / 'bag'
 
 
-@fault('compressed file without its end', BrokenBagError, 'cut short')
+@fault('truncated compressed file', BrokenBagError, 'cut short')
 def _cut_zstd(path: Path) -> Path:
     folder = write_bag(path / 'bag', images(0, 20), 'mcap', CompressionMode.FILE)
     cut(only_file(folder), 0.7)
     return folder
 
 
-@fault('compression that is not read', UnsupportedBagError, "'lz4' is not supported")
+@fault('unsupported compression', UnsupportedBagError, "'lz4' is not supported")
 def _lz4(path: Path) -> Path:
     folder = write_bag(path / 'bag', some(), 'mcap', CompressionMode.MESSAGE)
     edit(folder / 'metadata.yaml', ('compression_format: zstd', 'compression_format: lz4'))
@@ -379,14 +379,14 @@ def _zstd_messages(path: Path) -> Path:
     return only_file(write_bag(path / 'bag', some(), 'sqlite', CompressionMode.MESSAGE))
 
 
-@fault('serialisation that is not read', UnsupportedBagError, 'Serialization format')
+@fault('unsupported serialisation', UnsupportedBagError, 'Serialization format')
 def _serialisation(path: Path) -> Path:
     folder = write_bag(path / 'bag', some())
     edit(folder / 'metadata.yaml', ('serialization_format: cdr', 'serialization_format: protobuf'))
     return folder
 
 
-@fault('serialisation of a file that is not read', UnsupportedBagError, "as 'json'; expected cdr")
+@fault('unsupported serialisation of a file', UnsupportedBagError, "as 'json'; expected cdr")
 def _serialisation_of_file(path: Path) -> Path:
     with Writer(path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         connection = writer.add_connection(
@@ -396,7 +396,7 @@ def _serialisation_of_file(path: Path) -> Path:
     return only_file(path / 'bag')
 
 
-@fault('storage that is not read', UnsupportedBagError, "'tape' not supported")
+@fault('unsupported storage', UnsupportedBagError, "'tape' not supported")
 def _storage(path: Path) -> Path:
     folder = write_bag(path / 'bag', some())
     edit(folder / 'metadata.yaml', ('storage_identifier: mcap', 'storage_identifier: tape'))
@@ -438,7 +438,7 @@ def _other_topics(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(('break_bag', 'kind', 'match'), FAULTS)
-def test_what_is_wrong_is_said(
+def test_broken_bags_raise_the_error_that_fits(
     tmp_path: Path, break_bag: Callable[[Path], Path], kind: type[BagError], match: str
 ) -> None:
     path = break_bag(tmp_path)
@@ -448,7 +448,7 @@ def test_what_is_wrong_is_said(
     assert str(path) in str(caught.value)
 
 
-def test_metadata_that_counts_more_is_warned_of(tmp_path: Path) -> None:
+def test_a_message_count_that_differs_is_a_warning(tmp_path: Path) -> None:
     folder = write_bag(tmp_path / 'bag', some())
     edit(folder / 'metadata.yaml', ('message_count: 5', 'message_count: 8'))
     with Bag(folder) as bag:
@@ -460,12 +460,12 @@ def test_metadata_that_counts_more_is_warned_of(tmp_path: Path) -> None:
 def test_damage_anywhere_is_a_bag_error(
     tmp_path: Path, storage: str, compression: CompressionMode
 ) -> None:
-    """Nothing but a BagError, and no number of images that was not there."""
+    """Only a BagError is raised, and no more images than the bag has are read."""
     folder = write_bag(tmp_path / 'bag', images(0, 12), storage, compression)
     file = only_file(folder)
     whole = file.read_bytes()
     dice = random.Random(f'{storage} {compression}')
-    told = 0
+    errors = 0
     for _ in range(25):
         damaged = bytearray(whole)
         for _ in range(dice.choice((1, 8))):
@@ -478,8 +478,8 @@ def test_damage_anywhere_is_a_bag_error(
             with Bag(folder) as bag:
                 assert len(list(bag.frames())) <= 12
         except BagError:
-            told += 1
-    assert told
+            errors += 1
+    assert errors
 
 
 def test_every_fault_has_its_own_exit_code() -> None:
@@ -499,8 +499,8 @@ def test_every_fault_has_its_own_exit_code() -> None:
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite'])
-def test_a_long_bag_takes_no_more_memory(tmp_path: Path, storage: str) -> None:
-    """Ten times as many images, 40 KB each as they are recorded, within the same two megabytes."""
+def test_a_long_bag_needs_no_more_memory(tmp_path: Path, storage: str) -> None:
+    """Ten times as many images, recorded with 40 KB each, fit within the same two megabytes."""
     message = packed(0, pixels(0, 96, 144), kind='PNG')
     size = len(message.data)
     peaks = []

@@ -20,7 +20,7 @@ def grey(value: int, height: int = 48, width: int = 64) -> np.ndarray:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """Twenty frames at 10 frames a second, each lighter than the one before."""
+    """Twenty frames at 10 fps, each lighter than the one before."""
     path = tmp_path / 'rising.mp4'
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('mpeg4', rate=10)
@@ -49,7 +49,7 @@ def test_a_chosen_rate(video: Path) -> None:
     assert [time for time, _ in clip.frames()][-1] == pytest.approx(19 / 5)
 
 
-def test_frames_shown_at_times(video: Path) -> None:
+def test_frames_on_display_at_times(video: Path) -> None:
     shown = open_clip(video).at([0.0, 0.55, 1.0, 9.0])
     assert [round(int(image.mean()) / 10) for image in shown] == [0, 5, 10, 19]
 
@@ -69,23 +69,23 @@ def test_numbers_in_names_count(tmp_path: Path) -> None:
     assert [int(image.mean()) for _, image in open_clip(tmp_path).frames()] == [0, 20, 90, 100]
 
 
-def test_an_assumed_rate_is_told(tmp_path: Path, video: Path) -> None:
+def test_an_assumed_rate_is_in_the_note(tmp_path: Path, video: Path) -> None:
     folder = tmp_path / 'images'
     folder.mkdir()
     Image.fromarray(grey(0)).save(folder / '0.png')
-    assert '30 a second is assumed' in open_clip(folder).note
+    assert '30 fps is assumed' in open_clip(folder).note
     assert open_clip(folder, fps=4).note == open_clip(video).note == ''
 
 
 def half_lit() -> np.ndarray:
-    """Light on the left."""
+    """Return an image that is light on the left."""
     image = grey(0)
     image[:, :32] = 240
     return image
 
 
 def test_a_phone_held_upright(tmp_path: Path) -> None:
-    """What is filmed sideways and says so is shown upright: left is above then."""
+    """A rotated video with rotation metadata is shown upright: left becomes top."""
     file = tmp_path / 'phone.mp4'
     with av.open(str(file), 'w') as container:
         stream = container.add_stream('mpeg4', rate=10)
@@ -94,8 +94,8 @@ def test_a_phone_held_upright(tmp_path: Path) -> None:
         container.mux(stream.encode())
     content = bytearray(file.read_bytes())
     matrix = content.index(b'tkhd') + 44
-    turned = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # clockwise by 90 degrees
-    content[matrix : matrix + 36] = struct.pack('>9i', *turned)
+    rotation = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # clockwise by 90 degrees
+    content[matrix : matrix + 36] = struct.pack('>9i', *rotation)
     file.write_bytes(content)
     (_, image), *_ = open_clip(file).frames()
     assert image.shape == (64, 48, 3)
@@ -104,14 +104,14 @@ def test_a_phone_held_upright(tmp_path: Path) -> None:
 
 def test_a_photo_held_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned clockwise to be shown
+    exif[0x0112] = 6  # rotated clockwise for display
     Image.fromarray(half_lit()).save(tmp_path / '0.png', exif=exif)
     ((_, image),) = open_clip(tmp_path).frames()
     assert image.shape == (64, 48, 3)
     assert image[:28].mean() > 200 and image[36:].mean() < 40
 
 
-def test_a_video_that_does_not_say_how_long_it_is(tmp_path: Path) -> None:
+def test_a_video_without_a_frame_count(tmp_path: Path) -> None:
     file = tmp_path / 'live.mkv'
     with av.open(str(file), 'w', format='matroska', options={'live': '1'}) as container:
         stream = container.add_stream('mpeg4', rate=10)
@@ -125,9 +125,9 @@ def test_a_video_that_does_not_say_how_long_it_is(tmp_path: Path) -> None:
     assert (clip.fps, clip.seconds) == (pytest.approx(10), pytest.approx(2))
 
 
-def test_a_depth_image_is_no_picture(tmp_path: Path) -> None:
+def test_a_depth_image_is_rejected(tmp_path: Path) -> None:
     Image.fromarray(np.full((48, 64), 30_000, np.uint16)).save(tmp_path / '0.png')
-    with pytest.raises(ClipError, match='not a picture in colour'):
+    with pytest.raises(ClipError, match='not a color image'):
         list(open_clip(tmp_path).frames())
 
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_read(tmp_path: Path, video: Path) -> None:
     with pytest.raises(ClipError, match='does not exist'):
         open_clip(tmp_path / 'none.mp4')
     (tmp_path / 'text.mp4').write_text('not a video')
-    with pytest.raises(ClipError, match='not a video that can be read'):
+    with pytest.raises(ClipError, match='cannot be read as a video'):
         open_clip(tmp_path / 'text.mp4')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ClipError, match='holds no images'):

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of recordings with what is known of them."""
+"""Folders of labelled recordings."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def test_a_manifest(tmp_path: Path) -> None:
 def test_folders_of_successes_and_failures(tmp_path: Path) -> None:
     video(tmp_path / 'success' / 'a.mp4')
     video(tmp_path / 'failure' / 'b.mp4')
-    found = open_recordings([str(tmp_path)], ASKED)
-    assert [(each.name, each.is_success) for each in found] == [
+    recordings = open_recordings([str(tmp_path)], ASKED)
+    assert [(each.name, each.is_success) for each in recordings] == [
         ('failure/b', False),
         ('success/a', True),
     ]
-    assert {each.task for each in found} == {'Close the door.'}
+    assert {each.task for each in recordings} == {'Close the door.'}
 
 
 def test_a_folder_of_videos_and_a_label_for_all(tmp_path: Path) -> None:
     video(tmp_path / 'a.mp4')
     video(tmp_path / 'b.mp4')
-    found = open_recordings([str(tmp_path)], ASKED, is_success=False)
-    assert [Path(each.name).name for each in found] == ['a', 'b']
-    assert {each.is_success for each in found} == {False}
+    recordings = open_recordings([str(tmp_path)], ASKED, is_success=False)
+    assert [Path(each.name).name for each in recordings] == ['a', 'b']
+    assert {each.is_success for each in recordings} == {False}
 
 
 @pytest.mark.parametrize(
@@ -85,25 +85,25 @@ def test_manifests_that_cannot_be_read(tmp_path: Path, content: str, message: st
         open_recordings([str(tmp_path)], SourceOptions())
 
 
-def test_two_of_one_name(tmp_path: Path) -> None:
+def test_two_recordings_of_one_name(tmp_path: Path) -> None:
     video(tmp_path / 'success' / 'a.mp4')
     video(tmp_path / 'failure' / 'a.mp4')
     (tmp_path / 'success' / 'notes.txt').write_text('not a recording', encoding='utf-8')
     assert len(open_recordings([str(tmp_path)], ASKED)) == 2
-    with pytest.raises(ClipError, match='two recordings are called failure/a'):
+    with pytest.raises(ClipError, match='two recordings are named failure/a'):
         open_recordings([str(tmp_path), str(tmp_path)], ASKED)
 
 
-def test_nothing_and_no_task(tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_missing_task(tmp_path: Path) -> None:
     (tmp_path / 'success').mkdir()
-    with pytest.raises(ClipError, match='there is no recording in'):
+    with pytest.raises(ClipError, match='no recording found in'):
         open_recordings([str(tmp_path)], ASKED)
     video(tmp_path / 'success' / 'a.mp4')
-    with pytest.raises(ClipError, match='success/a: it does not say its task'):
+    with pytest.raises(ClipError, match='success/a: it has no task'):
         open_recordings([str(tmp_path)], SourceOptions())
 
 
-def test_lists_of_other_things_are_left_aside(tmp_path: Path) -> None:
+def test_lists_that_are_not_numbers_are_ignored(tmp_path: Path) -> None:
     video(tmp_path / 'a.mp4')
     manifest(tmp_path, {'file': 'a.mp4', 'task': 'x', 'tags': ['one', 'two']})
     (only,) = open_recordings([str(tmp_path)], SourceOptions())

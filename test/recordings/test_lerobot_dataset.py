@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""LeRobot datasets are read frame by frame as they were written, and what is wrong is said."""
+"""LeRobot datasets are read frame by frame as written, and errors name what is wrong."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def folders(written: list[Written], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def copy(folders: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
-    """A dataset that may be damaged."""
+    """Return a copy of a dataset, which a test may damage."""
     return lambda version: Path(shutil.copytree(folders[version], tmp_path / version))
 
 
@@ -82,7 +82,7 @@ def check_top(dataset: Dataset, written: list[Written], indices: Iterator[int]) 
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_an_episode_recorded_anew_is_another(
+def test_an_episode_recorded_again_has_another_origin(
     copy: Callable[[str], Path], written: list[Written], version: str
 ) -> None:
     folder = copy(version)
@@ -98,8 +98,8 @@ def test_an_episode_recorded_anew_is_another(
         assert [before[k] == after[k] for k in range(5)] == [True, False, True, True, True]
 
 
-def test_an_episode_that_was_taken_out(copy: Callable[[str], Path], written: list[Written]) -> None:
-    """Those after it keep the numbers that their tables have."""
+def test_a_removed_episode(copy: Callable[[str], Path], written: list[Written]) -> None:
+    """Later episodes keep the numbers in their tables."""
     folder = copy('v2.1')
     for name in ('episodes', 'episodes_stats'):
         file = folder / f'meta/{name}.jsonl'
@@ -114,7 +114,7 @@ def test_an_episode_that_was_taken_out(copy: Callable[[str], Path], written: lis
 
 
 def test_frames_by_their_times(copy: Callable[[str], Path]) -> None:
-    """A camera that once stood still for a second."""
+    """A camera that paused for a second."""
     folder = copy('v2.1')
     file = folder / 'data/chunk-000/episode_000000.parquet'
     table = pq.read_table(file)
@@ -131,7 +131,7 @@ def test_frames_by_their_times(copy: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_what_a_dataset_says(
+def test_metadata_of_a_dataset(
     folders: dict[str, Path], written: list[Written], version: str
 ) -> None:
     dataset = open_dataset(str(folders[version]), camera='top')
@@ -196,8 +196,8 @@ def test_a_shared_video_is_not_decoded_from_its_beginning(
     assert len(decoded) <= written[2].frames + GOP + 1
 
 
-def test_a_keyframe_that_is_decoded_before_its_turn_is_not_begun_with() -> None:
-    """Some containers find a keyframe later than asked: then one before it is looked for."""
+def test_a_seek_that_ends_too_late_is_repeated_further_back() -> None:
+    """Some containers seek to a keyframe that is too late: an earlier one is used then."""
 
     class Frame:
         def __init__(self, pts: int) -> None:
@@ -225,14 +225,12 @@ def test_version_2_0_reads_as_2_1(copy: Callable[[str], Path], written: list[Wri
     (folder / 'meta/episodes_stats.jsonl').unlink()
     dataset = open_dataset(str(folder), TOP)
     check_top(dataset, written, iter([3]))
-    # Without the statistics, the data's own column tells it.
+    # Without the statistics, the column of the data table is used
     assert [e.success for e in dataset.episodes] == [w.is_success for w in written]
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_success_is_unknown_where_nothing_tells_it(
-    copy: Callable[[str], Path], version: str
-) -> None:
+def test_success_is_unknown_without_labels(copy: Callable[[str], Path], version: str) -> None:
     folder = copy(version)
     features = {TOP: builder.FEATURES[TOP]}
     edit_info(folder, features=features)
@@ -242,7 +240,7 @@ def test_success_is_unknown_where_nothing_tells_it(
 
 
 class Hub:
-    """Stands for the hub: gives the files that match, from a folder, and notes what was asked."""
+    """A fake hub: copies the matching files of a folder, and records the requests."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
@@ -264,7 +262,7 @@ class Hub:
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_a_dataset_on_the_hub_comes_in_parts(
+def test_a_dataset_on_the_hub_is_downloaded_in_parts(
     folders: dict[str, Path],
     written: list[Written],
     tmp_path: Path,
@@ -296,7 +294,7 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr('huggingface_hub.snapshot_download', download)
 
     fail(LocalEntryNotFoundError('offline'))
-    with pytest.raises(DatasetError, match=r'no folder, not in the local cache.*reached'):
+    with pytest.raises(DatasetError, match=r'is not a folder, not in the local cache.*reached'):
         open_dataset('someone/blocks')
     fail(OSError('404 not found'))
     with pytest.raises(DatasetError, match='could not be downloaded from the hub: 404 not found'):
@@ -307,15 +305,18 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_a_dataset(tmp_path: Path, copy: Callable[[str], Path]) -> None:
     with pytest.raises(DatasetError, match=r'has no meta/info\.json'):
         open_dataset(str(tmp_path))
-    with pytest.raises(DatasetError, match='is no folder, nor the id'):
+    with pytest.raises(DatasetError, match='is neither a folder nor the id'):
         open_dataset(str(tmp_path / 'nothing'))
     folder = copy('v2.1')
     for wrong, message in (
         ({'codebase_version': 'v1.6'}, r"version 'v1\.6'.*v2\.0, v2\.1, v3\.0"),
-        ({'codebase_version': ['v3.0']}, 'can be read'),
-        ({'codebase_version': 'v2.1', 'fps': 0}, 'no fps that makes sense'),
-        ({'fps': True}, 'no fps that makes sense'),
-        ({'fps': FPS, 'features': {TOP: 'video'}}, 'no features that makes sense'),
+        ({'codebase_version': ['v3.0']}, 'expected a LeRobot dataset of version'),
+        ({'codebase_version': 'v2.1', 'fps': 0}, r'fps in meta/info\.json is missing or invalid'),
+        ({'fps': True}, r'fps in meta/info\.json is missing or invalid'),
+        (
+            {'fps': FPS, 'features': {TOP: 'video'}},
+            r'features in meta/info\.json is missing or invalid',
+        ),
         ({'features': {}}, 'has no camera'),
     ):
         edit_info(folder, **wrong)
@@ -330,7 +331,7 @@ def test_what_is_not_a_dataset(tmp_path: Path, copy: Callable[[str], Path]) -> N
 def test_a_camera_has_to_be_chosen(folders: dict[str, Path], copy: Callable[[str], Path]) -> None:
     with pytest.raises(DatasetError, match=f'choose one with --camera: {TOP}, {WRIST}'):
         open_dataset(str(folders['v3.0']))
-    with pytest.raises(DatasetError, match=f"no camera 'depth', choose .*{TOP}"):
+    with pytest.raises(DatasetError, match=f"no camera 'depth': choose one .*{TOP}"):
         open_dataset(str(folders['v3.0']), 'depth')
     folder = copy('v3.0')
     edit_info(folder, features={WRIST: builder.FEATURES[WRIST]})
@@ -338,7 +339,7 @@ def test_a_camera_has_to_be_chosen(folders: dict[str, Path], copy: Callable[[str
 
 
 @pytest.mark.parametrize('lines', ['', '{', '[]', '{"episode_index": 0}', '{"length": 3}'])
-def test_a_table_of_episodes_that_is_not_sound(copy: Callable[[str], Path], lines: str) -> None:
+def test_an_invalid_table_of_episodes(copy: Callable[[str], Path], lines: str) -> None:
     folder = copy('v2.1')
     (folder / 'meta/episodes.jsonl').write_text(lines)
     with pytest.raises(DatasetError):
@@ -355,7 +356,7 @@ def test_a_table_of_episodes_that_is_missing_or_broken(copy: Callable[[str], Pat
     with pytest.raises(DatasetError, match='episode 0 is in the metadata twice'):
         open_dataset(str(folder), TOP)
     shutil.rmtree(folder / 'meta/episodes')
-    with pytest.raises(DatasetError, match='no table of the episodes'):
+    with pytest.raises(DatasetError, match='holds no parquet table'):
         open_dataset(str(folder), TOP)
 
 
@@ -377,14 +378,14 @@ def test_one_bad_episode_does_not_stop_the_others(
     with pytest.raises(DatasetError, match=f'{count - 2} of the {count} frames of the episode'):
         list(dataset.episodes[3].clip.frames())
     video.write_bytes(b'no video at all')
-    with pytest.raises(DatasetError, match='not a video that can be read'):
+    with pytest.raises(DatasetError, match='cannot be read as a video'):
         list(dataset.episodes[1].clip.frames())
 
 
 def test_a_part_of_a_video_that_is_too_short(
     copy: Callable[[str], Path], written: list[Written]
 ) -> None:
-    """The next episode's frames are not taken for the ones that are missing."""
+    """Frames of the next episode do not replace the missing ones."""
     folder = copy('v3.0')
 
     def shorten(row: dict[str, Any]) -> None:
@@ -401,9 +402,9 @@ def test_a_part_of_a_video_that_is_too_short(
     count = written[1].frames
     with pytest.raises(DatasetError, match=f'holds {count - 1} frames of episode 1; .* {count}'):
         list(dataset.episodes[1].clip.frames())
-    with pytest.raises(DatasetError, match='does not say where it is'):
+    with pytest.raises(DatasetError, match='gives no valid part of'):
         list(dataset.episodes[2].clip.frames())
-    with pytest.raises(DatasetError, match='does not say in which file'):
+    with pytest.raises(DatasetError, match='does not give the file'):
         list(dataset.episodes[4].clip.frames())
 
 
@@ -418,7 +419,7 @@ def test_rows_that_are_not_those_of_the_metadata(copy: Callable[[str], Path]) ->
             list(open_dataset(str(folder), TOP).episodes[0].clip.frames())
         return str(caught.value)
 
-    assert 'frames of episode 0; the metadata says' in problem(table.slice(1))
+    assert 'frames of episode 0; the metadata lists' in problem(table.slice(1))
     shifted = np.asarray(table['index']) + 1
     assert 'does not count its frames from 0' in problem(_with(table, 'index', shifted))
     still = np.zeros(table.num_rows, np.float32)
@@ -445,7 +446,7 @@ def test_images_beside_the_table_and_images_that_are_none(
     for first, expected in (
         ({'bytes': None, 'path': 'images/0.png'}, written[0].wrist[0]),
         ({'bytes': grey, 'path': None}, np.full((builder.HEIGHT, builder.WIDTH, 3), 7)),
-        ({'bytes': deep, 'path': None}, 'not a picture in colour'),
+        ({'bytes': deep, 'path': None}, 'not a color image'),
         ({'bytes': cells[0]['bytes'][:90], 'path': None}, 'cannot be read'),
         ({'bytes': None, 'path': None}, 'is missing'),
         ({'bytes': None, 'path': '../../secret.png'}, 'leads out of the dataset'),
@@ -461,13 +462,13 @@ def test_images_beside_the_table_and_images_that_are_none(
             assert np.array_equal(next(frames)[1], expected)
 
 
-def test_paths_that_make_no_sense(copy: Callable[[str], Path]) -> None:
+def test_invalid_path_templates(copy: Callable[[str], Path]) -> None:
     folder = copy('v2.1')
     for template, message in (
         ('../{episode_index}.parquet', 'leads out of the dataset'),
-        ('data/{chunk_index}.parquet', 'a path of an unknown kind'),
-        ('data/{episode_index.__class__.x}', 'a path of an unknown kind'),
-        ('data/{', 'a path of an unknown kind'),
+        ('data/{chunk_index}.parquet', 'an invalid path template'),
+        ('data/{episode_index.__class__.x}', 'an invalid path template'),
+        ('data/{', 'an invalid path template'),
     ):
         edit_info(folder, data_path=template)
         dataset = open_dataset(str(folder), TOP)
@@ -476,7 +477,7 @@ def test_paths_that_make_no_sense(copy: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_episodes_of_no_task_or_of_several(
+def test_episodes_without_a_task_or_with_several(
     copy: Callable[[str], Path], written: list[Written], version: str
 ) -> None:
     folder = copy(version)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The progress file says what LeRobot's RA-BC loader expects, by its rules stated anew here."""
+"""The progress file is what LeRobot's RA-BC loader expects, by its rules restated here."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / PROGRESS_FILE
 
 
-def test_the_columns_are_lerobots_and_then_ours(file: Path) -> None:
+def test_the_columns_are_those_of_lerobot_and_more(file: Path) -> None:
     schema = pq.read_schema(file)
     assert [(field.name, str(field.type)) for field in schema] == [
         ('index', 'int64'),
@@ -103,6 +103,7 @@ def test_the_columns_are_lerobots_and_then_ours(file: Path) -> None:
         ('progress_sparse', 'float'),
         ('topreward_log_prob', 'float'),
         ('topreward_log_prob_false', 'float'),
+        ('topreward_model_progress', 'float'),
         ('topreward_scored', 'bool'),
         ('topreward_flat', 'bool'),
     ]
@@ -126,16 +127,16 @@ def test_a_row_for_each_frame(file: Path) -> None:
     assert [table['topreward_log_prob_false'][i] for i in scored[:3]] == [-1, -4.5, -8]
 
 
-def test_before_and_after_the_frames_scored_their_progress_holds() -> None:
-    told = episode(0, 0, 8, [2, 4], [0.2, 0.8]).per_frame()
-    assert told.dtype == np.float32
-    assert told == pytest.approx([0.2, 0.2, 0.2, 0.5, 0.8, 0.8, 0.8, 0.8])
+def test_progress_is_constant_before_and_after_the_scored_frames() -> None:
+    progress = episode(0, 0, 8, [2, 4], [0.2, 0.8]).per_frame()
+    assert progress.dtype == np.float32
+    assert progress == pytest.approx([0.2, 0.2, 0.2, 0.5, 0.8, 0.8, 0.8, 0.8])
 
 
-def test_the_weights_that_lerobot_makes_of_it(file: Path) -> None:
+def test_the_weights_that_lerobot_computes(file: Path) -> None:
     weights, mean, deviation = rabc_weights(file, chunk=5)
     assert all(weights[i] == 1 for i in range(20))  # rising by 0.25 a chunk
-    assert all(weights[i] == 1 for i in range(21, 26))  # flat: neither praised nor blamed
+    assert all(weights[i] == 1 for i in range(21, 26))  # flat: the neutral weight
     assert all(weights[i] == 0 for i in range(26, 34))  # falling
     slow = [weights[i] for i in range(35, 135)]
     expected = (0.005 - (mean - 2 * deviation)) / (4 * deviation)
@@ -179,21 +180,21 @@ def test_it_is_read_back(file: Path) -> None:
 
 @pytest.mark.parametrize('progress', [[0.2, 0.4, 0.9], [math.nan] * 3])
 def test_progress_of_the_model_itself(tmp_path: Path, progress: list[float]) -> None:
-    """Of a model that says no log-probability; its curve may be flat, too."""
+    """A model without a log-probability; its curve may be flat, too."""
     scores = [Score(n, progress=0.5 + n / 10) for n in (1, 2, 3)]
-    told = EpisodeProgress(0, 0, 9, np.array([0, 4, 8]), scores, np.array(progress))
-    write_progress(tmp_path / 'p.parquet', [told], MODEL)
+    written = EpisodeProgress(0, 0, 9, np.array([0, 4, 8]), scores, np.array(progress))
+    write_progress(tmp_path / 'p.parquet', [written], MODEL)
     table = pq.read_table(tmp_path / 'p.parquet').to_pydict()
     for name in ('topreward_log_prob', 'topreward_log_prob_false'):
         assert all(map(math.isnan, table[name]))
     assert [i for i, scored in enumerate(table['topreward_scored']) if scored] == [0, 4, 8]
     ((back,), _) = read_progress(tmp_path / 'p.parquet')
-    assert back.scored.tolist() == [0, 4, 8] and back.is_flat is told.is_flat
-    assert back.progress == pytest.approx(told.progress, nan_ok=True)
+    assert back.scored.tolist() == [0, 4, 8] and back.is_flat is written.is_flat
+    assert back.progress == pytest.approx(written.progress, nan_ok=True)
     assert [score.log_prob for score in back.scores] == [None] * 3
 
 
-def test_episodes_come_in_the_order_of_their_frames(tmp_path: Path) -> None:
+def test_episodes_are_ordered_by_their_frames(tmp_path: Path) -> None:
     write_progress(tmp_path / 'p.parquet', EPISODES[::-1], MODEL)
     assert pq.read_table(tmp_path / 'p.parquet')['index'].to_pylist() == list(range(136))
 
@@ -218,12 +219,12 @@ def test_a_failed_write_leaves_the_file_before_it(
     assert file.read_bytes() == before
 
 
-def test_episodes_that_share_frames_are_refused(tmp_path: Path) -> None:
+def test_episodes_that_share_frames_are_rejected(tmp_path: Path) -> None:
     other = episode(1, 20, 5, [0, 4], [0.0, 1.0])
     with pytest.raises(DatasetError, match='episodes 0 and 1 share frames'):
         write_progress(tmp_path / 'p.parquet', [RISING, other], MODEL)
     same = episode(0, 21, 5, [0, 4], [0.0, 1.0])
-    with pytest.raises(DatasetError, match='there twice'):
+    with pytest.raises(DatasetError, match='two episodes have the same index'):
         write_progress(tmp_path / 'p.parquet', [RISING, same], MODEL)
 
 
@@ -240,17 +241,17 @@ def test_episodes_that_share_frames_are_refused(tmp_path: Path) -> None:
         ([0, 1], [0.0, math.nan]),
     ],
 )
-def test_scores_that_make_no_sense_are_refused(scored: list[int], progress: list[float]) -> None:
+def test_invalid_scores_are_rejected(scored: list[int], progress: list[float]) -> None:
     with pytest.raises(DatasetError, match=r'scored|progress'):
         episode(0, 0, 5, scored, progress)
 
 
-def test_files_that_are_not_ours(file: Path, tmp_path: Path) -> None:
+def test_other_files_are_rejected(file: Path, tmp_path: Path) -> None:
     table = pq.read_table(file)
     other = tmp_path / 'other.parquet'
     for wrong, message in (
         (table.drop_columns(['topreward_log_prob']), 'no column topreward_log_prob'),
-        (table.slice(0, 20).slice(3), 'cannot be read: the rows of episode 0 are not whole'),
+        (table.slice(0, 20).slice(3), 'cannot be read: rows of episode 0 are missing'),
     ):
         pq.write_table(wrong, other)
         with pytest.raises(DatasetError, match=message):

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The film with the curve drawn in: what it shows is read back from its pixels."""
+"""The overlay video: the curve is read back from its pixels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clip() -> Clip:
 
 
 def orange(strip: np.ndarray) -> np.ndarray:
-    """Where the curve is."""
+    """Return a mask of the curve's pixels."""
     red, green, blue = (strip[..., k].astype(int) for k in range(3))
     return (red - blue > 90) & (red - green > 50)
 
@@ -52,14 +52,14 @@ def test_the_curve_grows_with_time_and_holds_the_newest_value(tmp_path: Path) ->
     assert heights[3] > heights[4] + 10 and abs(heights[4] - heights[7]) < 4
 
 
-def test_a_flat_curve_is_told_and_not_drawn(tmp_path: Path) -> None:
+def test_a_flat_curve_is_named_and_not_drawn(tmp_path: Path) -> None:
     write_overlay(tmp_path / 'o.mp4', clip(), [row(0.0, math.nan)])
     frames = [image for _, image in open_clip(tmp_path / 'o.mp4').frames()]
     assert not orange(frames[-1][HEIGHT:]).any()
-    assert (frames[-1][HEIGHT:] < 120).any()  # a word is there
+    assert (frames[-1][HEIGHT:] < 120).any()  # the word is drawn
 
 
-def test_rows_come_back_to_the_last_digit(tmp_path: Path) -> None:
+def test_rows_are_read_back_without_loss(tmp_path: Path) -> None:
     rows = [row(1 / 3, 0.1 + 0.2), row(math.pi, math.nan)]
     write_rows(tmp_path / 'scores.csv', rows)
     back = read_rows(tmp_path / 'scores.csv')

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A scored bag is the bag and what was told, and whoever has rosbags only can read it."""
+"""A scored bag is the bag with the added messages, and needs only rosbags to be read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ DELAY = 3_000_000
 WIDGET = 'acme_msgs/msg/Widget'
 
 
-def told(
+def published(
     stamp: int, log_prob: float = -1.0, episode: int = 1, success: bool = False
 ) -> PublishedScore:
     step = Step(0.25, 0.125, Success(-0.5, -0.75) if success else None, 'fixed')
@@ -55,15 +55,16 @@ def told(
 
 
 def contents(folder: Path) -> list[tuple[str, int, bytes]]:
-    with AnyReader([folder]) as reader:  # by the definitions in the bag, and their digests
+    with AnyReader([folder]) as reader:  # checks definitions and digests
         return [(c.topic, time, bytes(data)) for c, time, data in reader.messages()]
 
 
 def decoded(folder: Path, topic: str) -> list:
     with AnyReader([folder]) as reader:
-        wanted = [c for c in reader.connections if c.topic == topic]
+        connections = [c for c in reader.connections if c.topic == topic]
         return [
-            (time, reader.deserialize(data, c.msgtype)) for c, time, data in reader.messages(wanted)
+            (time, reader.deserialize(data, c.msgtype))
+            for c, time, data in reader.messages(connections)
         ]
 
 
@@ -76,7 +77,7 @@ def test_a_scored_bag(tmp_path: Path, storage: str, compression: CompressionMode
         text(9 * SECOND, 'other', '/chatter'),
     ]
     with Bag(write_bag(tmp_path / 'bag', messages, storage, compression)) as bag:
-        scores = [told(SECOND, -1.5), told(3 * SECOND, -0.25, success=True)]
+        scores = [published(SECOND, -1.5), published(3 * SECOND, -0.25, success=True)]
         assert write_scored_bag(bag, tmp_path / 'scored', scores) == 2
     expected = [(m.topic, m.time, m.data) for m in messages]
     got = contents(tmp_path / 'scored')
@@ -105,8 +106,8 @@ def test_a_scored_bag(tmp_path: Path, storage: str, compression: CompressionMode
     assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'scored']
 
 
-def test_types_and_qos_are_the_other_bags_own(tmp_path: Path) -> None:
-    """Of a type that only the bag describes, and one that nobody does."""
+def test_types_and_qos_are_those_of_the_bag(tmp_path: Path) -> None:
+    """One type is defined only in the bag, another nowhere."""
     definition = (
         'uint8 kind\nacme_msgs/Part part\n' + '=' * 80 + '\nMSG: acme_msgs/Part\nfloat64 x\n'
     )
@@ -124,56 +125,60 @@ def test_types_and_qos_are_the_other_bags_own(tmp_path: Path) -> None:
         writer.write(widgets, 1, widget)
         writer.write(camera, 2, raw(0, pixels(0)).data)
     digest = types.hash_rihs01(WIDGET)
-    for path in (tmp_path / 'bag', only_file(tmp_path / 'bag')):  # a file tells no digests
+    for path in (tmp_path / 'bag', only_file(tmp_path / 'bag')):  # a file has no digests
         out = tmp_path / f'scored {path.suffix}'
         with Bag(path) as bag:
-            write_scored_bag(bag, out, [told(0)])
+            write_scored_bag(bag, out, [published(0)])
         with AnyReader([out]) as reader:
-            found = {c.topic: c for c in reader.connections}
-        assert found['/topreward/task'].ext.offered_qos_profiles == [QOS_TASK]
-        assert found['/widget'].digest == digest
-        assert all(c.msgdef.format is MessageDefinitionFormat.MSG for c in found.values())
-        assert 'float64 x' in found['/widget'].msgdef.data
-        assert 'float32 log_prob' in found[TOPIC_PROGRESS].msgdef.data
+            connections = {c.topic: c for c in reader.connections}
+        assert connections['/topreward/task'].ext.offered_qos_profiles == [QOS_TASK]
+        assert connections['/widget'].digest == digest
+        assert all(c.msgdef.format is MessageDefinitionFormat.MSG for c in connections.values())
+        assert 'float64 x' in connections['/widget'].msgdef.data
+        assert 'float32 log_prob' in connections[TOPIC_PROGRESS].msgdef.data
         ((_, read),) = decoded(out, '/widget')
         assert (read.kind, read.part.x) == (7, 2.5)
 
 
-def test_scores_of_before_are_replaced(tmp_path: Path) -> None:
+def test_earlier_scores_are_replaced(tmp_path: Path) -> None:
     with Bag(write_bag(tmp_path / 'bag', [text(0, 'a'), *images(0, 3)])) as bag:
-        write_scored_bag(bag, tmp_path / 'once', [told(0, -1.0), told(SECOND // 10, success=True)])
+        write_scored_bag(
+            bag, tmp_path / 'once', [published(0, -1.0), published(SECOND // 10, success=True)]
+        )
     with Bag(tmp_path / 'once') as bag:
-        write_scored_bag(bag, tmp_path / 'twice', [told(0, -3.0)])
+        write_scored_bag(bag, tmp_path / 'twice', [published(0, -3.0)])
     ((_, only),) = decoded(tmp_path / 'twice', TOPIC_PROGRESS)
     assert only.log_prob == -3.0 and decoded(tmp_path / 'twice', TOPIC_SUCCESS) == []
     assert len(contents(tmp_path / 'twice')) == 5
 
 
-def test_an_image_of_several_episodes_and_stamps_that_begin_anew(tmp_path: Path) -> None:
+def test_an_image_of_several_episodes_and_repeated_stamps(tmp_path: Path) -> None:
     messages = [
         message._replace(time=k) for k, message in enumerate([*images(5, 3), *images(5, 3)])
     ]
     with Bag(write_bag(tmp_path / 'bag', messages)) as bag:
-        found = bag_episodes(bag, SourceOptions(task='Do it.'))
+        connections = bag_episodes(bag, SourceOptions(task='Do it.'))
         stamp = 5 * SECOND
         scores = [
-            PublishedScore(**{**vars(told(stamp, episode=e.number)), 'time': e.bag_time(stamp)})
-            for e in found
+            PublishedScore(
+                **{**vars(published(stamp, episode=e.number)), 'time': e.bag_time(stamp)}
+            )
+            for e in connections
         ]
-        write_scored_bag(bag, tmp_path / 'scored', [*scores, told(stamp, episode=7)])
+        write_scored_bag(bag, tmp_path / 'scored', [*scores, published(stamp, episode=7)])
     progress = decoded(tmp_path / 'scored', TOPIC_PROGRESS)
     assert [(time, message.episode) for time, message in progress] == [(0, 1), (0, 7), (3, 2)]
 
 
-def test_it_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_it_is_complete_or_missing(tmp_path: Path) -> None:
     with Bag(write_bag(tmp_path / 'bag', images(0, 3))) as bag:
         with pytest.raises(BagError, match=r'no image for 1 of 2 scores, .* stamped 77 ns'):
-            write_scored_bag(bag, tmp_path / 'scored', [told(0), told(77)])
-        with pytest.raises(FileExistsError, match='is there already'):
+            write_scored_bag(bag, tmp_path / 'scored', [published(0), published(77)])
+        with pytest.raises(FileExistsError, match='exists already'):
             write_scored_bag(bag, tmp_path / 'bag', [])
     assert [path.name for path in tmp_path.iterdir()] == ['bag']
     broken = write_bag(tmp_path / 'broken', images(0, 400), 'mcap', CompressionMode.STORAGE)
     break_chunk(only_file(broken))
     with Bag(broken) as bag, pytest.raises(BrokenBagError):
-        write_scored_bag(bag, tmp_path / 'scored', [told(0)])
+        write_scored_bag(bag, tmp_path / 'scored', [published(0)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'broken']

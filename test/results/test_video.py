@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes of the small world as files that others can read."""
+"""Episodes of the simulated world are written to videos and bags."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_bag_is_read_back(tmp_path: Path) -> None:
         assert np.array_equal(message.data.reshape(32, 48, 3), frame)
 
 
-def test_a_bag_on_a_full_disk_is_found_under_its_name(
+def test_a_bag_on_a_full_disk_keeps_what_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
@@ -70,7 +70,7 @@ def test_a_bag_on_a_full_disk_is_found_under_its_name(
     assert not list(tmp_path.glob('.*'))
 
 
-def test_a_task_with_dollars_is_drawn(tmp_path: Path) -> None:
+def test_a_task_with_dollar_signs_is_drawn(tmp_path: Path) -> None:
     clip = open_clip(None)
     row = Row(0.5, 1, Score(2, -3.0, -0.1), 0.5, 0.0, 'fixed', 0.1, r'Pay $5 & 10% of $\frac{6$')
     plot_run(tmp_path / 'picture.png', clip, [row], [])

@@ -174,3 +174,15 @@ def test_negative_control_branches_that_stay(
     monkeypatch.setattr(curves, '_groups', lambda branches: ([b] for b in branches))
     monkeypatch.setattr(KeyValueCache, 'truncate', lambda *_: None)
     assert broken(checkpoint) > TOLERANCE
+
+
+def test_no_memory_is_an_error_of_the_package(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError('no memory left')
+
+    scorer = StreamingScorer(checkpoint)
+    monkeypatch.setattr(scorer.engine, 'run', run)
+    with pytest.raises(ModelError, match='max-pixels'):
+        curve(scorer, [np.zeros((64, 64, 3), np.uint8)], [0.0], 'Do it.')

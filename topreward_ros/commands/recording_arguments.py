@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from .score.clip_scores import Plan
 
-SOURCES = 'video file, folder of videos or images, bag, or LeRobot dataset (folder, or OWNER/NAME on the hub)'
+SOURCES = (
+    'video file, folder of videos or images, bag, or LeRobot dataset (folder, or OWNER/NAME on the '
+    'hub)'
+)
 
 
 def add_recording_arguments(parser: argparse.ArgumentParser, save: str) -> None:
@@ -31,6 +34,14 @@ def add_recording_arguments(parser: argparse.ArgumentParser, save: str) -> None:
     parser.add_argument(
         '--task', help="what the robot does, in words; default: the source's own task"
     )
+    _add_loading_arguments(parser)
+    parser.add_argument(
+        '--save', type=Path, default=Path(save), help=f'output {kind}; default: %(default)s'
+    )
+    _add_reading_arguments(parser)
+
+
+def _add_loading_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
         '--device',
@@ -53,9 +64,9 @@ def add_recording_arguments(parser: argparse.ArgumentParser, save: str) -> None:
         help='larger frames are scaled down to this many pixels; default: as in the reward node',
     )
     parser.add_argument('--adapter', help='LoRA adapter of the model: folder, or id on the hub')
-    parser.add_argument(
-        '--save', type=Path, default=Path(save), help=f'output {kind}; default: %(default)s'
-    )
+
+
+def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fps',
         type=positive,

@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
         nargs='+',
         default=[],
         metavar='SOURCE',
-        help='recordings of failed attempts; unlabelled recordings of other sources are successes',
+        help='sources of failed attempts; all other recordings are successes unless labelled',
     )
     parser.add_argument(
         '--window',

@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
         nargs='+',
         choices=METHODS,
         help='methods to compare: TOPReward, Large Reward Models, Generative Value Learning (the '
-        'slowest, as the model generates text); default: topreward, and lrm if the model has chat',
+        'slowest, as the model generates text); default: topreward, and lrm if the model can chat',
     )
     parser.add_argument(
         '--seed',

@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
         '--rate',
         type=positive,
         default=1.0,
-        help='playback speed; 1 is real time, other values use simulated time; default: %(default)s',
+        help='playback speed: 1 is real time, others use simulated time; default: %(default)s',
     )
     parser.add_argument(
         '--save', type=Path, help='output folder; default: topreward_CLIP_DATE in this folder'

@@ -214,7 +214,7 @@ def _start_publisher(
 def _print_summary(console: Console, folder: Path, recorder: Recorder) -> None:
     last = recorder.rows[-1]
     console.print(
-        f'{len(recorder.rows)} scores; the last, of {last.score.frames} frames: progress '
+        f'{len(recorder.rows)} scores, the last of {last.score.frames} frames: progress '
         f'{last.progress:.3f}, {_value(last)}; '
         f'median latency {np.nanmedian([row.latency for row in recorder.rows]):.2f} s; '
         + (f'success at {recorder.successes[0]:.1f} s' if recorder.successes else 'no success')

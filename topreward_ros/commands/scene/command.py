@@ -57,8 +57,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         '--episodes',
         type=whole,
-        help='write this many episodes as videos, with curves.json of their tasks, success and true '
-        'progress',
+        help='write this many episodes as videos, with curves.json of their tasks, success and '
+        'true progress',
     )
     parser.set_defaults(command=scene)
 

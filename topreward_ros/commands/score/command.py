@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         nargs='?',
         const='',
         metavar='ADDRESS',
-        help='score episodes in parallel with Ray Data, on the cluster at ADDRESS or on this machine',
+        help='score episodes in parallel with Ray Data, on the cluster at ADDRESS or this machine',
     )
     parser.add_argument(
         '--workers',

@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
+from topreward_ros.errors import ModelError
+
 from ...engine.prefix_cache import Branch, PrefixCache, prefix_cache
 from ...engine.qwen3_vl import Engine
 from ...engine.video import Video, doubled
@@ -32,9 +34,18 @@ def one_pass(
     tasks: Sequence[str],
     lengths: Collection[int] | None,
 ) -> Iterator[tuple[Score, ...]]:
-    """Score the prefixes of these lengths, as `Scorer.curve`."""
-    with prefix_cache(engine) as prefix:
-        yield from _Curve(engine, layout, tasks, lengths, prefix).scores(clip)
+    """Score the prefixes of these lengths, as `Scorer.curve`.
+
+    Raises ModelError if the device runs out of memory.
+    """
+    try:
+        with prefix_cache(engine) as prefix:
+            yield from _Curve(engine, layout, tasks, lengths, prefix).scores(clip)
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelError(
+            f'{engine.device} has no memory for this clip: lower --max-frames or --max-pixels, or '
+            'use a smaller or quantized model'
+        ) from error
 
 
 class _Curve:
