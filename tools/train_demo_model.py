@@ -31,9 +31,10 @@ import torch
 from demo_batches import TreeModel
 from demo_pool import FRAMES, THINGS, Pool, make_pool
 
-from topreward_ros.demo.checkpoint_files import new_model, save_weights, whole_folder
+from topreward_ros.demo.checkpoint_files import new_model, save_weights
 from topreward_ros.demo.model import PATCH, SHAPE, SIDE
 from topreward_ros.demo.tasks import MORE_WORDINGS, UNREAD_WORDINGS, WORDINGS, Task, all_tasks
+from topreward_ros.files import whole_folder
 from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.prompt import PromptTokens
 from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +38,18 @@ def whole_file(file: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder to write to, which is renamed to the folder on success."""
-    part = part_of(folder)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    part.rename(folder)
+    """Yield a temporary folder to write to, which is renamed on success and removed otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}-'))
+    try:
+        yield part
+        part.chmod(0o755)
+        part.rename(folder)
+    except OSError:
+        if not folder.exists():  # it exists where another process was faster
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -70,7 +77,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredResults:
     """Results that a later run can reuse: a JSON file with the request and the results.
 
     Where the results are other files next to it, `begin` marks them as incomplete before the work,
@@ -78,17 +85,17 @@ class Kept:
     """
 
     file: Path
-    asked: Mapping[str, object]
+    request: Mapping[str, object]
 
     def begin(self) -> None:
         """Mark the results as incomplete."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.file, {UNDER_WAY: dict(self.asked)})
+        write_json(self.file, {UNDER_WAY: dict(self.request)})
 
     def finish(self, content: Mapping[str, object] | None = None) -> None:
         """Write the results together with the request; they are complete."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.file, {ASKED: dict(self.asked), **(content or {})})
+        write_json(self.file, {ASKED: dict(self.request), **(content or {})})
 
     def read(self) -> dict[str, Any] | None:
         """Return what `finish` wrote; None if incomplete, missing or of another request."""
@@ -96,17 +103,17 @@ class Kept:
             return None
         content = read_json(self.file)
         # Version 0.1.0 wrote the request alone where the results are other files
-        return content if content.get(ASKED, content) == dict(self.asked) else None
+        return content if content.get(ASKED, content) == dict(self.request) else None
 
     def other(self) -> dict[str, Any] | None:
         """Return the request of complete results that exist here, if it is another one."""
         if not self.file.exists():
             return None
         content = read_json(self.file)
-        asked = content.get(ASKED, content)
-        if UNDER_WAY in content or asked == dict(self.asked):
+        request = content.get(ASKED, content)
+        if UNDER_WAY in content or request == dict(self.request):
             return None
-        return asked if isinstance(asked, dict) else {}
+        return request if isinstance(request, dict) else {}
 
 
 def check_file(file: Path) -> None:

@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,22 +38,6 @@ CHAT_TEMPLATE = r"""{%- for message in messages %}
 {%- endfor %}
 {{- '<|im_end|>\n' }}
 {%- endfor %}"""
-
-
-@contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder to write to, which is renamed on success and removed otherwise."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}-'))
-    try:
-        yield part
-        part.chmod(0o755)
-        part.rename(folder)
-    except OSError:
-        if not folder.exists():  # it exists where another process was faster
-            raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def new_model(folder: Path, shape: dict[str, Any], words: Iterable[str] = ()) -> Any:

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from .checkpoint_files import new_model, save_weights, whole_folder
+from topreward_ros.files import whole_folder
+
+from .checkpoint_files import new_model, save_weights
 
 _TINY: dict[str, Any] = {
     'text': {

@@ -32,6 +32,6 @@ def sampled(clip: Clip, window: FrameWindow) -> Iterator[tuple[float, Sample, np
                 continue
             yield time, window.take(stamp), image
         elif verdict is Verdict.SKIP:
-            window.see(stamp)
+            window.skip(stamp)
         else:
             raise ClipError(f'{clip.name} {verdict.value} at {time:.3f} s: its times do not rise')

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.files import Kept
+from topreward_ros.files import StoredResults
 from topreward_ros.recordings.bags.episodes import BagEpisode
 from topreward_ros.recordings.bags.source import BagSource
 from topreward_ros.recordings.clip import ClipError
@@ -40,23 +40,25 @@ class BagOutput(Output):
         target = folder / 'bag'
         done = Written(f'{target}: the bag with progress and success added')
         scores = hashlib.sha256(repr(sorted(rows.items())).encode()).hexdigest()
-        kept = Kept(folder / 'bag.json', {'reading': _plain(self.reading), 'scores': scores})
+        stored = StoredResults(
+            folder / 'bag.json', {'reading': _plain(self.reading), 'scores': scores}
+        )
         if target.exists():
-            if not kept.file.exists():
+            if not stored.file.exists():
                 raise ClipError(
                     f'{target} exists and was not written by `topreward score`: choose another '
                     '--save'
                 )
-            if kept.read() is not None:
+            if stored.read() is not None:
                 return done
             shutil.rmtree(target)
-        kept.begin()
+        stored.begin()
         published: list[PublishedScore] = []
         for recording, episode in zip(source.recordings, source.episodes, strict=True):
             if recording.name in rows:
                 published += _published(rows[recording.name], episode, self.reading)
         write_scored_bag(source.bag, target, published)
-        kept.finish()
+        stored.finish()
         return done
 
 

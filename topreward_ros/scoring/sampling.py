@@ -119,7 +119,7 @@ class FrameWindow:
             return Verdict.JUMPED_AHEAD
         return Verdict.KEEP if stamp >= max(due, self._newest) else Verdict.SKIP
 
-    def see(self, stamp: int) -> None:
+    def skip(self, stamp: int) -> None:
         """Record a stamp that is not kept, so that a gap between kept ones is no jump."""
         self._newest = max(self._newest, stamp)
 

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from topreward_ros.files import Kept
+from topreward_ros.files import StoredResults
 from topreward_ros.recordings.clip_sampling import sampled
 from topreward_ros.recordings.recording import BAD_RECORDING, Recording
 from topreward_ros.results.calibration_file import CalibrationError
@@ -42,14 +42,14 @@ def attempts_of(
     """
     attempts = []
     for recording in track(recordings, 'recordings', console=console):
-        kept = Kept(folder / f'{recording.name}.json', scoring.asked(recording))
+        stored = StoredResults(folder / f'{recording.name}.json', scoring.asked(recording))
         try:
-            if (content := kept.read()) is not None:
+            if (content := stored.read()) is not None:
                 arrays = {name: np.array(content[name]) for name in ARRAYS}
                 scored = Attempt(**arrays, is_success=recording.is_success is not False)
             else:
                 scored = attempt(scorer, recording, scoring.plan, lambda frames, _: frames)
-                kept.finish({name: getattr(scored, name).tolist() for name in ARRAYS})
+                stored.finish({name: getattr(scored, name).tolist() for name in ARRAYS})
             if len(scored.log_probs) < least:
                 raise CalibrationError(
                     f'skipped: it has {len(scored.log_probs)} scores and success needs {least}: '

@@ -29,7 +29,7 @@ from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.cameras.scene_camera import SceneCamera, make_scene
-from topreward_ros.nodes.sessions.processes import Children, tail
+from topreward_ros.nodes.sessions.processes import ChildProcesses, tail
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.results.score_table import write_rows
@@ -161,7 +161,7 @@ def _run(
     log = folder / 'nodes.log'
     tasks = [episode.task.say() for episode in episodes]
     until: float | None = None
-    with log.open('w', encoding='utf-8') as stream, Children() as children:
+    with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
         nodes = [
             _start_reward_node(options.model, children, stream),
             _start_reset_node(tasks, folder, children, stream),
@@ -183,7 +183,7 @@ def _run(
                 break
 
 
-def _start_reward_node(model: str, children: Children, log: IO[str]) -> Any:
+def _start_reward_node(model: str, children: ChildProcesses, log: IO[str]) -> Any:
     return children.start_node(
         'reward.node',
         log,
@@ -201,7 +201,9 @@ def _start_reward_node(model: str, children: Children, log: IO[str]) -> Any:
     )
 
 
-def _start_reset_node(tasks: Sequence[str], folder: Path, children: Children, log: IO[str]) -> Any:
+def _start_reset_node(
+    tasks: Sequence[str], folder: Path, children: ChildProcesses, log: IO[str]
+) -> Any:
     return children.start_node(
         'reset.node',
         log,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topreward_ros.files import Kept
+from topreward_ros.files import StoredResults
 from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.clip_sampling import NO_GAP, sampled
 from topreward_ros.recordings.recording import Recording
@@ -133,7 +133,7 @@ def _varied(
     return dataclasses.replace(sample, images=images, task=task or sample.task)
 
 
-def write_measurement(kept: Kept, measurement: Measurement) -> None:
+def write_measurement(stored: StoredResults, measurement: Measurement) -> None:
     """Store the measurement, so that an interrupted run can be continued."""
     curves = {
         variation: {
@@ -146,12 +146,12 @@ def write_measurement(kept: Kept, measurement: Measurement) -> None:
         }
         for variation, by_name in measurement.curves.items()
     }
-    kept.finish({'lengths': list(measurement.lengths), 'curves': curves})
+    stored.finish({'lengths': list(measurement.lengths), 'curves': curves})
 
 
-def read_measurement(kept: Kept, recording: Recording) -> Measurement | None:
+def read_measurement(stored: StoredResults, recording: Recording) -> Measurement | None:
     """Read a stored measurement; None where there is none, or it was made with other options."""
-    content = kept.read()
+    content = stored.read()
     if content is None:
         return None
     curves = {

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from topreward_ros.errors import TopRewardError
-from topreward_ros.files import Kept
+from topreward_ros.files import StoredResults
 from topreward_ros.recordings.recording import BAD_RECORDING, Recording
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.score import Identity
@@ -101,9 +101,9 @@ def _stored_measure(
         **dataclasses.asdict(identity),
         **dataclasses.asdict(options.sampling),
     }
-    kept = Kept(options.save / 'recordings' / f'{recording.name}.json', asked)
-    measurement = read_measurement(kept, recording)
+    stored = StoredResults(options.save / 'recordings' / f'{recording.name}.json', asked)
+    measurement = read_measurement(stored, recording)
     if measurement is None:
         measurement = measure(methods, recording, wrong_task, options.sampling, seed)
-        write_measurement(kept, measurement)
+        write_measurement(stored, measurement)
     return measurement

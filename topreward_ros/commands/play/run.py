@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.common.middleware import image_topic
-from topreward_ros.nodes.sessions.processes import Children, tail
+from topreward_ros.nodes.sessions.processes import ChildProcesses, tail
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.recordings.clip import Clip
@@ -106,7 +106,7 @@ def _run(
     options: PlayOptions, clip: Clip, folder: Path, session: Session, console: Console
 ) -> None:
     log, recorder = folder / 'reward_node.log', session.recorder
-    with log.open('w', encoding='utf-8') as stream, Children() as children:
+    with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
         node = _start_node(options, children, stream)
         with console.status('loading the model ...'):
             while recorder.fact('state') != 'active':
@@ -167,7 +167,9 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _start_node(options: PlayOptions, children: Children, log: IO[str]) -> subprocess.Popen[bytes]:
+def _start_node(
+    options: PlayOptions, children: ChildProcesses, log: IO[str]
+) -> subprocess.Popen[bytes]:
     simulated = options.rate != 1
     return children.start_node(
         'reward.node',
@@ -190,7 +192,7 @@ def _start_node(options: PlayOptions, children: Children, log: IO[str]) -> subpr
 
 
 def _start_publisher(
-    options: PlayOptions, children: Children, log: IO[str]
+    options: PlayOptions, children: ChildProcesses, log: IO[str]
 ) -> subprocess.Popen[bytes]:
     simulated = options.rate != 1
     return children.start_node(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from topreward_ros.errors import TaskError, TopRewardError
-from topreward_ros.files import Kept
+from topreward_ros.files import StoredResults
 from topreward_ros.recordings.recording import NO_TASK, Recording
 from topreward_ros.results.output import Output
 from topreward_ros.results.plot import plot_run
@@ -54,35 +54,35 @@ class EpisodeScoring:
         if not recording.task:
             raise TaskError(NO_TASK)
         check_task(recording.task)
-        kept = Kept(folder / 'asked.json', self.asked(recording))
-        _check_free(folder, kept)
-        found_before = kept.read() is not None
+        stored = StoredResults(folder / 'asked.json', self.asked(recording))
+        _check_free(folder, stored)
+        found_before = stored.read() is not None
         if found_before:
             rows = read_rows(folder / TABLE_FILE)
         else:
-            kept.begin()
+            stored.begin()
             rows = score_clip(scorer, recording.clip, recording.task, self.plan, watch)
             write_rows(folder / TABLE_FILE, rows)
             plot_run(folder / PLOT_FILE, recording.clip, rows, note=self.note)
             for name in (name for output in self.outputs for name in output.recording_files):
                 (folder / name).unlink(missing_ok=True)
-            kept.finish()  # last, as it marks the other files as complete
+            stored.finish()  # last, as it marks the other files as complete
         for output in self.outputs:
             output.write_recording(folder, recording, rows)
         return rows, found_before
 
 
-def _check_free(folder: Path, kept: Kept) -> None:
+def _check_free(folder: Path, stored: StoredResults) -> None:
     """Raise ScoreError where the folder holds other scores."""
-    if not kept.file.exists() and (folder / TABLE_FILE).exists():
+    if not stored.file.exists() and (folder / TABLE_FILE).exists():
         raise ScoreError(
             f'{folder} holds scores of another recording: choose another folder with --save'
         )
-    other = kept.other()
+    other = stored.other()
     if other is not None:
         raise ScoreError(
-            f'{folder} holds scores of {_differences(other, kept.asked)}: choose another folder '
-            'with --save'
+            f'{folder} holds scores of {_differences(other, stored.request)}: choose another '
+            'folder with --save'
         )
 
 

@@ -198,7 +198,7 @@ class ImageSubscription:
             self._on_jump(verdict.value)
             self._estimate = ArrivalEstimate()
         elif verdict is Verdict.SKIP:
-            self._window.see(stamp)
+            self._window.skip(stamp)
             self._close_gate()
             return
         if self._running:

@@ -19,13 +19,13 @@ from topreward_ros import interrupts
 GRACE = 35.0  # for a process to end after an interrupt [s]
 
 
-class Children:
+class ChildProcesses:
     """Child processes of a context; at its end they are interrupted, and killed after GRACE."""
 
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Children:
+    def __enter__(self) -> ChildProcesses:
         interrupts.set_has_children(True)
         return self
 

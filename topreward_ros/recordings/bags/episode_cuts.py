@@ -81,5 +81,5 @@ class EpisodeCutter:
         if verdict is Verdict.KEEP:
             self._window.take(stamp)
         else:
-            self._window.see(stamp)
+            self._window.skip(stamp)
         self.cuts[-1].add(time, stamp)

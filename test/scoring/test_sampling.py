@@ -17,7 +17,7 @@ def run(window: FrameWindow, stamps: list[int]) -> list[float]:
         if window.judge(stamp) is Verdict.KEEP:
             times.append(window.take(stamp).time)
         else:
-            window.see(stamp)
+            window.skip(stamp)
     return times
 
 
