@@ -65,6 +65,11 @@ class _End:
 
 
 @dataclass(frozen=True)
+class _Close:
+    """A request to close the channel; whatever waits is dropped."""
+
+
+@dataclass(frozen=True)
 class _Call:
     """A call to make in the worker's thread, and the callback for its result or error."""
 
@@ -192,14 +197,16 @@ class Channel:
         return self._worker.waiting(self)
 
     def close(self, timeout: float = 30.0) -> bool:
-        """Close the channel after its pending work; False if that takes longer than timeout [s]."""
-        self._worker.put(self, _Call(self._close, lambda *_: None))
+        """Close the channel after its current step; False if that takes longer than timeout [s]."""
+        self._worker.put(self, _Close())
         return self._closed.wait(timeout)
 
     # For the worker, under its lock
 
     def add(self, item: Any) -> None:
-        if isinstance(item, EpisodeRequest | _End):  # waiting frames are of an earlier episode
+        if isinstance(item, _Close):
+            self._inbox.clear()
+        elif isinstance(item, EpisodeRequest | _End):  # waiting frames are of an earlier episode
             self._inbox = deque(waiting for waiting in self._inbox if isinstance(waiting, _Call))
         self._inbox.append(item)
 
@@ -229,6 +236,9 @@ class Channel:
         """Process items in order; frames of an episode get one score, for the newest of them."""
         newest = None
         for item in items:
+            if isinstance(item, _Close):
+                self._close()
+                return
             if isinstance(item, _Call):
                 self._call(item)
             elif isinstance(item, Frame):
@@ -303,9 +313,11 @@ class Channel:
         release_memory()
 
     def _close(self) -> None:
-        self._unload()
-        self._worker.remove(self)
-        self._closed.set()
+        try:
+            self._unload()
+        finally:
+            self._worker.remove(self)
+            self._closed.set()
 
 
 WORKER = ScoringWorker()  # of this process
