@@ -218,12 +218,12 @@ def test_who_closes_does_not_wait_for_a_model_that_takes_long() -> None:
 def test_a_closing_channel_drops_what_waits() -> None:
     worker = ScoringWorker()
     executor, gate, made = FakeExecutor(worker), threading.Event(), []
-    executor.channel.load(lambda: gate.wait(PATIENCE), lambda *_: None)
+    executor.channel.load(lambda: gate.wait(TIMEOUT), lambda *_: None)
     time.sleep(0.05)  # taken up: what follows waits
     executor.channel.load(lambda: made.append(1), lambda *_: None)
-    closing = threading.Thread(target=executor.channel.close, args=(PATIENCE,))
+    closing = threading.Thread(target=executor.channel.close, args=(TIMEOUT,))
     closing.start()
     time.sleep(0.05)
     gate.set()
-    closing.join(PATIENCE)
+    closing.join(TIMEOUT)
     assert not closing.is_alive() and made == []

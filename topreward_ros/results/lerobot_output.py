@@ -13,7 +13,6 @@ from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.lerobot.dataset import DatasetEpisode
 from topreward_ros.recordings.lerobot.source import DatasetSource
 from topreward_ros.recordings.recording import Source
-from topreward_ros.reward.progress import min_max
 
 from .lerobot_progress import PROGRESS_FILE, EpisodeProgress, write_progress
 from .output import Output, Written
@@ -54,5 +53,5 @@ def _progress(episode: DatasetEpisode, rows: Sequence[Row]) -> EpisodeProgress:
         frames=episode.frames,
         scored=table.numbers([row.time for row in rows]),
         scores=[row.score for row in rows],
-        progress=min_max(np.array([row.score.value for row in rows])),
+        progress=np.array([row.progress for row in rows]),
     )

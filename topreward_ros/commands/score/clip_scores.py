@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from topreward_ros.recordings.clip import Clip, ClipError
 from topreward_ros.recordings.clip_sampling import NO_GAP, sampled
 from topreward_ros.results.score_table import Row
+from topreward_ros.reward.live import NORMALIZATION_MODEL
 from topreward_ros.reward.progress import min_max
 from topreward_ros.scoring.clip_curve import anchors, curve
 from topreward_ros.scoring.sampling import FrameWindow, Sample, Sampling
@@ -59,7 +60,7 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
     else:
         times = (sample.time for _, sample in samples)
         scores = [row[0] for row in curve(scorer, frames, times, task, lengths)]
-    progress = min_max(np.array([score.value for score in scores]))
+    progress, normalization = _progress(scores)
     gained = np.diff(progress, prepend=progress[:1])
     return [
         Row(
@@ -68,12 +69,20 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
             score=score,
             progress=float(value),
             reward=float(reward),
-            normalization=NORMALIZATION,
+            normalization=normalization,
             latency=math.nan,
             task=task,
         )
         for length, score, value, reward in zip(lengths, scores, progress, gained, strict=True)
     ]
+
+
+def _progress(scores: Sequence[Score]) -> tuple[np.ndarray, str]:
+    """Return the progress of an episode, the model's own if it has one, and its normalization."""
+    values = np.array([score.value for score in scores])
+    if scores[0].log_prob is None:
+        return values, NORMALIZATION_MODEL
+    return min_max(values), NORMALIZATION
 
 
 def _anchors(times: list[float], count: int) -> list[int]:
