@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 from topreward_ros.recordings.clip import ClipError
 
 from ..common.middleware import apply_image_profile
-from ..common.rclpy_versions import ARGUMENT_ERRORS, init_rclpy
+from ..common.rclpy_versions import ARGUMENT_ERRORS, init_rclpy, lost_interrupts
 
 N = TypeVar('N', bound=Node)
 
@@ -37,19 +37,17 @@ def run_camera(
     """
     apply_image_profile()
     overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
-    node, has_middleware = None, False
+    node = None
     try:
         init_rclpy(args)
-        has_middleware = True
-        executor = SingleThreadedExecutor()
-        node = make_node(parameter_overrides=overrides, **options)
-        executor.add_node(node)
+        with lost_interrupts():
+            executor = SingleThreadedExecutor()
+            node = make_node(parameter_overrides=overrides, **options)
+            executor.add_node(node)
         publish(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         return interrupted
     except (ClipError, *ARGUMENT_ERRORS) as error:
-        if has_middleware and not rclpy.ok():  # an interrupt that rclpy made into another error
-            return interrupted
         print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
         return 1
     finally:

@@ -22,7 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from topreward_ros.errors import TopRewardError
 
-from .rclpy_versions import ARGUMENT_ERRORS, StateMachine, init_rclpy
+from .rclpy_versions import ARGUMENT_ERRORS, StateMachine, init_rclpy, lost_interrupts
 from .signals import ends_with_terminal
 
 RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -152,43 +152,56 @@ def run(
     down before that.
     """
     signals: list[int] = []
-    handled = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends_with_terminal() else [])]
-    for number in handled if publish_at_end else ():
-        # Only recorded: an exception could interrupt any code, including a stop.
-        signal.signal(number, lambda number, _: signals.append(number))
+    if publish_at_end:
+        _record(signals)
     handlers = SignalHandlerOptions.NO if publish_at_end else SignalHandlerOptions.ALL
     nodes: list[AsyncLifecycleNode] = []
-    has_middleware = False
     try:
-        init_rclpy(args, signal_handler_options=handlers)
-        has_middleware = True
-        executor = SingleThreadedExecutor()
-        for make_node in make_nodes:
-            nodes.append(make_node())
-            executor.add_node(nodes[-1])
+        executor = _start(make_nodes, nodes, args, handlers)
     except KeyboardInterrupt:
         _close(nodes)
         return interrupted
     except ARGUMENT_ERRORS as error:
-        if has_middleware and not rclpy.ok():  # an interrupt that rclpy made into another error
-            _close(nodes)
-            return interrupted
         print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
         _close(nodes)
         return 1
-    for node in nodes:
-        if node.get_parameter('autostart').value:
-            executor.create_task(node.start_automatically)
     try:
-        while publish_at_end and not signals and rclpy.ok():
-            executor.spin_once(timeout_sec=SIGNAL_PERIOD)
-        if not publish_at_end:
+        if publish_at_end:
+            while not signals and rclpy.ok():
+                executor.spin_once(timeout_sec=SIGNAL_PERIOD)
+        else:
             executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         _close(nodes)
     return 1 if any(node.autostart_failed for node in nodes) else interrupted
+
+
+def _record(signals: list[int]) -> None:
+    """Only record signals: an exception could interrupt any code, including a stop."""
+    handled = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends_with_terminal() else [])]
+    for number in handled:
+        signal.signal(number, lambda number, _: signals.append(number))
+
+
+def _start(
+    make_nodes: Sequence[Callable[[], AsyncLifecycleNode]],
+    nodes: list[AsyncLifecycleNode],
+    args: list[str] | None,
+    handlers: SignalHandlerOptions,
+) -> SingleThreadedExecutor:
+    """Start the middleware and the nodes, which are added to `nodes`; return their executor."""
+    init_rclpy(args, signal_handler_options=handlers)
+    with lost_interrupts():
+        executor = SingleThreadedExecutor()
+        for make_node in make_nodes:
+            nodes.append(make_node())
+            executor.add_node(nodes[-1])
+        for node in nodes:
+            if node.get_parameter('autostart').value:
+                executor.create_task(node.start_automatically)
+    return executor
 
 
 def _close(nodes: Sequence[AsyncLifecycleNode]) -> None:

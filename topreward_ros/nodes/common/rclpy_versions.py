@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import rclpy
@@ -47,6 +48,17 @@ def init_rclpy(args: list[str] | None, **options: Any) -> None:
     rclpy.init(args=args, **options)
     if not rclpy.ok():
         raise KeyboardInterrupt
+
+
+@contextmanager
+def lost_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt for an error that rclpy made of an interrupt, after `init_rclpy`."""
+    try:
+        yield
+    except Exception as error:
+        if rclpy.ok():
+            raise
+        raise KeyboardInterrupt from error
 
 
 def steady_clock() -> Clock:

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from topreward_ros.results.bag_writer import BagWriter
 
 from ..common.middleware import apply_image_profile
-from ..common.rclpy_versions import init_rclpy
+from ..common.rclpy_versions import init_rclpy, lost_interrupts
 from ..common.signals import ends_with_terminal
 from .recorder import Recorder
 
@@ -65,19 +65,11 @@ def open_session(
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with BagWriter(folder) as bag:
-            recorder = _made_recorder(bag, namespace, image_topic, compressed)
+            with lost_interrupts():
+                recorder = Recorder(bag, namespace, image_topic, compressed)
             try:
                 yield Session(recorder)
             finally:
                 recorder.destroy_node()
     finally:
         rclpy.try_shutdown()
-
-
-def _made_recorder(bag: BagWriter, namespace: str, image_topic: str, compressed: bool) -> Recorder:
-    try:
-        return Recorder(bag, namespace, image_topic, compressed)
-    except Exception as error:
-        if rclpy.ok():
-            raise
-        raise KeyboardInterrupt from error  # which rclpy made into another error
