@@ -19,7 +19,7 @@ from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.recording import Source
 from topreward_ros.scoring.sampling import NANOSECONDS
 
-from .output import Output, Reading, Written
+from .output import Output, OutputReport, Reading
 from .score_table import Row
 from .scored_bag import PublishedScore, write_scored_bag
 
@@ -29,7 +29,7 @@ class BagOutput(Output):
 
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
-    ) -> Written:
+    ) -> OutputReport:
         """Write the bag; an existing one with the same scores is left unchanged.
 
         Every prefix has to be scored. Raises ClipError for a source that is no bag, and where the
@@ -38,7 +38,7 @@ class BagOutput(Output):
         if not isinstance(source, BagSource):
             raise ClipError(f'--bag needs a bag, which {source.name} is not')
         target = folder / 'bag'
-        done = Written(f'{target}: the bag with progress and success added')
+        done = OutputReport(f'{target}: the bag with progress and success added')
         scores = hashlib.sha256(repr(sorted(rows.items())).encode()).hexdigest()
         stored = StoredResults(
             folder / 'bag.json', {'reading': _plain(self.reading), 'scores': scores}

@@ -15,7 +15,7 @@ from topreward_ros.recordings.lerobot.source import DatasetSource
 from topreward_ros.recordings.recording import Source
 
 from .lerobot_progress import PROGRESS_FILE, EpisodeProgress, write_progress
-from .output import Output, Written
+from .output import Output, OutputReport
 from .score_table import Row
 
 
@@ -24,7 +24,7 @@ class ParquetOutput(Output):
 
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
-    ) -> Written:
+    ) -> OutputReport:
         """Write the progress of all scored episodes; the result lists those that failed.
 
         Raises ClipError for a source that is no dataset.
@@ -42,7 +42,7 @@ class ParquetOutput(Output):
                 failed[recording.name] = error
         file = folder / PROGRESS_FILE
         write_progress(file, written, self.model)
-        return Written(f'{file}: progress of {len(written)} episodes', failed)
+        return OutputReport(f'{file}: progress of {len(written)} episodes', failed)
 
 
 def _progress(episode: DatasetEpisode, rows: Sequence[Row]) -> EpisodeProgress:

@@ -28,7 +28,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Written:
+class OutputReport:
     """The result of an output: a line to print, and the errors by recording."""
 
     summary: str = ''
@@ -54,6 +54,6 @@ class Output:
 
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
-    ) -> Written:
+    ) -> OutputReport:
         """Write the output of a source; rows are of the recordings that were scored."""
-        return Written()
+        return OutputReport()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models without a streaming path, run with their own processor as in the paper's code.
 
-Written for the Qwen2-VL and Qwen2.5-VL families; needs qwen_vl_utils and torchvision.
+OutputReport for the Qwen2-VL and Qwen2.5-VL families; needs qwen_vl_utils and torchvision.
 """
 
 from __future__ import annotations
