@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from topreward_ros.commands.main import ROS_MODULES
+
 CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / 'topreward_ros'
-ROS = ('rclpy', 'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs', 'lifecycle_msgs')
 BASE = {'errors', 'files', 'share', 'lazy_exports', 'interrupts'}
 # What a subpackage may import from the others
 MAY_IMPORT: dict[str, set[str]] = {
@@ -84,10 +85,17 @@ def test_imports_point_one_way(room: str) -> None:
         assert others <= MAY_IMPORT[room], f'{file} imports {others - MAY_IMPORT[room]}'
         tops = {name.partition('.')[0] for name in names}
         if room != 'nodes':
-            assert not tops & set(ROS), f'{file} imports {tops & set(ROS)}'
+            assert not tops & set(ROS_MODULES), f'{file} imports {tops & set(ROS_MODULES)}'
         if room == 'reward':
             foreign = {top for top in tops if top not in sys.stdlib_module_names}
             assert foreign <= {'numpy', 'topreward_ros'}, f'{file} imports {foreign}'
+
+
+def test_every_package_of_ros_is_known() -> None:
+    """A missing one is then reported as such by any command, and not as a bug."""
+    tops = {name.split('.')[0] for file in files() for name in imported(file)}
+    of_ros = {top for top in tops if re.fullmatch(r'rclpy|\w+_(msgs|srvs|interfaces)', top)}
+    assert of_ros == set(ROS_MODULES)
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -188,3 +196,33 @@ def test_exported_names_exist(room: str) -> None:
         'import types\n'
         'assert not [n for n in room.__all__ if isinstance(getattr(room, n), types.ModuleType)]'
     )
+
+
+@pytest.mark.parametrize('room', ['scoring', 'reward', 'recordings'])
+def test_type_checkers_see_the_exported_names(room: str) -> None:
+    """The names under TYPE_CHECKING are those of `lazy_exports`, from the same modules."""
+    tree = ast.parse((PACKAGE / room / '__init__.py').read_text(encoding='utf-8'))
+    checked = {
+        name.name: node.module
+        for condition in tree.body
+        if isinstance(condition, ast.If)
+        for node in condition.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    modules: dict[str, tuple[str, ...]] = ast.literal_eval(calls[0].args[1])
+    assert checked == {name: module for module, names in modules.items() for name in names}
+
+
+def test_no_room_uses_its_own_exports() -> None:
+    """A module imports names from where they are defined; exports are for users of the package."""
+    for room in ('scoring', 'reward', 'recordings'):
+        for file in (PACKAGE / room).rglob('*.py'):
+            tree = ast.parse(file.read_text(encoding='utf-8'))
+            depth = len(file.relative_to(PACKAGE / room).parts)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and file.name != '__init__.py':
+                    absolute = node.module == f'topreward_ros.{room}'
+                    relative = node.level == depth and node.module is None
+                    assert not absolute and not relative, f'{file}: line {node.lineno}'

@@ -31,6 +31,10 @@ class ModelError(TopRewardError):
     """A model that cannot be found, loaded or run with the given options."""
 
 
+class NoChatError(ModelError):
+    """A model that answers no chat messages, asked for one that does."""
+
+
 class TaskError(TopRewardError):
     """An invalid task text."""
 

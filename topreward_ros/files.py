@@ -44,10 +44,11 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     try:
         yield part
         part.chmod(0o755)
-        part.rename(folder)
-    except OSError:
-        if not folder.exists():  # it exists where another process was faster
-            raise
+        try:
+            part.rename(folder)
+        except OSError:
+            if not folder.exists():  # it exists where another process was faster
+                raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -39,12 +39,20 @@ def handled() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def was_received() -> bool:
+    """Whether there has been an interrupt since `handled` was entered."""
+    return _received
+
+
 def is_behind(error: BaseException) -> bool:
     """Whether an interrupt was made into this error on its way."""
+    # C extensions keep no cause, but they raise only these two
+    if _received and isinstance(error, ImportError | SystemError):
+        return True
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, KeyboardInterrupt):
-        cause = cause.__cause__
-    return _received or cause is not None
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 def set_has_children(value: bool) -> None:

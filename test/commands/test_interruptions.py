@@ -40,8 +40,7 @@ def test_killed_runs_are_continued(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
-    assert summary['different'] == [] and summary['rounds'] == int(ROUNDS)
-    assert summary['killed'] >= 1  # some may have ended just before
+    assert summary['different'] == [] and summary['killed'] == int(ROUNDS)
     files = set(summary['files'])
     assert {'a_bag/scores.csv', 'a_bag/overlay.mp4', 'a_bag/bag/metadata.yaml'} < files
     assert {'dataset/topreward_progress.parquet', 'dataset/episode_000001/scores.csv'} < files

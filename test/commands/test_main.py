@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from topreward_ros.commands.main import BUG, COMMANDS, main
+from topreward_ros.commands.main import BUG, COMMANDS, ROS_MODULES, main
 from topreward_ros.demo import tasks as demo_tasks
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
@@ -39,6 +39,24 @@ STARTED = (
     'import sys; from topreward_ros.commands.main import main; print("started", flush=True); '
     'sys.exit(main(sys.argv[1:]))'
 )
+SPINNING = """
+import sys
+
+from rclpy.executors import SingleThreadedExecutor
+
+from topreward_ros.commands.main import main
+
+spin = SingleThreadedExecutor.spin
+
+
+def announced_spin(self):
+    print('spinning', flush=True)
+    spin(self)
+
+
+SingleThreadedExecutor.spin = announced_spin
+sys.exit(main(sys.argv[1:]))
+"""
 MOMENTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # [s]
 
 
@@ -170,6 +188,8 @@ def test_an_interrupt_before_the_first_node(tmp_path: Path, arguments: tuple[str
     """
     code, _, err = ended(
         """
+        import contextlib
+        import signal
         import sys
 
         import rclpy
@@ -179,6 +199,8 @@ def test_an_interrupt_before_the_first_node(tmp_path: Path, arguments: tuple[str
         init = rclpy.init
 
         def interrupted_init(*args, **options):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
             init(*args, **options)
             rclpy.shutdown()
 
@@ -189,6 +211,21 @@ def test_an_interrupt_before_the_first_node(tmp_path: Path, arguments: tuple[str
         cwd=tmp_path,
     )
     assert is_interrupted(code, err), err
+
+
+@needs_ros
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize('arguments', [('scene',), ('run', '--camera', '/camera')], ids=str)
+def test_a_node_is_ended(
+    tmp_path: Path, arguments: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    """SIGTERM asks a node to end, which is no interruption of its work."""
+    process = python(SPINNING, *arguments, cwd=tmp_path)
+    assert process.stdout is not None and process.stdout.readline() == 'spinning\n'
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert ('topreward: interrupted' in err) == (code == 130)
 
 
 # Closed pipes
@@ -248,6 +285,43 @@ def test_the_first_line_alone(tmp_path: Path) -> None:
         assert result.stdout == f'{known_tasks()[0].say()}\n' and result.stderr == ''
 
 
+# Without ROS
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('run', '--camera', '/camera'),
+        ('publish',),
+        ('scene',),
+        ('play',),
+        ('demo',),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_machine_without_ros(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code, _, err = ended(
+        f"""
+        import sys
+        from importlib.abc import MetaPathFinder
+
+        from topreward_ros.commands.main import main
+
+        class WithoutROS(MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name.split('.')[0] in {ROS_MODULES}:
+                    raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+
+        sys.meta_path.insert(0, WithoutROS())
+        sys.exit(main(sys.argv[1:]))
+        """,
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert code == 1 and err.count('\n') == 1, err
+    assert err.startswith('topreward: ROS 2 is not available')
+
+
 # Bugs, and other errors
 
 
@@ -258,6 +332,7 @@ def test_the_first_line_alone(tmp_path: Path) -> None:
         ValueError('boom'),
         KeyError('boom'),
         ModuleNotFoundError("No module named 'boom'", name='boom'),
+        ModuleNotFoundError("No module named 'boom'", name='topreward_ros.boom'),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -276,7 +351,10 @@ def test_an_unexpected_exception_is_a_bug(
     [
         (TopRewardError('no such thing'), 1, 'topreward: no such thing\n'),
         (OSError(28, 'No space left on device'), 1, 'No space left on device'),
-        (ModuleNotFoundError('x', name='rclpy.node'), 1, 'ROS 2 is not available'),
+        *(
+            (ModuleNotFoundError('x', name=f'{module}.sub'), 1, 'ROS 2 is not available')
+            for module in (*ROS_MODULES, 'topreward_ros.msg')
+        ),
         (KeyboardInterrupt(), 130, 'topreward: interrupted\n'),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else '',

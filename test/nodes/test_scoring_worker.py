@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,13 +17,8 @@ import numpy as np
 import pytest
 
 from topreward_ros.errors import ModelError
-from topreward_ros.nodes.reward.scoring_worker import (
-    Channel,
-    EpisodeRequest,
-    Frame,
-    ScoringResult,
-    ScoringWorker,
-)
+from topreward_ros.nodes.reward.scoring_requests import EpisodeRequest, Frame, ScoringResult
+from topreward_ros.nodes.reward.scoring_worker import Channel, ScoringWorker
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.sampling import Sample
@@ -191,6 +187,122 @@ def test_an_error_ends_the_turn_and_no_more(worker: ScoringWorker) -> None:
         with pytest.raises(RuntimeError, match='no luck'):
             executor.load(fail)
     assert other.load(lambda: 5) == 5
+
+
+class UnclosableEpisode:
+    """An episode of a model that fails, then fails again while it is closed."""
+
+    frames = 0
+
+    def append(self, _image: np.ndarray, _time: float) -> None:
+        raise RuntimeError('device lost')
+
+    def close(self) -> None:
+        raise RuntimeError('device lost, again')
+
+
+class UnclosableScorer:
+    def start(self, _task: str) -> UnclosableEpisode:
+        return UnclosableEpisode()
+
+
+@pytest.mark.parametrize('how', ['append', 'begin', 'end', 'unload', 'close'])
+def test_an_episode_that_cannot_be_closed_stops_nobody_else(
+    worker: ScoringWorker, checkpoint_folder, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """Whatever drops the episode: the thread goes on, and its camera can begin again."""
+    bad, good = FakeExecutor(worker), FakeExecutor(worker)
+    good.load(partial(worker.scorer, LoadOptions(str(checkpoint_folder))))
+    bad.load(UnclosableScorer)
+    good.begin('lift it')
+    bad.begin('lift it')
+    image = frames((64, 64), 1)[0]
+    good.score(image, 0.0)
+    if how == 'append':
+        bad.channel.append(Frame(image, Sample(0.0, False, 0), None), 8)
+        while not bad.failures:
+            bad.spin_once()
+        assert str(bad.failures[0]) == 'device lost'
+    elif how == 'begin':
+        bad.begin('again')
+    elif how == 'end':
+        bad.channel.end()
+    elif how == 'unload':
+        bad.unload()
+    else:
+        assert bad.channel.close(TIMEOUT)
+    good.score(image, 0.5)
+    assert 'an episode could not be closed' in caplog.text
+    if how != 'close':
+        bad.load(partial(worker.scorer, LoadOptions(str(checkpoint_folder))))
+        bad.failures.clear()
+        bad.begin('lift it')
+        bad.score(image, 0.0)
+
+
+def test_a_step_that_fails_unexpectedly_stops_nobody_else(
+    worker: ScoringWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = FakeExecutor(worker), FakeExecutor(worker)
+
+    def post(_call: Callable[[], None]) -> None:
+        raise RuntimeError('no executor')
+
+    bad.channel._post = post
+    bad.channel.load(lambda: 1, lambda *_: None)
+    assert good.load(lambda: 2) == 2
+    assert 'no executor' in caplog.text
+
+
+def test_an_idle_worker_holds_no_image(worker: ScoringWorker) -> None:
+    executor = FakeExecutor(worker)
+    image = np.zeros((8, 8, 3), np.uint8)
+    reference = weakref.ref(image)
+    executor.channel.append(Frame(image, Sample(0.0, False, 0), None), 8)
+    del image
+    executor.load(lambda: 1)
+    deadline = time.monotonic() + TIMEOUT
+    while reference() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert reference() is None
+
+
+def test_a_closed_channel_ignores_frames_and_refuses_models(worker: ScoringWorker) -> None:
+    executor, other = FakeExecutor(worker), FakeExecutor(worker)
+    assert executor.channel.close(TIMEOUT)
+    executor.begin('lift it')
+    executor.channel.append(Frame(np.zeros((8, 8, 3), np.uint8), Sample(0.0, False, 0), None), 1)
+    assert executor.channel.waiting == 0
+    for action in (executor.unload, partial(executor.load, lambda: 1)):
+        with pytest.raises(RuntimeError, match='closed'):
+            action()
+    assert executor.channel.close(TIMEOUT)
+    assert other.load(lambda: 2) == 2
+
+
+def test_who_closes_is_served_first(worker: ScoringWorker) -> None:
+    busy, waiting, closing = (FakeExecutor(worker) for _ in range(3))
+    gate, order = threading.Event(), []
+    busy.channel.load(lambda: gate.wait(TIMEOUT), lambda *_: None)
+    time.sleep(0.05)  # the worker is busy: from now on all others wait
+    waiting.channel.load(partial(order.append, 'loaded'), lambda *_: None)
+    thread = threading.Thread(
+        target=lambda: order.append('closed') if closing.channel.close(TIMEOUT) else None
+    )
+    thread.start()
+    while not closing.channel._inbox:
+        time.sleep(0.01)
+    release = worker.remove
+
+    def slow_release(channel: Channel) -> None:
+        release(channel)
+        order.append('removed')
+
+    worker.remove = slow_release
+    gate.set()
+    thread.join(TIMEOUT)
+    waiting.load(lambda: 1)
+    assert order.index('removed') < order.index('loaded')
 
 
 def test_the_thread_ends_with_its_last_camera_and_begins_anew() -> None:

@@ -40,7 +40,7 @@ FEATURES: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class OutputReport:
+class DrawnEpisode:
     """The contents of an episode: the marked images of TOP, and those of WRIST."""
 
     task: str
@@ -53,7 +53,7 @@ class OutputReport:
         return len(self.top)
 
 
-def draw() -> list[OutputReport]:
+def draw() -> list[DrawnEpisode]:
     """Five episodes of different tasks and lengths."""
     written = []
     for number, kind in enumerate(KINDS):
@@ -61,7 +61,7 @@ def draw() -> list[OutputReport]:
         pictures = list(film(episode, FPS, HEIGHT, WIDTH))
         top = [stamp(picture, number, k) for k, picture in enumerate(pictures)]
         wrist = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
-        written.append(OutputReport(episode.task.say(), episode.is_success, top, wrist))
+        written.append(DrawnEpisode(episode.task.say(), episode.is_success, top, wrist))
     return written
 
 
@@ -95,7 +95,7 @@ def encode(file: Path, pictures: Sequence[np.ndarray], codec: str = 'libx264') -
         container.mux(stream.encode())
 
 
-def write_v21(folder: Path, episodes: Sequence[OutputReport], codec: str = 'libx264') -> None:
+def write_v21(folder: Path, episodes: Sequence[DrawnEpisode], codec: str = 'libx264') -> None:
     """Write a data file and a video per episode."""
     _write_info(
         folder,
@@ -123,7 +123,7 @@ def write_v21(folder: Path, episodes: Sequence[OutputReport], codec: str = 'libx
 
 
 def write_v30(
-    folder: Path, episodes: Sequence[OutputReport], codec: str = 'libx264', per_file: int = 3
+    folder: Path, episodes: Sequence[DrawnEpisode], codec: str = 'libx264', per_file: int = 3
 ) -> None:
     """Write data files, videos and tables of `per_file` episodes, beginning between keyframes."""
     _write_info(
@@ -155,7 +155,7 @@ def write_v30(
         encode(folder / f'videos/{TOP}/chunk-000/file-{file:03d}.mp4', pictures, codec)
 
 
-def _row(episode: OutputReport, index: int, file: int, first: int, begin: int) -> dict[str, Any]:
+def _row(episode: DrawnEpisode, index: int, file: int, first: int, begin: int) -> dict[str, Any]:
     """Return a row of meta/episodes; begin: number of the first frame in the video."""
     return {
         'episode_index': index,
@@ -176,7 +176,7 @@ def _row(episode: OutputReport, index: int, file: int, first: int, begin: int) -
     }
 
 
-def data(episode: OutputReport, index: int, first: int, tasks: list[str]) -> pa.Table:
+def data(episode: DrawnEpisode, index: int, first: int, tasks: list[str]) -> pa.Table:
     """Return the rows of an episode's frames."""
     count = episode.frames
     success = [episode.is_success and k >= count - 2 for k in range(count)]

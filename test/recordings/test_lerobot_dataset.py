@@ -26,7 +26,7 @@ from topreward_ros.recordings.lerobot.dataset import Dataset, open_dataset
 from topreward_ros.recordings.lerobot.files import DatasetError
 
 from . import lerobot_builder as builder
-from .lerobot_builder import FPS, GOP, TOP, WRIST, OutputReport
+from .lerobot_builder import FPS, GOP, TOP, WRIST, DrawnEpisode
 
 VERSIONS = ('v2.1', 'v3.0')
 WRITE = {'v2.1': builder.write_v21, 'v3.0': builder.write_v30}
@@ -37,12 +37,14 @@ VIDEO = {
 
 
 @pytest.fixture(scope='module')
-def written() -> list[OutputReport]:
+def written() -> list[DrawnEpisode]:
     return builder.draw()
 
 
 @pytest.fixture(scope='module')
-def folders(written: list[OutputReport], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(
+    written: list[DrawnEpisode], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     root = tmp_path_factory.mktemp('datasets')
     for version in VERSIONS:
         WRITE[version](root / version, written)
@@ -69,7 +71,7 @@ def edit_rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         builder.write_table(file, pa.Table.from_pylist(rows))
 
 
-def check_top(dataset: Dataset, written: list[OutputReport], indices: Iterator[int]) -> None:
+def check_top(dataset: Dataset, written: list[DrawnEpisode], indices: Iterator[int]) -> None:
     for index in indices:
         read = list(dataset.episodes[index].clip.frames())
         assert [builder.read_stamp(image) for _, image in read] == [
@@ -83,7 +85,7 @@ def check_top(dataset: Dataset, written: list[OutputReport], indices: Iterator[i
 
 @pytest.mark.parametrize('version', VERSIONS)
 def test_an_episode_recorded_again_has_another_origin(
-    copy: Callable[[str], Path], written: list[OutputReport], version: str
+    copy: Callable[[str], Path], written: list[DrawnEpisode], version: str
 ) -> None:
     folder = copy(version)
     before = [each.origin for each in open_dataset(str(folder), camera='top').episodes]
@@ -98,7 +100,7 @@ def test_an_episode_recorded_again_has_another_origin(
         assert [before[k] == after[k] for k in range(5)] == [True, False, True, True, True]
 
 
-def test_a_removed_episode(copy: Callable[[str], Path], written: list[OutputReport]) -> None:
+def test_a_removed_episode(copy: Callable[[str], Path], written: list[DrawnEpisode]) -> None:
     """Later episodes keep the numbers in their tables."""
     folder = copy('v2.1')
     for name in ('episodes', 'episodes_stats'):
@@ -132,7 +134,7 @@ def test_frames_by_their_times(copy: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize('version', VERSIONS)
 def test_metadata_of_a_dataset(
-    folders: dict[str, Path], written: list[OutputReport], version: str
+    folders: dict[str, Path], written: list[DrawnEpisode], version: str
 ) -> None:
     dataset = open_dataset(str(folders[version]), camera='top')
     assert (dataset.name, dataset.version, dataset.fps) == (version, version, FPS)
@@ -149,7 +151,7 @@ def test_metadata_of_a_dataset(
 
 @pytest.mark.parametrize('version', VERSIONS)
 def test_every_frame_of_a_video(
-    folders: dict[str, Path], written: list[OutputReport], version: str
+    folders: dict[str, Path], written: list[DrawnEpisode], version: str
 ) -> None:
     dataset = open_dataset(str(folders[version]), TOP)
     check_top(dataset, written, reversed(range(len(written))))
@@ -158,7 +160,7 @@ def test_every_frame_of_a_video(
 
 @pytest.mark.parametrize('version', VERSIONS)
 def test_every_frame_of_an_image_feature(
-    folders: dict[str, Path], written: list[OutputReport], version: str
+    folders: dict[str, Path], written: list[DrawnEpisode], version: str
 ) -> None:
     for episode in open_dataset(str(folders[version]), WRIST).episodes:
         read = list(episode.clip.frames())
@@ -169,13 +171,13 @@ def test_every_frame_of_an_image_feature(
 
 
 @pytest.mark.skipif('libsvtav1' not in av.codecs_available, reason='PyAV comes without SVT-AV1')
-def test_av1_as_lerobot_records_it(written: list[OutputReport], tmp_path: Path) -> None:
+def test_av1_as_lerobot_records_it(written: list[DrawnEpisode], tmp_path: Path) -> None:
     builder.write_v30(tmp_path / 'av1', written[:3], 'libsvtav1')
     check_top(open_dataset(str(tmp_path / 'av1'), TOP), written, iter([2, 1]))
 
 
 def test_a_shared_video_is_not_decoded_from_its_beginning(
-    folders: dict[str, Path], written: list[OutputReport], monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, Path], written: list[DrawnEpisode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[float] = []
     nearest = lerobot_frames._nearest
@@ -219,7 +221,7 @@ def test_a_seek_that_ends_too_late_is_repeated_further_back() -> None:
     assert next(frames)[0] == pytest.approx(4.0)
 
 
-def test_version_2_0_reads_as_2_1(copy: Callable[[str], Path], written: list[OutputReport]) -> None:
+def test_version_2_0_reads_as_2_1(copy: Callable[[str], Path], written: list[DrawnEpisode]) -> None:
     folder = copy('v2.1')
     edit_info(folder, codebase_version='v2.0')
     (folder / 'meta/episodes_stats.jsonl').unlink()
@@ -264,7 +266,7 @@ class Hub:
 @pytest.mark.parametrize('version', VERSIONS)
 def test_a_dataset_on_the_hub_is_downloaded_in_parts(
     folders: dict[str, Path],
-    written: list[OutputReport],
+    written: list[DrawnEpisode],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     version: str,
@@ -361,7 +363,7 @@ def test_a_table_of_episodes_that_is_missing_or_broken(copy: Callable[[str], Pat
 
 
 def test_one_bad_episode_does_not_stop_the_others(
-    copy: Callable[[str], Path], written: list[OutputReport]
+    copy: Callable[[str], Path], written: list[DrawnEpisode]
 ) -> None:
     folder = copy('v2.1')
     video = folder / VIDEO['v2.1']
@@ -383,7 +385,7 @@ def test_one_bad_episode_does_not_stop_the_others(
 
 
 def test_a_part_of_a_video_that_is_too_short(
-    copy: Callable[[str], Path], written: list[OutputReport]
+    copy: Callable[[str], Path], written: list[DrawnEpisode]
 ) -> None:
     """Frames of the next episode do not replace the missing ones."""
     folder = copy('v3.0')
@@ -433,7 +435,7 @@ def _with(table: Any, column: str, values: np.ndarray) -> Any:
 
 
 def test_images_beside_the_table_and_images_that_are_none(
-    copy: Callable[[str], Path], written: list[OutputReport]
+    copy: Callable[[str], Path], written: list[DrawnEpisode]
 ) -> None:
     folder = copy('v2.1')
     (folder / 'images').mkdir()
@@ -478,7 +480,7 @@ def test_invalid_path_templates(copy: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize('version', VERSIONS)
 def test_episodes_without_a_task_or_with_several(
-    copy: Callable[[str], Path], written: list[OutputReport], version: str
+    copy: Callable[[str], Path], written: list[DrawnEpisode], version: str
 ) -> None:
     folder = copy(version)
 

@@ -127,6 +127,18 @@ def test_a_row_for_each_frame(file: Path) -> None:
     assert [table['topreward_log_prob_false'][i] for i in scored[:3]] == [-1, -4.5, -8]
 
 
+def test_a_file_of_version_0_1_0_is_read(file: Path) -> None:
+    """It lacks the columns that came later."""
+    expected, metadata = read_progress(file)
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns(['topreward_model_progress', 'topreward_scored']), file)
+    old, old_metadata = read_progress(file)
+    assert old_metadata == metadata and repr(old) == repr(expected)
+    pq.write_table(table.drop_columns(['topreward_log_prob']), file)
+    with pytest.raises(DatasetError, match='no column topreward_log_prob'):
+        read_progress(file)
+
+
 def test_progress_is_constant_before_and_after_the_scored_frames() -> None:
     progress = episode(0, 0, 8, [2, 4], [0.2, 0.8]).per_frame()
     assert progress.dtype == np.float32

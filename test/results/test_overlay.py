@@ -71,3 +71,11 @@ def test_rows_are_read_back_without_loss(tmp_path: Path) -> None:
     (tmp_path / 'scores.csv').write_text('time,what\n1,2\n', encoding='utf-8')
     with pytest.raises(ResultsError, match='columns'):
         read_rows(tmp_path / 'scores.csv')
+    write_rows(tmp_path / 'scores.csv', [row(0.5, 0.5)])
+    whole = (tmp_path / 'scores.csv').read_text(encoding='utf-8')
+    for bad in ('nan', '', 'x'):  # as an edit would leave it
+        text = whole.replace(str(rows[1].score.log_prob), bad)
+        assert text != whole
+        (tmp_path / 'scores.csv').write_text(text, encoding='utf-8')
+        with pytest.raises(ResultsError, match='not a table of scores'):
+            read_rows(tmp_path / 'scores.csv')

@@ -21,7 +21,20 @@ COMMANDS = ('demo', 'run', 'publish', 'scene', 'play', 'score', 'calibrate', 'ev
 NO_ROS = (
     "ROS 2 is not available ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 )
-ROS_MODULES = ('rclpy', 'rcl_interfaces', 'topreward_ros')
+MESSAGES = ['topreward_ros', 'msg']  # built with ROS
+# The packages of ROS that are imported
+ROS_MODULES = (
+    'builtin_interfaces',
+    'diagnostic_msgs',
+    'lifecycle_msgs',
+    'rcl_interfaces',
+    'rclpy',
+    'rosgraph_msgs',
+    'sensor_msgs',
+    'std_msgs',
+    'std_srvs',
+    'trajectory_msgs',
+)
 BUG = (
     'topreward: this is a bug in topreward, not a problem of its input; please report it with the '
     'lines above'
@@ -60,7 +73,8 @@ def _run(arguments: list[str] | None) -> int:
         print(f'topreward: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        if (error.name or '').split('.')[0] not in ROS_MODULES:
+        missing = (error.name or '').split('.')
+        if missing[0] not in ROS_MODULES and missing[:2] != MESSAGES:
             return _report_bug()
         print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
         return 1
@@ -68,7 +82,7 @@ def _run(arguments: list[str] | None) -> int:
         if interrupts.is_behind(error):
             raise KeyboardInterrupt from error
         return _report_bug()
-    if code == interrupts.EXIT_INTERRUPTED:
+    if code == 0 and interrupts.was_received():  # a node ends quietly
         raise KeyboardInterrupt
     return code
 

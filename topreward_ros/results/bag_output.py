@@ -39,7 +39,8 @@ class BagOutput(Output):
             raise ClipError(f'--bag needs a bag, which {source.name} is not')
         target = folder / 'bag'
         done = OutputReport(f'{target}: the bag with progress and success added')
-        scores = hashlib.sha256(repr(sorted(rows.items())).encode()).hexdigest()
+        table = {name: [row.cells() for row in rows[name]] for name in sorted(rows)}
+        scores = hashlib.sha256(json.dumps(table).encode()).hexdigest()
         stored = StoredResults(
             folder / 'bag.json', {'reading': _plain(self.reading), 'scores': scores}
         )

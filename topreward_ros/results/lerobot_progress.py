@@ -23,6 +23,7 @@ from topreward_ros.scoring.score import Score
 
 PROGRESS_FILE = 'topreward_progress.parquet'
 VLM_NAME = 'vlm_name'
+ADDED_COLUMNS = {'topreward_model_progress', 'topreward_scored'}  # after version 0.1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +110,17 @@ def write_progress(
 def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
     """Read a file of `write_progress`: its episodes, and its metadata including vlm_name.
 
-    The values are float32. Raises DatasetError for another file.
+    The values are float32. Also reads files of version 0.1.0, which have fewer columns. Raises
+    DatasetError for another file.
     """
     with reading(file), import_pyarrow().parquet.ParquetFile(file) as parquet:
         table = parquet.read(columns=list(_columns(None)))
         columns = {name: table[name].to_numpy() for name in table.column_names}
         missing = _columns(None).keys() - columns.keys()
-        if missing:
+        if missing - ADDED_COLUMNS:
             raise DatasetError(f'{file} has no column {", ".join(sorted(missing))}')
+        if missing:
+            columns |= _added(columns)
         metadata = table.schema.metadata or {}
         ids = columns['episode_index']
         bounds = [*np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1)), len(ids)]
@@ -149,6 +153,15 @@ def _columns(episode: EpisodeProgress | None) -> dict[str, np.ndarray]:
         'topreward_model_progress': model,
         'topreward_scored': is_scored,
         'topreward_flat': np.full(count, bool(episode and episode.is_flat)),
+    }
+
+
+def _added(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns that files of version 0.1.0 do not have."""
+    log_probs = columns['topreward_log_prob']
+    return {
+        'topreward_model_progress': np.full_like(log_probs, np.nan),
+        'topreward_scored': ~np.isnan(log_probs),
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from topreward_ros.reward.live import Step
+from topreward_ros.reward.live import NORMALIZATION_MODEL, Step
 from topreward_ros.reward.success import Success
 from topreward_ros.scoring.score import Score
 
@@ -38,15 +38,17 @@ def success_fields(success: Success) -> dict[str, Any]:
 
 
 def score_of(message: Any) -> Score | None:
-    """Return the score in a Progress message: log P, else its progress; None without both."""
-    log_prob, progress = _value(message.log_prob), _value(message.progress)
+    """Return the score in a Progress message: log P, else the model's own progress, or None."""
+    log_prob, progress = _value(message.log_prob), None
+    if log_prob is None and message.normalization == NORMALIZATION_MODEL:
+        progress = _value(message.progress)
     if log_prob is None and progress is None:
         return None
     return Score(
         frames=message.frames,
         log_prob=log_prob,
         log_prob_false=_value(message.log_prob_false),
-        progress=progress if log_prob is None else None,
+        progress=progress,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from topreward_ros.errors import ModelError
 from topreward_ros.files import ResultsError, whole_file
 from topreward_ros.scoring.score import Score
 
@@ -84,7 +85,7 @@ def read_rows(file: Path) -> list[Row]:
             if names[: len(COLUMNS)] != list(COLUMNS) or not known:
                 raise ResultsError(f'{file} has the columns {names}; expected {list(COLUMNS)}')
             return [_row(cells, extra) for cells in table]
-        except (csv.Error, ValueError, TypeError) as error:
+        except (csv.Error, ValueError, TypeError, ModelError) as error:
             raise ResultsError(f'{file} is not a table of scores: {error}') from error
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from .calibration import LengthBias, Scale
 from .metrics import held_mean, roc_auc
 from .progress import FLAT
+from .success import HOLD, WINDOW
 
 LEVEL_COUNT = 11
 EARLY = 0.8  # share of a demonstration in which a detection counts as a false alarm
@@ -70,7 +71,7 @@ def length_bias(attempts: Sequence[Attempt]) -> LengthBias:
 
 
 def make_scale(
-    attempts: Sequence[Attempt], bias: LengthBias, window: int = 3, hold: int = 2
+    attempts: Sequence[Attempt], bias: LengthBias, window: int = WINDOW, hold: int = HOLD
 ) -> Scale:
     """Fit the scale of attempts at one task; window and hold are those of `SuccessDetector`.
 

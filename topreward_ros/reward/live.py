@@ -10,7 +10,7 @@ from typing import Protocol
 
 from .calibration import Calibration, LengthBias
 from .progress import CalibratedNormalization, Normalization, make_normalization
-from .success import Success, SuccessDetector
+from .success import HOLD, WINDOW, Success, SuccessDetector
 
 NO_BIAS = LengthBias()
 NORMALIZATION_MODEL = 'model'  # of a progress that the model provides itself
@@ -49,8 +49,12 @@ class Step:
 class LiveReward:
     """Computes progress, reward and success of one episode at a time, from past scores only.
 
-    Log-probabilities are normalized to progress; a model's own progress is used as it is, unless a
-    calibration maps it. The length bias is subtracted from scores first.
+    Log-probabilities are normalized to progress. A model's own progress is used as it is, unless
+    the normalization is a calibrated one.
+
+    The length bias is subtracted from scores first. The detector gets them: log P, or with
+    is_calibrated the model's own progress, whose threshold a calibration provides. Without, it gets
+    the model's own probability of success, where there is one.
     """
 
     def __init__(
@@ -58,10 +62,12 @@ class LiveReward:
         normalization: Normalization,
         detector: SuccessDetector,
         bias: LengthBias = NO_BIAS,
+        is_calibrated: bool = False,
     ) -> None:
         self.normalization = normalization
         self.detector = detector
         self.bias = bias
+        self.is_calibrated = is_calibrated
         self.start()
 
     def start(self) -> None:
@@ -73,12 +79,12 @@ class LiveReward:
     def update(self, score: ScoreReading) -> Step:
         """Process the next score; the reward is the progress gained since the previous one."""
         value = self.bias.corrected(score.value, score.frames)
-        evidence: float | None = value
-        progress, name = value, NORMALIZATION_MODEL
-        if score.log_prob is not None or isinstance(self.normalization, CalibratedNormalization):
+        has_log_prob = score.log_prob is not None
+        if has_log_prob or isinstance(self.normalization, CalibratedNormalization):
             progress, name = self.normalization.progress(value), self.normalization.name
         else:
-            evidence = score.evidence
+            progress, name = score.value, NORMALIZATION_MODEL
+        evidence = value if has_log_prob or self.is_calibrated else score.evidence
         gained = progress - self._last
         self._last = progress
         success = None if evidence is None else self.detector.update(evidence)
@@ -98,8 +104,8 @@ class RewardOptions:
     log_prob_high: float = -5.0
     length_bias: str = 'none'
     success_threshold: float = -5.0
-    success_window: int = 3
-    success_hold: int = 2
+    success_window: int = WINDOW
+    success_hold: int = HOLD
 
     def start(self, calibration: Calibration | None = None) -> LiveReward:
         """Return a live reward; ValueError if a required calibration is missing."""
@@ -112,7 +118,8 @@ class RewardOptions:
             return LiveReward(self._normalization(), detector)
         scale, bias = calibration.reading(self.length_bias)
         detector = SuccessDetector(scale.threshold, calibration.window, calibration.hold)
-        return LiveReward(self._normalization(scale.points, scale.levels), detector, bias)
+        normalization = self._normalization(scale.points, scale.levels)
+        return LiveReward(normalization, detector, bias, is_calibrated=True)
 
     def _normalization(
         self, points: tuple[float, ...] = (), levels: tuple[float, ...] = ()

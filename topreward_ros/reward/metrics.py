@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .success import HOLD, WINDOW
+
 LAST_SCORES = 3  # averaged by the paper to judge success
 
 
@@ -41,7 +43,7 @@ def last_mean(log_probs: np.ndarray) -> float:
     return float(np.mean(log_probs[-LAST_SCORES:]))
 
 
-def held_mean(log_probs: np.ndarray, window: int = 3, hold: int = 2) -> float:
+def held_mean(log_probs: np.ndarray, window: int = WINDOW, hold: int = HOLD) -> float:
     """Return the highest threshold at which `SuccessDetector` would fire in an attempt.
 
     This is the maximum over time of the minimum of `hold` consecutive means over `window` scores;

@@ -8,6 +8,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+WINDOW = 3  # scores to average, as in the paper
+HOLD = 2  # times in a row that their mean must reach the threshold
+
 
 @dataclass(frozen=True)
 class Success:
@@ -25,7 +28,7 @@ class SuccessDetector:
     single high score. Success is reported once per episode.
     """
 
-    def __init__(self, threshold: float, window: int = 3, hold: int = 2) -> None:
+    def __init__(self, threshold: float, window: int = WINDOW, hold: int = HOLD) -> None:
         if not math.isfinite(threshold):
             raise ValueError(f'the threshold is {threshold} nat; expected a finite number')
         if window < 1 or hold < 1:

@@ -44,6 +44,7 @@ __getattr__, __all__ = lazy_exports(
         'families': ('FAMILIES', 'load_scorer'),
         'loading.options': ('LoadOptions',),
         'questions': ('Question',),
+        'reward_models.generative_value_learning.values': ('generative_values',),
         'reward_models.large_reward_models.questions': ('FrameQuestion',),
         'reward_models.large_reward_models.rewards': ('LargeRewardModel',),
         'sampling': ('FrameWindow', 'Sampling'),

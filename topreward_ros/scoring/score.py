@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from topreward_ros.errors import NOT_A_NUMBER, ModelError
+from topreward_ros.errors import NOT_A_NUMBER, ModelError, NoChatError
 
 if TYPE_CHECKING:
     from .engine.chat_model import ChatModel
@@ -112,7 +112,10 @@ class Episode(ABC):
 
 
 class Scorer(ABC):
-    """A loaded model that can score; used by one thread at a time."""
+    """A loaded model that can score; used by one thread at a time.
+
+    Only identity, summary and mode are read by other threads, too: they have to be cheap.
+    """
 
     @property
     @abstractmethod
@@ -176,5 +179,5 @@ class Scorer(ABC):
             episode.close()
 
     def chat_model(self) -> ChatModel:
-        """The same model, to be asked in a chat turn; ModelError where it cannot be."""
-        raise ModelError(f'{self.identity.model} cannot be asked in a chat turn')
+        """Return the same model as one that answers chat messages; NoChatError if it cannot."""
+        raise NoChatError(f'{self.identity.model} cannot answer chat messages')

@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from topreward_ros.reward.success import HOLD, WINDOW
+
 from ..arguments import whole
 from ..recording_arguments import (
     add_recording_arguments,
@@ -36,13 +38,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         '--window',
         type=whole,
-        default=3,
+        default=WINDOW,
         help='success is detected from the mean of this many scores; default: %(default)s',
     )
     parser.add_argument(
         '--hold',
         type=whole,
-        default=2,
+        default=HOLD,
         help='times in a row that this mean must reach the threshold; default: %(default)s',
     )
     parser.set_defaults(command=calibrate)

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from topreward_ros.results.calibration_file import CalibrationError
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
 from topreward_ros.reward.fit_scale import Attempt, length_bias, make_scale
+from topreward_ros.reward.success import HOLD, WINDOW
 from topreward_ros.scoring.score import Identity
+
+LOG_PROB = 'log P("True")'
 
 
 def make_calibration(
@@ -19,8 +22,8 @@ def make_calibration(
     identity: Identity,
     fps: float,
     *,
-    window: int = 3,
-    hold: int = 2,
+    window: int = WINDOW,
+    hold: int = HOLD,
 ) -> Calibration:
     """Return the calibration of these attempts; raises CalibrationError where there is none.
 
@@ -65,10 +68,12 @@ def describe(calibration: Calibration) -> list[str]:
                 'length_bias has to stay none'
             )
             continue
+        # Only a model's own progress is above 0
+        value, unit = ("the model's progress", '') if scale.levels[-1] > 0 else (LOG_PROB, ' nat')
         lines.append(
-            f'length_bias {name}: log P("True") rises from {scale.levels[0]:.3f} to '
-            f'{scale.levels[-1]:.3f} nat; success threshold {scale.threshold:.3f} nat, reached by '
-            f'{scale.detected:.0%} of the successes; {_false_alarms(calibration, scale)}'
+            f'length_bias {name}: {value} rises from {scale.levels[0]:.3f} to '
+            f'{scale.levels[-1]:.3f}{unit}; success threshold {scale.threshold:.3f}{unit}, reached '
+            f'by {scale.detected:.0%} of the successes; {_false_alarms(calibration, scale)}'
         )
         if not scale.detected or scale.roc_auc <= 0.6:
             lines.append(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from topreward_ros.reward.calibration import Calibration
+from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.metrics import (
     LAST_SCORES,
     bootstrap,
@@ -112,9 +113,13 @@ def readings(
         else:
             readers[method] = (method, _as_it_is)
     if LOG_PROB in methods:
-        fixed = make_normalization('fixed', -25.0, -5.0)
+        low, high = RewardOptions.log_prob_low, RewardOptions.log_prob_high
+        fixed = make_normalization('fixed', low, high)
         likely = make_normalization('probability', 0.0, 0.0)
-        readers[f'{LOG_PROB}: fixed range -25 to -5 nat'] = (LOG_PROB, _each(fixed.progress))
+        readers[f'{LOG_PROB}: fixed range {low:g} to {high:g} nat'] = (
+            LOG_PROB,
+            _each(fixed.progress),
+        )
         readers[f'{LOG_PROB}: probability'] = (LOG_PROB, _each(likely.progress))
     calibrated = next((name for name in (LOG_PROB, OWN) if name in methods), None)
     if calibrated is not None and calibration is not None:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from topreward_ros.errors import ModelError
+from topreward_ros.errors import NoChatError
 from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.reward_models.generative_value_learning.values import generative_values
 from topreward_ros.scoring.reward_models.large_reward_models.rewards import LargeRewardModel
@@ -75,7 +75,7 @@ class TopReward:
     log-probability, its own progress.
     """
 
-    names: tuple[str, ...] = (LOG_PROB, STATIC, MARGIN, OWN)
+    names: tuple[str, ...] = (LOG_PROB, STATIC, MARGIN)
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
@@ -111,7 +111,7 @@ class LargeRewards:
     names: tuple[str, ...] = tuple(LRM.values())
 
     def __init__(self, scorer: Scorer) -> None:
-        """Raises ModelError for a model that cannot answer chat messages."""
+        """Raises NoChatError for a model that cannot answer chat messages."""
         self._model = LargeRewardModel(scorer.chat_model(), every=1, steps_back=STEPS_BACK)
 
     def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
@@ -137,7 +137,7 @@ class GenerativeValueLearning:
     names: tuple[str, ...] = (GVL,)
 
     def __init__(self, scorer: Scorer) -> None:
-        """Raises ModelError for a model that cannot answer chat messages."""
+        """Raises NoChatError for a model that cannot answer chat messages."""
         self._model = scorer.chat_model()
 
     def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
@@ -162,7 +162,7 @@ DEFAULT_METHODS = ('topreward', 'lrm')
 def make_methods(names: Sequence[str] | None, scorer: Scorer) -> list[Method]:
     """Return the methods of these short names; None: the DEFAULT_METHODS that the model supports.
 
-    Raises ModelError for a named method that the model does not support.
+    Raises NoChatError for a named method that the model does not support.
     """
     if names is not None:
         if unknown := set(names) - METHODS.keys():
@@ -170,6 +170,6 @@ def make_methods(names: Sequence[str] | None, scorer: Scorer) -> list[Method]:
         return [METHODS[name](scorer) for name in dict.fromkeys(names)]
     methods: list[Method] = []
     for name in DEFAULT_METHODS:
-        with contextlib.suppress(ModelError):
+        with contextlib.suppress(NoChatError):
             methods.append(METHODS[name](scorer))
     return methods

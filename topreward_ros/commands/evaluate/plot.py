@@ -26,7 +26,7 @@ from topreward_ros.reward.metrics import last_mean
 
 from .figures import CALIBRATED, MIN_MAX, MIN_MAXED, Reader, methods_of, readings
 from .measuring import REAL, REPEATED, Measurement
-from .methods import GVL, LOG_PROB, LRM, STATIC
+from .methods import GVL, LOG_PROB, LRM, OWN, STATIC
 
 MAX_RECORDINGS = 12  # with a plot
 COLUMNS = 4
@@ -37,6 +37,8 @@ STYLES = {
     f'{LOG_PROB}: {MIN_MAX}': (COLOR_PROGRESS, 1.9),
     f'{STATIC}: {MIN_MAX}': (COLOR_TRUE, 1.1),
     f'{LOG_PROB}: {CALIBRATED}': (COLOR_SUCCESS, 1.5),
+    OWN: (COLOR_PROGRESS, 1.9),
+    f'{OWN}: {CALIBRATED}': (COLOR_SUCCESS, 1.5),
     LRM['combined']: ('#b7791f', 1.1),
     GVL: (COLOR_TEXT, 1.1),
 }

@@ -7,8 +7,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from topreward_ros.interrupts import EXIT_INTERRUPTED
-
 from ..arguments import CLIP_HELP, add_remap, add_transport, remapping
 
 
@@ -61,6 +59,5 @@ def publish(options: argparse.Namespace) -> int:
     return run_node(
         [],
         settings,
-        interrupted=EXIT_INTERRUPTED,
         cli_args=['--ros-args', *remapping(*names, *options.remap)],
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from topreward_ros.errors import TopRewardError
-from topreward_ros.interrupts import EXIT_INTERRUPTED
 
 from ..arguments import add_node_arguments, add_remap, remapping, typed
 
@@ -73,7 +72,6 @@ def run(options: argparse.Namespace) -> int:
         ['--ros-args', '--log-level', options.log_level],
         nodes,
         settings,
-        interrupted=EXIT_INTERRUPTED,
     )
 
 

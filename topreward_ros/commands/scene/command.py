@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from topreward_ros.errors import TopRewardError
-from topreward_ros.interrupts import EXIT_INTERRUPTED
 
 from ..arguments import positive, remapping, seed, size, whole
 
@@ -125,6 +124,5 @@ def _publish(options: argparse.Namespace) -> int:
     return run_node(
         [],
         settings,
-        interrupted=EXIT_INTERRUPTED,
         cli_args=['--ros-args', *remapping(*names)],
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -160,13 +161,13 @@ def score_files(scorer: Scorer, options: ScoreOptions) -> None:
             report.failed(name, error)
         for source in opened:
             scores: dict[str, list[Row]] = {}
-            for recording in source.recordings:
-                try:
-                    scores[recording.name] = score(recording, report)
-                except BAD_RECORDING as error:
-                    report.failed(recording.name, error)
-            finish(source, scores, scoring.outputs, options, report)
-            source.close()
+            with contextlib.closing(source):
+                for recording in source.recordings:
+                    try:
+                        scores[recording.name] = score(recording, report)
+                    except BAD_RECORDING as error:
+                        report.failed(recording.name, error)
+                finish(source, scores, scoring.outputs, options, report)
     raise_errors(report, options, sum(len(source.recordings) for source in opened) + len(errors))
 
 

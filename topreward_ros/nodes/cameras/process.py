@@ -26,13 +26,11 @@ def run_camera(
     publish: Callable[[N, SingleThreadedExecutor], None],
     args: list[str] | None,
     parameters: Mapping[str, Any] | None = None,
-    *,
-    interrupted: int = 0,
     **options: Any,
 ) -> int:
-    """Make a node and publish; return 0 at the end, or `interrupted` after an interrupt.
+    """Make a node and publish, until the end or an interrupt; return 1 for an invalid clip.
 
-    Return 1 for an invalid clip or parameter. parameters are overrides; options are passed to the
+    Return 1 for an invalid parameter, too. parameters are overrides; options are passed to the
     node.
     """
     apply_image_profile()
@@ -44,9 +42,9 @@ def run_camera(
             executor = SingleThreadedExecutor()
             node = make_node(parameter_overrides=overrides, **options)
             executor.add_node(node)
-        publish(node, executor)
+            publish(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
-        return interrupted
+        return 0
     except (ClipError, *ARGUMENT_ERRORS) as error:
         print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
         return 1

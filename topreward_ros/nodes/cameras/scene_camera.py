@@ -158,8 +158,6 @@ def make_scene(
 def run_node(
     args: list[str] | None,
     parameters: Mapping[str, Any] | None = None,
-    *,
-    interrupted: int = 0,
     **options: Any,
 ) -> int:
     """Show episodes until interrupted; return 1 for an invalid parameter."""
@@ -167,7 +165,7 @@ def run_node(
     def spin(_node: SceneCamera, executor: SingleThreadedExecutor) -> None:
         executor.spin()
 
-    return run_camera(SceneCamera, spin, args, parameters, interrupted=interrupted, **options)
+    return run_camera(SceneCamera, spin, args, parameters, **options)
 
 
 def main(args: list[str] | None = None) -> int:

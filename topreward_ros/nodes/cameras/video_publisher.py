@@ -150,8 +150,6 @@ class VideoPublisher(Node):
 def run_node(
     args: list[str] | None,
     parameters: Mapping[str, Any] | None = None,
-    *,
-    interrupted: int = 0,
     **options: Any,
 ) -> int:
     """Play until the end or an interrupt; return 1 for an invalid clip or parameter."""
@@ -160,7 +158,7 @@ def run_node(
         node.play(executor)
         time.sleep(FLUSH_TIME)
 
-    return run_camera(VideoPublisher, play, args, parameters, interrupted=interrupted, **options)
+    return run_camera(VideoPublisher, play, args, parameters, **options)
 
 
 def main(args: list[str] | None = None) -> int:

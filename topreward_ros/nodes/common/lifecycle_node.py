@@ -29,12 +29,7 @@ RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
 RESULT_FAILURE = TransitionCallbackReturn.FAILURE
 RESULT_ERROR = TransitionCallbackReturn.ERROR
 SIGNAL_PERIOD = 0.2  # between two checks for a signal [s]
-# The shutdown transition of every state that has one
-SHUTDOWNS = {
-    'unconfigured': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
-    'inactive': Transition.TRANSITION_INACTIVE_SHUTDOWN,
-    'active': Transition.TRANSITION_ACTIVE_SHUTDOWN,
-}
+STEADY_STATES = ('unconfigured', 'inactive', 'active')  # between transitions, and not final
 
 
 class AsyncLifecycleNode(LifecycleNodeMixin, Node):
@@ -56,7 +51,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
             'activating': self.activate,
             'deactivating': self.deactivate,
             'cleaningup': self.cleanup,
-            'shuttingdown': self._shut_down,
+            'shuttingdown': self.release,
         }
 
     @property
@@ -84,7 +79,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         before = self.state
         # While a step is awaited, the state machine also accepts the transitions that end it. They
         # are internal: a client must not trigger them.
-        if before not in SHUTDOWNS or not self._machine.begin(transition):
+        if before not in STEADY_STATES or not self._machine.begin(transition):
             self.get_logger().error(f'transition {transition} is not possible from {before}')
             return False
         state = self.state
@@ -93,11 +88,6 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         if result == RESULT_ERROR:
             self._machine.finish(await self._attempt('error processing', self.release))
         return bool(result == RESULT_SUCCESS)
-
-    async def shut_down(self) -> bool:
-        """Finalize the node, from any state except those of a transition."""
-        transition = SHUTDOWNS.get(self.state)
-        return transition is not None and await self.change_state(transition)
 
     async def start_automatically(self) -> None:
         """Configure and activate; end the process if that fails."""
@@ -124,9 +114,6 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
             return RESULT_ERROR
         return RESULT_SUCCESS
 
-    async def _shut_down(self) -> None:
-        await self.release()
-
     async def _LifecycleNodeMixin__on_change_state(  # noqa: N802
         self, request: Any, response: Any
     ) -> Any:
@@ -143,9 +130,8 @@ def run(
     args: list[str] | None,
     *,
     publish_at_end: bool = False,
-    interrupted: int = 0,
 ) -> int:
-    """Run nodes until they are interrupted and return `interrupted`; 1 if one could not start.
+    """Run nodes until they are interrupted; return 1 if one could not start.
 
     A node whose parameter `autostart` is true is configured and activated. With publish_at_end the
     nodes can still publish while they are closed; rclpy's own signal handlers shut the middleware
@@ -160,7 +146,7 @@ def run(
         executor = _start(make_nodes, nodes, args, handlers)
     except KeyboardInterrupt:
         _close(nodes)
-        return interrupted
+        return 0
     except ARGUMENT_ERRORS as error:
         print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
         _close(nodes)
@@ -170,12 +156,13 @@ def run(
             while not signals and rclpy.ok():
                 executor.spin_once(timeout_sec=SIGNAL_PERIOD)
         else:
-            executor.spin()
+            with lost_interrupts():
+                executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         _close(nodes)
-    return 1 if any(node.autostart_failed for node in nodes) else interrupted
+    return int(any(node.autostart_failed for node in nodes))
 
 
 def _record(signals: list[int]) -> None:

@@ -31,7 +31,8 @@ from ..common.diagnostics import (
     ScoreRate,
 )
 from .image_subscription import ImageSubscription
-from .scoring_worker import Channel, EpisodeRequest, Frame, ScoringResult
+from .scoring_requests import EpisodeRequest, Frame, ScoringResult
+from .scoring_worker import Channel
 from .settings import RewardSettings
 
 

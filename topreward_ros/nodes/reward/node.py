@@ -55,7 +55,6 @@ class RewardNode(AsyncLifecycleNode):
         self._task_subscription: Any = None
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = self.create_guard_condition(self._make_calls)
-        self._channel = WORKER.open(self._post)
         self._results = {
             Progress: self.create_lifecycle_publisher(Progress, '~/progress', QOS_RESULT),
             SuccessDetected: self.create_lifecycle_publisher(
@@ -65,6 +64,7 @@ class RewardNode(AsyncLifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
         self.create_service(Trigger, '~/start_episode', self._on_start_episode)
         self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
+        self._channel = WORKER.open(self._post)  # last: only `close` ends it
 
     def _check_reward(self, settings: RewardSettings) -> None:
         """Raise ValueError if the loaded calibration does not support the settings."""
@@ -241,10 +241,8 @@ def run_nodes(
     args: list[str] | None,
     nodes: Sequence[Mapping[str, Any]] = ({},),
     parameters: Mapping[str, Any] | None = None,
-    *,
-    interrupted: int = 0,
 ) -> int:
-    """Run nodes in this process until an interrupt; return `interrupted`, or 1 if a start failed.
+    """Run nodes in this process until an interrupt; return 1 if a start failed.
 
     nodes are the options of each node, parameters the overrides of all; nodes with the same model
     settings share one model.
@@ -252,7 +250,7 @@ def run_nodes(
     apply_image_profile()
     overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
     makers = [partial(RewardNode, parameter_overrides=overrides, **each) for each in nodes]
-    return run(makers, args, interrupted=interrupted)
+    return run(makers, args)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -4,77 +4,40 @@
 
 Every camera has a channel to it. The executor's thread puts items into a channel without waiting;
 results are returned as calls for the executor's thread to make. Channels with work wait in a queue
-and are served one step at a time, so a busy camera cannot starve another. The only lock protects
-the queues; it is never held while a model runs.
+and are served one step at a time, so a busy camera cannot starve another; one that closes is served
+first. An error of one channel does not reach another. The only lock protects the queues; it is
+never held while a model runs.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.memory import release_memory
 from topreward_ros.scoring.loading.options import LoadOptions
-from topreward_ros.scoring.sampling import Sample
-from topreward_ros.scoring.score import Episode, Score, Scorer
+from topreward_ros.scoring.score import Episode, Scorer
 
-Post = Callable[[Callable[[], None]], None]
-Done = Callable[[Any, Exception | None], None]  # takes a result, or None and an error
-LoadScorer = Callable[[], Scorer]
+from .scoring_requests import (
+    Call,
+    Close,
+    Done,
+    End,
+    EpisodeRequest,
+    Frame,
+    LoadScorer,
+    Post,
+    ScoringResult,
+)
 
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """A sampled frame to score: uint8 RGB (H, W, 3) and the header of its message."""
-
-    image: np.ndarray
-    sample: Sample
-    header: Any
-
-
-@dataclass(frozen=True)
-class ScoringResult:
-    """A score, its newest frame, and the time the model took [s]."""
-
-    frame: Frame
-    score: Score
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class EpisodeRequest:
-    """An episode to begin, and its callbacks on the executor's thread."""
-
-    task: str
-    on_scored: Callable[[ScoringResult], None]
-    on_failed: Callable[[Exception], None]
-
-
-@dataclass(frozen=True)
-class _End:
-    """A request to end the episode."""
-
-
-@dataclass(frozen=True)
-class _Close:
-    """A request to close the channel; whatever waits is dropped."""
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A call to make in the worker's thread, and the callback for its result or error."""
-
-    call: Callable[[], Any]
-    done: Done
+LOGGER = logging.getLogger(__name__)
 
 
 class ScoringWorker:
@@ -95,7 +58,7 @@ class ScoringWorker:
         channel = Channel(self, post)
         with self._changed:
             self._channels.add(channel)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name='scoring', daemon=True)
                 self._thread.start()
         return channel
@@ -107,20 +70,26 @@ class ScoringWorker:
             scorer = self._scorers[options] = load_scorer(options)
         return scorer
 
-    def put(self, channel: Channel, item: Any) -> None:
-        """Put an item into the inbox of a channel."""
+    def put(self, channel: Channel, item: Any) -> bool:
+        """Put an item into the inbox of a channel; False if the channel is closed."""
         with self._changed:
+            if channel not in self._channels:
+                return False
             channel.add(item)
-            if channel not in self._ready:
+            if isinstance(item, Close):
+                self._ready = deque(other for other in self._ready if other is not channel)
+                self._ready.appendleft(channel)
+            elif channel not in self._ready:
                 self._ready.append(channel)
             self._changed.notify()
+            return True
 
     def append(self, channel: Channel, frame: Frame, most: int) -> bool:
         """Put a frame into the inbox of a channel; see `Channel.append`."""
         with self._changed:
             fits = channel.make_room(most)
-        self.put(channel, frame)
-        return fits
+            self.put(channel, frame)
+            return fits
 
     def waiting(self, channel: Channel) -> int:
         """Return the number of frames of a channel that are not scored yet."""
@@ -137,9 +106,13 @@ class ScoringWorker:
     def _work(self) -> None:
         while (turn := self._next_turn()) is not None:
             channel, items = turn
-            channel.step(items)
+            try:
+                channel.step(items)
+            except Exception:  # the other cameras must go on
+                LOGGER.exception('a step of the scoring thread failed')
             with self._changed:
                 channel.in_progress = 0
+            del turn, channel, items  # which hold images and scorers, while the thread waits
 
     def _next_turn(self) -> tuple[Channel, list[Any]] | None:
         """Return the channel that has waited longest and its items; None to end the thread."""
@@ -173,11 +146,11 @@ class Channel:
 
     def load(self, load: LoadScorer, done: Done) -> None:
         """Load a scorer in the worker's thread and keep it; done gets it, or the error."""
-        self._worker.put(self, _Call(partial(self._load, load), done))
+        self._call_later(partial(self._load, load), done)
 
     def unload(self, done: Done) -> None:
         """Drop the scorer and release its memory on the device."""
-        self._worker.put(self, _Call(self._unload, done))
+        self._call_later(self._unload, done)
 
     def begin(self, request: EpisodeRequest) -> None:
         """Begin an episode; waiting frames of earlier ones are dropped."""
@@ -185,7 +158,7 @@ class Channel:
 
     def end(self) -> None:
         """Drop the episode, its cache and the waiting frames."""
-        self._worker.put(self, _End())
+        self._worker.put(self, End())
 
     def append(self, frame: Frame, most: int) -> bool:
         """Queue a frame; False if `most` were waiting and the oldest was dropped for it."""
@@ -198,16 +171,20 @@ class Channel:
 
     def close(self, timeout: float = 30.0) -> bool:
         """Close the channel after its current step; False if that takes longer than timeout [s]."""
-        self._worker.put(self, _Close())
+        self._worker.put(self, Close())
         return self._closed.wait(timeout)
+
+    def _call_later(self, call: Callable[[], Any], done: Done) -> None:
+        if not self._worker.put(self, Call(call, done)):
+            self._post(partial(done, None, RuntimeError('this channel of the worker is closed')))
 
     # For the worker, under its lock
 
     def add(self, item: Any) -> None:
-        if isinstance(item, _Close):
+        if isinstance(item, Close):
             self._inbox.clear()
-        elif isinstance(item, EpisodeRequest | _End):  # waiting frames are of an earlier episode
-            self._inbox = deque(waiting for waiting in self._inbox if isinstance(waiting, _Call))
+        elif isinstance(item, EpisodeRequest | End):  # waiting frames are of an earlier episode
+            self._inbox = deque(waiting for waiting in self._inbox if isinstance(waiting, Call))
         self._inbox.append(item)
 
     def make_room(self, most: int) -> bool:
@@ -236,10 +213,10 @@ class Channel:
         """Process items in order; frames of an episode get one score, for the newest of them."""
         newest = None
         for item in items:
-            if isinstance(item, _Close):
+            if isinstance(item, Close):
                 self._close()
                 return
-            if isinstance(item, _Call):
+            if isinstance(item, Call):
                 self._call(item)
             elif isinstance(item, Frame):
                 newest = item if self._append(item) else newest
@@ -249,14 +226,14 @@ class Channel:
         if newest is not None:
             self._score(newest)
 
-    def _call(self, item: _Call) -> None:
+    def _call(self, item: Call) -> None:
         try:
             result, error = item.call(), None
         except Exception as failure:
             result, error = None, failure
         self._post(partial(item.done, result, error))
 
-    def _change_episode(self, item: EpisodeRequest | _End) -> None:
+    def _change_episode(self, item: EpisodeRequest | End) -> None:
         self._drop_episode()
         if isinstance(item, EpisodeRequest) and self._scorer is not None:
             self._request = item
@@ -299,8 +276,11 @@ class Channel:
 
     def _drop_episode(self) -> None:
         episode, self._episode, self._request = self._episode, None, None
-        if episode is not None:
-            episode.close()
+        try:
+            if episode is not None:
+                episode.close()
+        except Exception:  # nobody waits for more of its scores
+            LOGGER.exception('an episode could not be closed')
 
     def _load(self, load: LoadScorer) -> Scorer:
         self._unload()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models without a streaming path, run with their own processor as in the paper's code.
 
-OutputReport for the Qwen2-VL and Qwen2.5-VL families; needs qwen_vl_utils and torchvision.
+Written for the Qwen2-VL and Qwen2.5-VL families; needs qwen_vl_utils and torchvision.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ..score import Scorer
 
 def make_scorer(options: LoadOptions) -> Scorer:
     """Load a model that scores each prefix from scratch; ModelError if streaming is requested."""
-    checkpoint = load_checkpoint(options)
     if options.scorer == 'streaming':
         raise ModelError(
-            f'{checkpoint.name} is a {checkpoint.family}; streaming needs a Qwen3-VL. Set scorer '
-            'to "recompute" for other families'
+            f'{options.model} is no Qwen3-VL, which scorer "streaming" needs: set scorer to '
+            '"recompute" for other families'
         )
+    checkpoint = load_checkpoint(options)
     layout = f'the processor of {checkpoint.family}'
     return PrefixScorer(checkpoint, ProcessorModel(checkpoint), layout)
 

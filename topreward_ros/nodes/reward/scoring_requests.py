@@ -1,0 +1,63 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera's channel to the scoring worker takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from topreward_ros.scoring.sampling import Sample
+from topreward_ros.scoring.score import Score, Scorer
+
+Post = Callable[[Callable[[], None]], None]
+Done = Callable[[Any, Exception | None], None]  # takes a result, or None and an error
+LoadScorer = Callable[[], Scorer]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A sampled frame to score: uint8 RGB (H, W, 3) and the header of its message."""
+
+    image: np.ndarray
+    sample: Sample
+    header: Any
+
+
+@dataclass(frozen=True)
+class ScoringResult:
+    """A score, its newest frame, and the time the model took [s]."""
+
+    frame: Frame
+    score: Score
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodeRequest:
+    """An episode to begin, and its callbacks on the executor's thread."""
+
+    task: str
+    on_scored: Callable[[ScoringResult], None]
+    on_failed: Callable[[Exception], None]
+
+
+@dataclass(frozen=True)
+class End:
+    """A request to end the episode."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """A request to close the channel; whatever waits is dropped."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to make in the worker's thread, and the callback for its result or error."""
+
+    call: Callable[[], Any]
+    done: Done
