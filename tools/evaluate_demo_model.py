@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Held-out metrics of the demo's model: python tools/evaluate_demo_model.py [FOLDER] [--card]
+"""Held-out metrics of the demo's model: python -m tools.evaluate_demo_model [FOLDER] [--card]
 
 Episodes have seeds that are not in the training set, and are scored like a camera's frames.
 Exit code 1 where a metric misses its target.

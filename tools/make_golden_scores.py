@@ -7,7 +7,7 @@ The Hugging Face processor and model score a small random checkpoint by the publ
 turn, question, log-probabilities of the last token. None of the package's scoring code is used.
 
     pip install transformers==4.57.1 torchvision
-    python tools/make_golden_scores.py
+    python -m tools.make_golden_scores
 """
 
 from __future__ import annotations

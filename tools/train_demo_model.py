@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the demo's model on the small world: python tools/train_demo_model.py FOLDER
+"""Trains the demo's model on the small world: python -m tools.train_demo_model FOLDER
 
 Three phases, each a harder task on the same weights:
 
@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from demo_batches import TreeModel
-from demo_pool import FRAMES, THINGS, Pool, make_pool
 
+from tools.demo_batches import TreeModel
+from tools.demo_pool import FRAMES, THINGS, Pool, make_pool
 from topreward_ros.demo.checkpoint_files import new_model, save_weights
 from topreward_ros.demo.model import PATCH, SHAPE, SIDE
 from topreward_ros.demo.tasks import MORE_WORDINGS, UNREAD_WORDINGS, WORDINGS, Task, all_tasks

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes config/topreward.yaml and config/episode_reset.yaml from the settings tables.
 
-python tools/write_parameter_file.py
+python -m tools.write_parameter_file
 """
 
 from __future__ import annotations

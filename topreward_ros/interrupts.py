@@ -21,6 +21,7 @@ MESSAGE = 'topreward: interrupted'
 IMPORT_SYSTEM = '<frozen importlib._bootstrap>'
 
 _received = False
+_is_deferred = False
 _has_children = False
 
 
@@ -37,6 +38,20 @@ def handled() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Raise an interrupt of `handled` only at the end of this: what is begun here is whole."""
+    global _is_deferred  # noqa: PLW0603
+    before = _received
+    _is_deferred = True
+    try:
+        yield
+    finally:
+        _is_deferred = False
+    if _received and not before:
+        raise KeyboardInterrupt
 
 
 def was_received() -> bool:
@@ -64,6 +79,8 @@ def set_has_children(value: bool) -> None:
 def _on_interrupt(_number: int, frame: FrameType | None) -> None:
     global _received  # noqa: PLW0603
     _received = True
+    if _is_deferred:
+        return
     if _is_importing(frame) and not _has_children:
         print(MESSAGE, file=sys.stderr, flush=True)
         os._exit(EXIT_INTERRUPTED)

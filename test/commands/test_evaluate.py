@@ -264,12 +264,12 @@ def test_methods_that_the_model_supports() -> None:
     silent = Silent()
     assert [type(each) for each in make_methods(None, silent)] == [TopReward]
     for name in ('lrm', 'gvl'):
-        with pytest.raises(ModelError, match='cannot be asked in a chat turn'):
+        with pytest.raises(ModelError, match='cannot answer chat messages'):
             make_methods([name], silent)
 
 
 class Silent(Scorer):
-    """A scorer that cannot be asked in a chat turn."""
+    """A scorer that cannot answer chat messages."""
 
     identity = IDENTITY
 

@@ -14,15 +14,18 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from topreward_ros import interrupts
 from topreward_ros.commands.main import BUG, COMMANDS, ROS_MODULES, main
 from topreward_ros.demo import tasks as demo_tasks
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import known_tasks
 from topreward_ros.errors import TopRewardError
+from topreward_ros.nodes.sessions import processes
 from topreward_ros.results.video import write_video
 
 from ..domains import COMMANDS_DOMAIN
@@ -57,6 +60,7 @@ def announced_spin(self):
 SingleThreadedExecutor.spin = announced_spin
 sys.exit(main(sys.argv[1:]))
 """
+DEAF = 'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)'
 MOMENTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # [s]
 
 
@@ -211,6 +215,44 @@ def test_an_interrupt_before_the_first_node(tmp_path: Path, arguments: tuple[str
         cwd=tmp_path,
     )
     assert is_interrupted(code, err), err
+
+
+@pytest.mark.parametrize('moment', ['started', 'ended', 'killed'])
+def test_no_process_outlives_an_interrupted_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Interrupted while a process is started, is asked to end, or is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, _command: object, **options: Any) -> None:
+            super().__init__([sys.executable, '-c', DEAF], **options)
+            started.append(self)
+            if moment == 'started':
+                signal.raise_signal(signal.SIGINT)
+
+        def send_signal(self, number: int) -> None:
+            super().send_signal(number)
+            if moment == 'ended':
+                signal.raise_signal(signal.SIGINT)
+
+        def kill(self) -> None:
+            if moment == 'killed':
+                signal.raise_signal(signal.SIGINT)
+            super().kill()
+
+    monkeypatch.setattr(subprocess, 'Popen', Interrupted)
+    monkeypatch.setattr(processes, 'GRACE', 0.5)
+    with (
+        (tmp_path / 'log').open('w') as log,
+        interrupts.handled(),
+        pytest.raises(KeyboardInterrupt),
+        processes.ChildProcesses() as children,
+    ):
+        for _ in range(2):
+            children.start_node('reward.node', log)
+    assert len(started) == (1 if moment == 'started' else 2)
+    assert all(process.returncode is not None for process in started)
 
 
 @needs_ros

@@ -120,7 +120,7 @@ def test_calibrate_and_evaluate(
     capsys.readouterr()
     # A method that it does not support is refused
     assert main(arguments('evaluate', clips, '--methods', 'lrm', '--save', save)) == 1
-    assert 'cannot be asked in a chat turn' in capsys.readouterr().err
+    assert 'cannot answer chat messages' in capsys.readouterr().err
 
 
 class Listener(Node):

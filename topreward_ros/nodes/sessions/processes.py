@@ -46,31 +46,33 @@ class ChildProcesses:
             command += ['-r', f'{old}:={new}']
         for name, value in (parameters or {}).items():
             command += ['-p', f'{name}:={json.dumps(value)}']
-        # A separate session: a keyboard interrupt must reach the node once, from __exit__.
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # Import no modules from the current folder: a rich.py there would hide the library.
-            env={**os.environ, 'PYTHONSAFEPATH': '1', **(environ or {})},
-        )
-        self._processes.append(process)
+        with interrupts.deferred():  # a process that is not in the list would outlive this one
+            # A separate session: a keyboard interrupt must reach the node once, from __exit__.
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # Import no modules from the current folder: a rich.py there would hide the library.
+                env={**os.environ, 'PYTHONSAFEPATH': '1', **(environ or {})},
+            )
+            self._processes.append(process)
         return process
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
         try:
+            for process in self._processes:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
             for process in self._processes:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=GRACE)
         finally:  # a second interrupt, or a process that did not end
-            for process in self._processes:
-                process.kill()
-                process.wait()
-            interrupts.set_has_children(False)
+            with interrupts.deferred():
+                for process in self._processes:
+                    process.kill()
+                    process.wait()
+                interrupts.set_has_children(False)
 
 
 def tail(log: Path, lines: int = 8) -> str:
