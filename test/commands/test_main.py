@@ -312,6 +312,59 @@ def test_a_closed_pipe_while_scoring(tmp_path: Path) -> None:
     assert result.stderr == '' and result.returncode == 141
 
 
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('score', 'CLIP', '--task', 'x', '--save', 'out', '--fps', '1'),
+        ('evaluate', 'CLIP', '--task', 'x', '--save', 'out', '--fps', '1'),
+        ('calibrate', 'CLIP', '--task', 'x', '--save', 'out.yaml', '--fps', '2'),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_closed_pipe_after_work(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """However the library that prints takes it."""
+    write_video(tmp_path / 'clip.mp4', film(SceneEpisode(3, 'success'), 4.0, 64, 64), 4.0)
+    words = ['clip.mp4' if word == 'CLIP' else word for word in arguments]
+    result = closed_pipe(*words, cwd=tmp_path)
+    assert result.stderr == '' and result.returncode == 141
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (('scene', '--fps', 'inf', '--save', 'a.mp4'), 'inf is not a finite number above 0'),
+        (('scene', '--fps', 'nan', '--save', 'a.mp4'), 'nan is not a finite number above 0'),
+        (('score', 'a', '--fps', 'abc'), "'abc' is not a number"),
+        (('score', 'a', '--max-frames', '1.5'), "'1.5' is not a whole number"),
+        (('score', 'a', '--max-pixels', 'abc'), "'abc' is not a whole number"),
+        pytest.param(('play', '--set', 'typo=4'), "'typo' is no parameter", marks=needs_ros),
+        pytest.param(('play', '--set', 'fps'), "'fps' is not name=value", marks=needs_ros),
+    ],
+    ids=str,
+)
+def test_wrong_arguments(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+    code, _, err = ended(
+        'import sys; from topreward_ros.commands.main import main; sys.exit(main(sys.argv[1:]))',
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert code == 2 and reason in err.splitlines()[-1]
+
+
+@needs_ros
+@pytest.mark.parametrize(
+    ('setting', 'reason'),
+    [
+        ('fps=abc', "--set fps: 'abc' is not a number"),
+        ('success_window=abc', "--set success_window: 'abc' is not a whole number"),
+        ('success_window=2.5', "--set success_window: '2.5' is not a whole number"),
+    ],
+)
+def test_wrong_settings(capsys: pytest.CaptureFixture[str], setting: str, reason: str) -> None:
+    assert main(['play', '--set', setting]) == 1
+    assert capsys.readouterr().err == f'topreward: {reason}\n'
+
+
 def test_the_first_line_alone(tmp_path: Path) -> None:
     command = f'{sys.executable} -m topreward_ros.commands.main demo --tasks | head -1'
     for _ in range(3):

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import contextlib
+import math
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 CLIP_HELP = (
     'video file or folder of images; default: an example episode of the small simulated world'
 )
+DEMO_MODEL = (
+    'the small model of the package, which only works in the simulated world of topreward demo'
+)
 SEED_LIMIT = 1000  # below the seeds that the demo's model was trained on
 DEMO_MODEL_NOTE = (
     'No --model was given, so the small model of the package is used. It only works in the '
@@ -25,14 +30,20 @@ DEMO_MODEL_NOTE = (
 )
 
 
+KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number'}
+N = TypeVar('N', int, float)
+
+
 def setting(text: str) -> tuple[str, str]:
     """Parse a parameter of the reward node, NAME=VALUE."""
     from topreward_ros.nodes.reward.settings import DESCRIPTIONS, RewardSettings
 
     name, equals, value = text.partition('=')
-    if not equals or name not in DESCRIPTIONS:
+    if not equals:
+        raise argparse.ArgumentTypeError(f'{text!r} is not name=value')
+    if name not in DESCRIPTIONS:
         raise argparse.ArgumentTypeError(
-            f'{text!r} is not name=value; expected one of {", ".join(DESCRIPTIONS)}'
+            f'{name!r} is no parameter; expected one of {", ".join(DESCRIPTIONS)}'
         )
     if isinstance(getattr(RewardSettings, name), str):
         return name, value
@@ -44,37 +55,39 @@ def setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-def typed(text: str, default: Any) -> Any:
+def typed(name: str, text: str, default: Any) -> Any:
     """Return a setting's value in the type of its default: 4 or 4e1 are valid for a float.
 
-    A string stays as it is. Raises TopRewardError where a float is expected and text is no number.
+    A string stays as it is, and without a default the value is as in YAML. Raises TopRewardError
+    for another type.
     """
     if isinstance(default, str):
         return text
-    if not isinstance(default, float):
-        return yaml.safe_load(text)
-    try:
-        return float(text)
-    except ValueError as error:
-        raise TopRewardError(f'--set: {text!r} is not a number') from error
+    value = yaml.safe_load(text)
+    if isinstance(default, float):
+        with contextlib.suppress(ValueError):
+            return float(text)
+    elif default is None or type(value) is type(default):
+        return value
+    raise TopRewardError(f'--set {name}: {text!r} is not {KINDS[type(default)]}')
 
 
 def positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    value = _number(text, float)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not a finite number above 0')
     return value
 
 
 def whole(text: str) -> int:
-    value = int(text)
+    value = _number(text, int)
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text} is below 1')
     return value
 
 
 def pixels(text: str) -> int:
-    value = int(text)
+    value = _number(text, int)
     if value < 1024:
         raise argparse.ArgumentTypeError(f'{text} pixels are too few; expected 1024 or more')
     return value
@@ -96,23 +109,30 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def _number(text: str, kind: type[N]) -> N:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is not {KINDS[kind]}') from error
+
+
 def add_setting(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument(
         '--set', metavar='NAME=VALUE', type=setting, action='append', default=[], help=help_text
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, default: str = DEMO_MODEL) -> None:
+    """Add --model; default says which model is used without it."""
     parser.add_argument(
         '--model',
-        help='folder of a model, or its id on the Hugging Face hub; default: the small model of '
-        'the package, which only works in the simulated world of topreward demo',
+        help=f'folder of a model, or its id on the Hugging Face hub; default: {default}',
     )
 
 
-def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+def add_node_arguments(parser: argparse.ArgumentParser, default_model: str = DEMO_MODEL) -> None:
     """Add the arguments of commands that start the reward node."""
-    add_model(parser)
+    add_model(parser, default_model)
     add_setting(parser, 'set a parameter of the reward node, such as fps=4; repeatable')
     add_transport(parser)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FRAMES_IN_STRIP = 7
 LEFT = 0.09  # edge of the axes
+NOTE_WIDTH = 125  # in characters
 COLOR_TEXT = '#22303c'
 COLOR_PROGRESS = '#d9622b'
 COLOR_TRUE = '#2b6cb0'
@@ -58,7 +60,9 @@ def plot_run(
         plain(f'“{shorten(task)}”'), x=LEFT, y=0.985, ha='left', fontsize=12, color=COLOR_TEXT
     )
     if note:
-        figure.text(LEFT, 0.015, note, fontsize=8, color=COLOR_NOTE)
+        wrapped = textwrap.fill(note, NOTE_WIDTH)
+        figure.subplots_adjust(bottom=0.13 + 0.025 * wrapped.count('\n'))
+        figure.text(LEFT, 0.015, plain(wrapped), fontsize=8, color=COLOR_NOTE, va='bottom')
     save_png(figure, file)
 
 

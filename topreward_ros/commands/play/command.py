@@ -59,7 +59,7 @@ def play(options: argparse.Namespace) -> int:
     for name, text in options.set:
         if name in OWN_PARAMETERS:
             raise TopRewardError(f'play sets {name} itself: {OWN_PARAMETERS[name]}')
-        settings[name] = typed(text, getattr(RewardSettings, name))
+        settings[name] = typed(name, text, getattr(RewardSettings, name))
     from .run import PlayOptions
     from .run import play as play_clip
 

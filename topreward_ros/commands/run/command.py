@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
         '--log-level', default='info', choices=levels, help='least severity; default: %(default)s'
     )
     add_remap(parser)
-    add_node_arguments(parser)
+    add_node_arguments(parser, 'that of --params-file, else Qwen/Qwen3-VL-8B-Instruct')
     parser.set_defaults(command=run)
 
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None:
             settings[name] = value
     settings |= {
-        name: typed(text, getattr(RewardSettings, name, None)) for name, text in options.set
+        name: typed(name, text, getattr(RewardSettings, name, None)) for name, text in options.set
     }
     file = ['--params-file', str(options.params_file)] if options.params_file else []
     several = len(options.camera) > 1

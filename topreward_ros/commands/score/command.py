@@ -104,7 +104,7 @@ def _reading(options: argparse.Namespace) -> Reading:
             raise TopRewardError(
                 f'--set {name} has no effect on a recording; expected one of {", ".join(defaults)}'
             )
-        values[name] = typed(text, defaults[name])
+        values[name] = typed(name, text, defaults[name])
     reading = Reading(RewardOptions(**values), calibration)
     try:
         reading.start()
