@@ -60,7 +60,7 @@ def main() -> None:
     rclpy.shutdown()
     rows = [_row(measure, list(pythons), seconds) for measure in measures]
     facts = {**machine(), 'repeats': str(options.repeats)}
-    _show(facts, rows, list(pythons))
+    _show(facts, rows)
     write_json(options.json, facts, rows)
 
 
@@ -122,7 +122,7 @@ def _row(
     return row
 
 
-def _show(facts: dict[str, str], rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+def _show(facts: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     console = Console()
     show_facts(console, facts)
     table = Table(*rows[0].keys())
