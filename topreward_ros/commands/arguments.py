@@ -74,8 +74,10 @@ def typed(name: str, text: str, default: Any) -> Any:
 
 def positive(text: str) -> float:
     value = _number(text, float)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is not a finite number above 0')
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    if value == math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not finite')
     return value
 
 

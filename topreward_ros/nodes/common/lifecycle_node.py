@@ -80,7 +80,8 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         # While a step is awaited, the state machine also accepts the transitions that end it. They
         # are internal: a client must not trigger them.
         if before not in STEADY_STATES or not self._machine.begin(transition):
-            self.get_logger().error(f'transition {transition} is not possible from {before}')
+            if self.context.ok():  # otherwise the process is being ended
+                self.get_logger().error(f'transition {transition} is not possible from {before}')
             return False
         state = self.state
         result = await self._attempt(state, self._steps[state])
@@ -95,7 +96,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
             await self.change_state(Transition.TRANSITION_CONFIGURE)
             and await self.change_state(Transition.TRANSITION_ACTIVATE)
         ):
-            self.autostart_failed = True
+            self.autostart_failed = self.context.ok()  # otherwise the process is being ended
             self.context.try_shutdown()
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ def make_scorer(options: LoadOptions) -> Scorer:
     """Load a model that scores each prefix from scratch; ModelError if streaming is requested."""
     if options.scorer == 'streaming':
         raise ModelError(
-            f'{options.model} is no Qwen3-VL, which scorer "streaming" needs: set scorer to '
+            f'{options.model} is no Qwen3-VL, which scorer "streaming" needs. Set scorer to '
             '"recompute" for other families'
         )
     checkpoint = load_checkpoint(options)
