@@ -62,10 +62,14 @@ def was_received() -> bool:
 def is_behind(error: BaseException) -> bool:
     """Whether an interrupt was made into this error on its way."""
     # C extensions keep no cause, but they raise only these two
-    if _received and isinstance(error, ImportError | SystemError):
-        return True
+    lost = _received and isinstance(error, ImportError | SystemError)
+    return lost or comes_from(error, KeyboardInterrupt)
+
+
+def comes_from(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether the error, or one that it was made from or raised after, is of this kind."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+    while cause is not None and not isinstance(cause, kind):
         cause = cause.__cause__ or cause.__context__
     return cause is not None
 

@@ -28,8 +28,6 @@ DEMO_MODEL_NOTE = (
     'simulated world of topreward demo: for any other images its numbers mean nothing. Choose a '
     'model with --model.'
 )
-
-
 KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number'}
 N = TypeVar('N', int, float)
 
@@ -63,12 +61,13 @@ def typed(name: str, text: str, default: Any) -> Any:
     """
     if isinstance(default, str):
         return text
-    value = yaml.safe_load(text)
     if isinstance(default, float):
         with contextlib.suppress(ValueError):
             return float(text)
-    elif default is None or type(value) is type(default):
-        return value
+    else:
+        value = yaml.safe_load(text)
+        if default is None or type(value) is type(default):
+            return value
     raise TopRewardError(f'--set {name}: {text!r} is not {KINDS[type(default)]}')
 
 

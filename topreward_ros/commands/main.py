@@ -52,18 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(interrupts.MESSAGE, file=sys.stderr)
         return interrupts.EXIT_INTERRUPTED
     except (BrokenPipeError, SystemExit) as error:
-        if not _is_closed_pipe(error):
+        if not interrupts.comes_from(error, BrokenPipeError):  # rich makes a SystemExit of it
             raise
         # The reader of the output is gone: discard all output, also at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CLOSED_PIPE
-
-
-def _is_closed_pipe(error: BaseException | None) -> bool:
-    """Whether the error is, or was made by rich from, that of a closed pipe."""
-    while error is not None and not isinstance(error, BrokenPipeError):
-        error = error.__context__
-    return error is not None
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from topreward_ros.files import whole_file
 from topreward_ros.recordings.lerobot.files import DatasetError, import_pyarrow, reading
-from topreward_ros.reward.values import between
+from topreward_ros.reward.values import between, none_if_nan
 from topreward_ros.scoring.score import Score
 
 PROGRESS_FILE = 'topreward_progress.parquet'
@@ -176,7 +176,10 @@ def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
     progress = rows['progress_sparse'][scored]
     columns = ('topreward_log_prob', 'topreward_log_prob_false', 'topreward_model_progress')
     values = zip(*(rows[column][scored].tolist() for column in columns), strict=True)
-    scores = [Score(0, _value(true), _value(false), _value(model)) for true, false, model in values]
+    scores = [
+        Score(0, none_if_nan(true), none_if_nan(false), none_if_nan(model))
+        for true, false, model in values
+    ]
     return EpisodeProgress(
         episode=int(rows['episode_index'][0]),
         first_index=first,
@@ -185,7 +188,3 @@ def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
         scores=scores,
         progress=progress,
     )
-
-
-def _value(value: float) -> float | None:
-    return None if np.isnan(value) else value

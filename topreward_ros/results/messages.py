@@ -9,6 +9,7 @@ from typing import Any
 
 from topreward_ros.reward.live import NORMALIZATION_MODEL, Step
 from topreward_ros.reward.success import Success
+from topreward_ros.reward.values import none_if_nan
 from topreward_ros.scoring.score import Score
 
 
@@ -39,22 +40,18 @@ def success_fields(success: Success) -> dict[str, Any]:
 
 def score_of(message: Any) -> Score | None:
     """Return the score in a Progress message: log P, else the model's own progress, or None."""
-    log_prob, progress = _value(message.log_prob), None
+    log_prob, progress = none_if_nan(message.log_prob), None
     if log_prob is None and message.normalization == NORMALIZATION_MODEL:
-        progress = _value(message.progress)
+        progress = none_if_nan(message.progress)
     if log_prob is None and progress is None:
         return None
     return Score(
         frames=message.frames,
         log_prob=log_prob,
-        log_prob_false=_value(message.log_prob_false),
+        log_prob_false=none_if_nan(message.log_prob_false),
         progress=progress,
     )
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _value(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -8,6 +8,8 @@ the step between two of them, so there are n - 1. NaN, where progress is unknown
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -61,3 +63,8 @@ def discounted_values(rewards: np.ndarray, gamma: float = 0.99) -> np.ndarray:
 def _check_discount(gamma: float) -> None:
     if not 0 <= gamma <= 1:
         raise ValueError(f'gamma is {gamma}; expected 0 to 1')
+
+
+def none_if_nan(value: float) -> float | None:
+    """Return a number that is stored as NaN where it is unknown as None there."""
+    return None if math.isnan(value) else value

@@ -15,6 +15,7 @@ from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import KIND_NAMES
 from topreward_ros.results.plot import (
+    COLOR_FAILURE,
     COLOR_GRID,
     COLOR_PROGRESS,
     COLOR_SUCCESS,
@@ -24,7 +25,6 @@ from topreward_ros.results.plot import (
 )
 
 COLOR_TRUTH = '#9aa5b1'
-COLOR_FAILURE = '#b03a2e'
 SIDE = 240  # of an image [px]
 COLUMN = 2.35  # width of an episode [in]
 

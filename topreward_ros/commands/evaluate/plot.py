@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from topreward_ros.results.plot import (
+    COLOR_FAILURE,
     COLOR_FALSE,
     COLOR_GRID,
     COLOR_PROGRESS,
@@ -30,7 +31,6 @@ from .methods import GVL, LOG_PROB, LRM, OWN, STATIC
 
 MAX_RECORDINGS = 12  # with a plot
 COLUMNS = 4
-COLOR_FAILURE = '#b03a2e'
 COLOR_PUBLISHED = '#805ad5'
 # Plotted progress mappings: color and line width
 STYLES = {
