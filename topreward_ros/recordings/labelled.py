@@ -16,18 +16,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .clip import ClipError
+from .clip import ClipError, broken_clip
 from .clip_source import open_one
-from .recording import NO_TASK, Recording
+from .recording import BAD_RECORDING, NO_TASK, Recording
 from .source_options import SourceOptions
-from .sources import open_source
-from .suffixes import FILE_SUFFIXES
+from .sources import open_source, source_name
+from .suffixes import FILE_SUFFIXES, is_hidden
 
 MANIFEST = 'curves.json'
 TRUTH = 'ground_truth'
@@ -42,16 +43,32 @@ def open_recordings(
     Raises ClipError for a source that cannot be read, where no recording is found, for two
     recordings of the same name, and for a recording without a task.
     """
-    recordings = [recording for text in texts for recording in _open(text, options, is_success)]
+    recordings = _distinct(
+        [(text, each) for text in texts for each in _open(text, options, is_success)]
+    )
     if not recordings:
         raise ClipError(f'no recording found in {", ".join(texts)}')
+    broken = [each.clip.broken for each in recordings if each.clip.broken]
+    if len(broken) == len(recordings):
+        raise broken[0]
     names = [recording.name for recording in recordings]
     if duplicates := {name for name in names if names.count(name) > 1}:
         raise ClipError(f'two recordings are named {min(duplicates)}: rename one of them')
     for recording in recordings:
-        if not recording.task:
+        if not recording.task and not recording.clip.broken:
             raise ClipError(f'{recording.name}: {NO_TASK}')
     return recordings
+
+
+def _distinct(opened: Sequence[tuple[str, Recording]]) -> list[Recording]:
+    """Return the recordings, those of one name with their source's before it."""
+    counts = Counter(each.name for _, each in opened)
+    return [
+        each
+        if counts[each.name] == 1
+        else dataclasses.replace(each, name=f'{source_name(text)}/{each.name}')
+        for text, each in opened
+    ]
 
 
 def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterator[Recording]:
@@ -63,10 +80,15 @@ def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterato
     if not labelled:
         yield from _labelled(text, options, is_success)
     for sub in labelled:
-        entries = [file for file in sub.iterdir() if file.suffix.lower() in FILE_SUFFIXES]
-        folders = [each for each in sub.iterdir() if each.is_dir() and each.name[0] != '.']
+        content = [each for each in sub.iterdir() if not is_hidden(each)]
+        entries = [each for each in content if each.suffix.lower() in FILE_SUFFIXES]
+        folders = [each for each in content if each.is_dir()]
         for entry in sorted([*entries, *folders]):
-            for recording in _labelled(str(entry), options, LABELS[sub.name]):
+            try:
+                opened = _labelled(str(entry), options, LABELS[sub.name])
+            except BAD_RECORDING as error:
+                opened = [_broken(entry.name, options.task, error)]
+            for recording in opened:
                 yield dataclasses.replace(recording, name=f'{sub.name}/{recording.name}')
 
 
@@ -82,9 +104,9 @@ def _labelled(text: str, options: SourceOptions, is_success: bool | None) -> lis
 def _from_manifest(folder: Path, options: SourceOptions) -> Iterator[Recording]:
     file = folder / MANIFEST
     try:
-        clips = json.loads(file.read_text(encoding='utf-8'))['clips']
+        clips = json.loads(file.read_text(encoding='utf-8-sig'))['clips']
         entries = [(str(clip['file']), str(clip['task']), dict(clip)) for clip in clips]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ClipError(
             f'{file} is not as expected ({error!r}): {{"clips": [{{"file": ..., "task": ...}}]}}'
         ) from error
@@ -100,9 +122,18 @@ def _from_manifest(folder: Path, options: SourceOptions) -> Iterator[Recording]:
         label = entry.get('success')
         if label is not None and not isinstance(label, bool):
             raise ClipError(f'success in {file} is {label!r}; expected true or false')
-        clip, origin = open_one(folder / name, options)
         stem = str(Path(name).with_suffix(''))
+        try:
+            clip, origin = open_one(folder / name, options)
+        except BAD_RECORDING as error:
+            yield _broken(stem, options.task or task, error)
+            continue
         yield Recording(stem, clip, options.task or task, label, truth, published, origin)
+
+
+def _broken(name: str, task: str, error: Exception) -> Recording:
+    """Return a recording that raises when it is read, so that it does not end the others."""
+    return Recording(name, broken_clip(name, error), task)
 
 
 def _curve(file: Path, key: str, entry: dict[str, Any]) -> np.ndarray | None:

@@ -65,7 +65,7 @@ class Source(Protocol):
 
 def clip_notes(recordings: Iterable[Recording]) -> list[str]:
     """Return the notes of these clips, each once."""
-    return list(dict.fromkeys(each.clip.note for each in recordings if each.clip.note))
+    return list(dict.fromkeys(note for each in recordings for note in each.clip.notes))
 
 
 def state_of(path: Path) -> dict[str, Any]:

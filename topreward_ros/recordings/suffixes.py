@@ -1,8 +1,22 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""File name suffixes of the formats."""
+"""Which files are what, by their names."""
+
+from pathlib import PurePath
 
 BAG_SUFFIXES = ('.mcap', '.db3')
-VIDEO_SUFFIXES = ('.mp4', '.mov', '.mkv', '.webm', '.avi')
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.gif', '.ts', '.mts', '.m2ts', '.mpg'),
+    *('.mpeg', '.wmv', '.flv', '.f4v', '.ogv', '.3gp', '.3g2', '.vob', '.mxf', '.asf', '.ivf'),
+    *('.y4m', '.mjpeg', '.mjpg', '.h264', '.264', '.h265', '.265', '.hevc', '.av1', '.obu'),
+)
+IMAGE_SUFFIXES = (
+    *('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.bmp', '.tif', '.tiff', '.ppm', '.pgm'),
+    *('.pnm', '.tga', '.jp2'),
+)
 FILE_SUFFIXES = (*VIDEO_SUFFIXES, *BAG_SUFFIXES)
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Return whether a file found in a folder is never content, such as `._a.png` of macOS."""
+    return path.name.startswith('.')
