@@ -13,7 +13,7 @@ from topreward_ros.demo import example
 
 from .clip import Clip, ClipError, broken_clip, paced
 from .folders import content_of, open_folder, passed_over
-from .recording import Recording, clip_notes, state_of
+from .recording import Recording, clip_notes, safe_name, state_of
 from .source_options import SourceOptions
 from .suffixes import VIDEO_SUFFIXES
 from .video import open_video
@@ -49,7 +49,7 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
         return ClipSource(name, (Recording(name, clip, options.task, origin=origin),))
     stems = [video.stem for video in videos]
     # The full file name where stems collide, such as a.mp4 and a.mkv
-    names = [f'{name}/{v.stem if stems.count(v.stem) == 1 else v.name}' for v in videos]
+    names = [v.stem if stems.count(v.stem) == 1 else v.name for v in videos]
     recordings, errors = [], []
     for each, video in zip(names, videos, strict=True):
         try:
@@ -57,7 +57,7 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
         except (ClipError, OSError) as error:
             errors.append(error)
             clip, origin = broken_clip(video.stem, error), {}
-        recordings.append(Recording(each, clip, options.task, origin=origin))
+        recordings.append(Recording(f'{name}/{safe_name(each)}', clip, options.task, origin=origin))
     if len(errors) == len(videos):
         raise errors[0]
     recordings[0].clip.notes[:0] = passed_over(path, videos)

@@ -25,7 +25,7 @@ import numpy as np
 
 from .clip import ClipError, broken_clip
 from .clip_source import open_one
-from .recording import BAD_RECORDING, NO_TASK, Recording
+from .recording import BAD_RECORDING, NO_TASK, Recording, safe_name
 from .source_options import SourceOptions
 from .sources import open_source, source_name
 from .suffixes import FILE_SUFFIXES, is_hidden
@@ -87,7 +87,7 @@ def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterato
             try:
                 opened = _labelled(str(entry), options, LABELS[sub.name])
             except BAD_RECORDING as error:
-                opened = [_broken(entry.name, options.task, error)]
+                opened = [_broken(safe_name(entry.name), options.task, error)]
             for recording in opened:
                 yield dataclasses.replace(recording, name=f'{sub.name}/{recording.name}')
 
@@ -122,7 +122,7 @@ def _from_manifest(folder: Path, options: SourceOptions) -> Iterator[Recording]:
         label = entry.get('success')
         if label is not None and not isinstance(label, bool):
             raise ClipError(f'success in {file} is {label!r}; expected true or false')
-        stem = str(Path(name).with_suffix(''))
+        stem = safe_name(str(Path(name).with_suffix('')))
         try:
             clip, origin = open_one(folder / name, options)
         except BAD_RECORDING as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from .clip import Clip
 
 # Raised by bad recordings; anything else is a bug of the program
 BAD_RECORDING = (TopRewardError, OSError)
+# Control characters, such as a newline, and bytes of names that are not UTF-8
+UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 NO_TASK = 'it has no task: set one with --task "Put the block into the cup."'
 
 
@@ -61,6 +64,11 @@ class Source(Protocol):
     def close(self) -> None:
         """Close the source for good; its recordings cannot be read afterwards."""
         ...
+
+
+def safe_name(name: str) -> str:
+    """Return the name of a file as one that prints and can be written in UTF-8."""
+    return UNPRINTABLE.sub('_', name)
 
 
 def clip_notes(recordings: Iterable[Recording]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .clip import Clip, ClipError, add_note
+from .recording import safe_name
 from .video_scan import VideoScan, scan_video
 
 
@@ -32,7 +33,7 @@ def open_video(path: Path, fps: float = 0.0, untimed_fps: float = 0.0) -> Clip:
     scale = scan.fps / rate
     notes = list(scan.notes)
     return Clip(
-        name=path.stem,
+        name=safe_name(path.stem),
         fps=rate,
         seconds=scan.seconds * scale,
         frames=lambda: _frames(path, scan, scale, notes),
