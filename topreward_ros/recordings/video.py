@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .clip import Clip, ClipError, add_note
+from .cut_mp4 import WholeFragments
 from .recording import safe_name
 from .video_scan import VideoScan, scan_video
 
@@ -24,7 +25,7 @@ def open_video(path: Path, fps: float = 0.0, untimed_fps: float = 0.0) -> Clip:
     """
     try:
         with open_container(path) as container:
-            scan = scan_video(container, path.name, untimed_fps)
+            scan = scan_video(container, path, untimed_fps)
     except ClipError as error:
         raise ClipError(f'{path} {error}') from error
     except broken_file() as error:
@@ -70,10 +71,16 @@ def open_container(path: Path) -> Any:
         source: Any = f'file:{name}'
     except UnicodeEncodeError:  # PyAV takes names as UTF-8
         source = path.open('rb')
+    av = import_av()
     # Metadata may be in any encoding, and a playlist must not open a host
-    return import_av().open(
-        source, metadata_errors='replace', options={'protocol_whitelist': 'file'}
-    )
+    options = {'metadata_errors': 'replace', 'options': {'protocol_whitelist': 'file'}}
+    try:
+        return av.open(source, **options)
+    except av.error.InvalidDataError as error:
+        try:
+            return av.open(WholeFragments(path), **options)
+        except ValueError:
+            raise error from None
 
 
 def import_av():  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .clip import ClipError
@@ -48,16 +49,17 @@ class _Packets:
         return max(ends, default=0.0)
 
 
-def scan_video(container: Any, name: str, untimed_fps: float = 0.0) -> VideoScan:
+def scan_video(container: Any, path: Path, untimed_fps: float = 0.0) -> VideoScan:
     """Read all packets of an open file and describe its first moving video stream.
 
     untimed_fps [1/s] is the rate of a stream without times; 0 assumes one and notes it. Raises
     ClipError, without the file's name, for a file without a video.
     """
-    videos = container.streams.video
+    name, videos = path.name, container.streams.video
     if not videos:
         raise ClipError('holds no video')
     is_damaged, packets = _read_packets(container)
+    is_damaged = is_damaged or container.size < path.stat().st_size  # whole fragments
     stream, notes = _choose(videos, packets, name)
     found = packets[stream.index]
     if not found.count:
