@@ -16,7 +16,7 @@ from topreward_ros.errors import FrameError
 from topreward_ros.scoring.pictures import read_picture
 
 from .clip import Clip, ClipError, Picture, add_note
-from .image_order import in_order
+from .image_order import NUMBER, in_order
 from .suffixes import IMAGE_SUFFIXES, is_hidden
 
 DEFAULT_FPS = 30.0
@@ -43,6 +43,8 @@ def open_folder(path: Path, fps: float) -> Clip:
         if fps
         else [f'{path.name}: a folder of images has no frame rate, so {rate:g} fps is assumed']
     )
+    if len(series) > 1 and not NUMBER.search(series[0].stem):
+        notes.append(f'{path.name}: no numbers in the names, so the order is that of the alphabet')
     notes += passed_over(path, series)
     pictures = partial(_pictures, path, series, rate, notes)
     return Clip(

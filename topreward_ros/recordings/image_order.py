@@ -32,6 +32,8 @@ def in_order(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """
     series, others = _series(files)
     fields = {file: NUMBER.findall(file.stem) for file in series}
+    if not any(fields.values()):
+        return series, others
     _check_single(series, fields)
     _check_signs(fields)
     by_value, by_part = _sorted(fields, _by_value), _sorted(fields, _by_part)

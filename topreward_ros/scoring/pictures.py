@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from topreward_ros.errors import FrameError
 
@@ -37,6 +37,8 @@ def read_picture(file: Path | IO[bytes], name: str) -> np.ndarray:
             return np.asarray(_upright(image).convert('RGB'))
     except FrameError:
         raise
+    except UnidentifiedImageError as error:
+        raise FrameError(f'{name} cannot be read: expected one of {", ".join(FORMATS)}') from error
     except Exception as error:  # Pillow's decoders raise nearly everything on broken data
         reason = str(error).partition('\n')[0] or type(error).__name__
         raise FrameError(f'{name} cannot be read: {reason}') from error
