@@ -12,6 +12,15 @@ NOT_A_NUMBER = (
 )
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what an error says, with its type unless it was made for a user; never empty."""
+    text = str(error).strip()
+    if isinstance(error, TopRewardError) and text:
+        return text
+    name = type(error).__name__
+    return f'{name}: {text}' if text else name
+
+
 class TopRewardError(Exception):
     """Base of all errors caused by the input or the environment, not by the program.
 
@@ -29,6 +38,10 @@ class InterruptedRunError(TopRewardError):
 
 class ModelError(TopRewardError):
     """A model that cannot be found, loaded or run with the given options."""
+
+
+class WorkerError(TopRewardError):
+    """A failure of the thread that runs the models, or in it."""
 
 
 class NoChatError(ModelError):

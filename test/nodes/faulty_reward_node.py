@@ -3,7 +3,8 @@
 """The real reward node with a slow or failing model, according to FAULTS (JSON).
 
 load_seconds and score_seconds are delays before loading and scoring; load_error is raised instead
-of loading, and score_error is the number of the score that fails.
+of loading; failing_scores are the numbers of the scores that fail, with the error of that name:
+RuntimeError, MemoryError, SystemExit, KeyboardInterrupt, or thread, which ends the scoring thread.
 """
 
 from __future__ import annotations
@@ -15,9 +16,21 @@ import time
 from typing import Any
 
 from topreward_ros.nodes.reward import node as reward_node
+from topreward_ros.nodes.reward.scoring_worker import ScoringWorker
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingEpisode
 
 FAULTS: dict[str, Any] = json.loads(os.environ['FAULTS'])
+
+
+ERRORS = {
+    each.__name__: each for each in (RuntimeError, MemoryError, SystemExit, KeyboardInterrupt)
+}
+NEXT_TURN = ScoringWorker._next_turn
+
+
+def end_thread(_worker: ScoringWorker) -> None:
+    ScoringWorker._next_turn = NEXT_TURN  # type: ignore[method-assign]
+    raise SystemExit
 
 
 def main() -> int:
@@ -39,8 +52,11 @@ def main() -> int:
         nonlocal count
         count += 1
         time.sleep(FAULTS.get('score_seconds', 0))
-        if count == FAULTS.get('score_error'):
-            raise RuntimeError('no memory left')
+        if count in FAULTS.get('failing_scores', ()):
+            if FAULTS['error'] == 'thread':
+                ScoringWorker._next_turn = end_thread  # type: ignore[method-assign]
+            else:
+                raise ERRORS[FAULTS['error']]('the device is gone')
         return scores(episode)
 
     reward_node.load_fitting_scorer = faulty_load

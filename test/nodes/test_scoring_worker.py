@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topreward_ros.errors import ModelError
+from topreward_ros.errors import ModelError, WorkerError
 from topreward_ros.nodes.reward.scoring_requests import EpisodeRequest, Frame, ScoringResult
 from topreward_ros.nodes.reward.scoring_worker import Channel, ScoringWorker
 from topreward_ros.scoring.families import load_scorer
@@ -35,9 +35,11 @@ class FakeExecutor:
         self._arrived = threading.Semaphore(0)
         self._calls: list[Callable[[], None]] = []
         self.results: list[ScoringResult] = []
-        self.failures: list[Exception] = []
+        self.skipped: list[str] = []
+        self.failures: list[str] = []
+        self.deaths: list[str] = []
         self.answers: list[tuple[Any, Exception | None]] = []
-        self.channel: Channel = worker.open(self._post)
+        self.channel: Channel = worker.open(self._post, self.deaths.append)
 
     def _post(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
@@ -64,7 +66,8 @@ class FakeExecutor:
         return result
 
     def begin(self, task: str) -> None:
-        self.channel.begin(EpisodeRequest(task, self.results.append, self.failures.append))
+        callbacks = self.results.append, self.skipped.append, self.failures.append
+        self.channel.begin(EpisodeRequest(task, *callbacks))
 
     def score(self, image: np.ndarray, time: float, thin: bool = False) -> float:
         count = len(self.results)
@@ -222,7 +225,7 @@ def test_an_episode_that_cannot_be_closed_stops_nobody_else(
         bad.channel.append(Frame(image, Sample(0.0, False, 0), None), 8)
         while not bad.failures:
             bad.spin_once()
-        assert str(bad.failures[0]) == 'device lost'
+        assert bad.failures == ['RuntimeError: device lost']
     elif how == 'begin':
         bad.begin('again')
     elif how == 'end':
@@ -274,7 +277,7 @@ def test_a_closed_channel_ignores_frames_and_refuses_models(worker: ScoringWorke
     executor.channel.append(Frame(np.zeros((8, 8, 3), np.uint8), Sample(0.0, False, 0), None), 1)
     assert executor.channel.waiting == 0
     for action in (executor.unload, partial(executor.load, lambda: 1)):
-        with pytest.raises(RuntimeError, match='closed'):
+        with pytest.raises(WorkerError, match='closed'):
             action()
     assert executor.channel.close(TIMEOUT)
     assert other.load(lambda: 2) == 2

@@ -100,7 +100,10 @@ class Episode(ABC):
 
     @abstractmethod
     def scores(self) -> tuple[Score, ...]:
-        """Return a score per task for the frames so far; ValueError before the first frame."""
+        """Return a score per task for the frames so far; ValueError before the first frame.
+
+        After an error it can be called again: what the failed call left behind is not used.
+        """
 
     def score(self) -> Score:
         """Return the score of the first task for the frames so far."""

@@ -90,6 +90,22 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
             self._machine.finish(await self._attempt('error processing', self.release))
         return bool(result == RESULT_SUCCESS)
 
+    def fail(self, reason: str) -> None:
+        """Log why the node cannot go on, release everything and become unconfigured."""
+        self.get_logger().error(reason)
+        if self.executor is not None:
+            self.executor.create_task(self._process_error)
+
+    async def _process_error(self) -> None:
+        """Go through a transition's error, the only way of the state machine to one."""
+        ways = {
+            'active': Transition.TRANSITION_DEACTIVATE,
+            'inactive': Transition.TRANSITION_CLEANUP,
+        }
+        if self.state in ways and self._machine.begin(ways[self.state]):
+            self._machine.finish(RESULT_ERROR)
+            self._machine.finish(await self._attempt('error processing', self.release))
+
     async def start_automatically(self) -> None:
         """Configure and activate; end the process if that fails."""
         if not (

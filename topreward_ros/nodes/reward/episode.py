@@ -35,12 +35,14 @@ from .scoring_requests import EpisodeRequest, Frame, ScoringResult
 from .scoring_worker import Channel
 from .settings import RewardSettings
 
+THREAD_ENDED = 'the scoring thread has ended: configure the node anew'
+
 
 class LiveScoring:
     """Exists from activation to deactivation and runs on the executor's thread.
 
     fit_size is the scorer's; read_settings returns the current parameters, which are valid for the
-    calibration; publish takes a message.
+    calibration; give_up takes the reason why the node cannot score; publish takes a message.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class LiveScoring:
         fit_size: Callable[[int, int], tuple[int, int]],
         read_settings: Callable[[], RewardSettings],
         *,
+        give_up: Callable[[str], None],
         publish: Callable[[Progress | SuccessDetected], None],
         calibration: Calibration | None = None,
     ) -> None:
         self._node = node
         self._channel = channel
         self._read_settings = read_settings
+        self._give_up = give_up
         self._publish = publish
         self._calibration = calibration
         self._settings = read_settings()
@@ -64,6 +68,9 @@ class LiveScoring:
         self._episode = 0  # counted since activation
         self._problem = ''  # why scoring has stopped, until the next episode
         self._dropped = 0
+        self._skipped = 0  # scores that failed, since activation
+        self._skipped_in_a_row = 0
+        self._skip_reason = ''  # of the newest score, if it failed
         self._rate = ScoreRate()
         self.images = ImageSubscription(
             node,
@@ -107,6 +114,8 @@ class LiveScoring:
         """Begin a new attempt at the same task; return whether it began, and a message."""
         if not self._task:
             return False, 'there is no task: publish one on ~/task first'
+        if not self._channel.is_served:
+            return False, THREAD_ENDED
         self._begin_episode('~/start_episode')
         return not self._problem, self._problem or f'episode {self._episode}'
 
@@ -119,6 +128,7 @@ class LiveScoring:
             EpisodeRequest(
                 self._task,
                 partial(self._on_scored, self._episode, reward),
+                self._on_skipped,
                 partial(self._on_failed, self._episode),
             )
         )
@@ -168,6 +178,7 @@ class LiveScoring:
         """Publish a score, unless its episode has ended in the meantime."""
         if episode != self._episode or not self._running:
             return
+        self._skipped_in_a_row, self._skip_reason = 0, ''
         score, header = result.score, result.frame.header
         step = reward.update(score)
         latency = self._since(header.stamp)
@@ -178,10 +189,24 @@ class LiveScoring:
             self._publish(SuccessDetected(**common, **success_fields(step.success)))
             self._node.get_logger().info(f'episode {episode}: success after {score.frames} frames')
 
-    def _on_failed(self, episode: int, error: Exception) -> None:
-        """Stop scoring; the diagnostics show the error until a new episode begins."""
+    def _on_skipped(self, reason: str) -> None:
+        """Count a failed score; after too many in a row, give up."""
+        self._skipped += 1
+        self._skipped_in_a_row += 1
+        self._skip_reason = reason
+        allowed = self._settings.failures_allowed
+        if self._skipped_in_a_row > allowed:
+            self._end_episode(f'{self._skipped_in_a_row} scores failed in a row: {reason}')
+            self._give_up(self._problem)
+            return
+        self._node.get_logger().warning(
+            f'a score failed ({self._skipped_in_a_row} in a row, {allowed} allowed): {reason}'
+        )
+
+    def _on_failed(self, episode: int, reason: str) -> None:
+        """Stop scoring; the diagnostics show the reason until a new episode begins."""
         if episode == self._episode and self._running:
-            self._fail(f'scoring failed, episode {episode} ended: {error}')
+            self._fail(f'scoring failed, episode {episode} ended: {reason}')
 
     # Diagnostics
 
@@ -189,13 +214,20 @@ class LiveScoring:
         """Return the level and the message for /diagnostics."""
         if self._problem:
             return LEVEL_ERROR, self._problem
+        if not self._channel.is_served:
+            return LEVEL_ERROR, THREAD_ENDED
         if not self._task:
             return LEVEL_OK, 'waiting for a task'
-        if problem := self.images.problem():
-            return LEVEL_WARN, problem
-        if self._channel.waiting * 2 > self._settings.queue_size:
-            return LEVEL_WARN, 'the model falls behind'
-        return LEVEL_OK, 'scoring'
+        warning = self._warning()
+        return (LEVEL_WARN, warning) if warning else (LEVEL_OK, 'scoring')
+
+    def _warning(self) -> str | None:
+        problem = self.images.problem()  # always, as it also opens an overdue gate
+        if self._skip_reason:
+            return f'the newest score failed: {self._skip_reason}'
+        if problem is None and self._channel.waiting * 2 > self._settings.queue_size:
+            return 'the model falls behind'
+        return problem
 
     def facts(self) -> dict[str, object]:
         """Return the values for /diagnostics."""
@@ -208,6 +240,7 @@ class LiveScoring:
             'model time per score [s]': f'{self._rate.model_seconds:.3f}',
             'frames waiting': self._channel.waiting,
             KEY_DROPPED: self._dropped,
+            'scores failed': self._skipped,
             'frames in window': self.images.frames,
             'images taken': counts.taken,
             'images kept': counts.kept,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,13 +20,14 @@ from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from topreward_ros.errors import reason_of
 from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.results.calibration_file import CalibrationError, read_calibration
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.loading.memory import memory_in_use
 from topreward_ros.scoring.score import Identity, Scorer
 
-from ..common.diagnostics import LEVEL_OK, diagnostic_array
+from ..common.diagnostics import LEVEL_ERROR, LEVEL_OK, diagnostic_array
 from ..common.lifecycle_node import AsyncLifecycleNode, run
 from ..common.middleware import apply_image_profile
 from ..common.parameters import Parameters
@@ -52,6 +54,7 @@ class RewardNode(AsyncLifecycleNode):
         self._scorer: Scorer | None = None
         self._calibration: Calibration | None = None
         self._live: LiveScoring | None = None
+        self._problem = ''  # why the node gave up, until it is configured again
         self._task_subscription: Any = None
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = self.create_guard_condition(self._make_calls)
@@ -64,7 +67,7 @@ class RewardNode(AsyncLifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
         self.create_service(Trigger, '~/start_episode', self._on_start_episode)
         self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
-        self._channel = WORKER.open(self._post)  # last: only `close` ends it
+        self._channel = WORKER.open(self._post, self.fail)  # last: only `close` ends it
 
     def _check_reward(self, settings: RewardSettings) -> None:
         """Raise ValueError if the loaded calibration does not support the settings."""
@@ -73,7 +76,12 @@ class RewardNode(AsyncLifecycleNode):
 
     # Transitions
 
+    def fail(self, reason: str) -> None:
+        self._problem = reason
+        super().fail(reason)
+
     async def configure(self) -> None:
+        self._problem = ''
         settings = self._read_settings()
         self.get_logger().info(f'loading {settings.model} ...')
         loading = self._future()
@@ -106,6 +114,7 @@ class RewardNode(AsyncLifecycleNode):
             self._channel,
             scorer.fit_size,
             self._read_settings,
+            give_up=self.fail,
             publish=lambda message: self._results[type(message)].publish(message),
             calibration=self._calibration,
         )
@@ -181,6 +190,10 @@ class RewardNode(AsyncLifecycleNode):
         if self._live is not None:
             level, message = self._live.health()
             values |= self._live.facts()
+            if not self._channel.is_served and not self._problem:
+                self.fail(message)
+        if self._problem:
+            level, message = LEVEL_ERROR, self._problem
         stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reward'
         self._diagnostics.publish(diagnostic_array(stamp, name, level, message, values))
 
@@ -193,7 +206,11 @@ class RewardNode(AsyncLifecycleNode):
 
     def _make_calls(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            try:
+                self._calls.popleft()()
+            except Exception as error:  # a bug, which must not end the executor
+                self.get_logger().error(traceback.format_exc())
+                self.fail(f'a result could not be used: {reason_of(error)}')
 
     def _future(self) -> Future[Any]:
         return Future(executor=self.executor)

@@ -15,6 +15,7 @@ from topreward_ros.scoring.score import Score, Scorer
 
 Post = Callable[[Callable[[], None]], None]
 Done = Callable[[Any, Exception | None], None]  # takes a result, or None and an error
+OnFailed = Callable[[str], None]  # takes the reason
 LoadScorer = Callable[[], Scorer]
 
 
@@ -38,11 +39,15 @@ class ScoringResult:
 
 @dataclass(frozen=True, eq=False)
 class EpisodeRequest:
-    """An episode to begin, and its callbacks on the executor's thread."""
+    """An episode to begin, and its callbacks on the executor's thread.
+
+    on_skipped: a score failed, and the next one is tried; on_failed: the episode has ended.
+    """
 
     task: str
     on_scored: Callable[[ScoringResult], None]
-    on_failed: Callable[[Exception], None]
+    on_skipped: OnFailed
+    on_failed: OnFailed
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@
 Every camera has a channel to it. The executor's thread puts items into a channel without waiting;
 results are returned as calls for the executor's thread to make. Channels with work wait in a queue
 and are served one step at a time, so a busy camera cannot starve another; one that closes is served
-first. An error of one channel does not reach another. The only lock protects the queues; it is
-never held while a model runs.
+first. Whatever a model raises is told to its own channel and reaches no other; should the thread
+end all the same, every channel is told, and the next item starts a new one. The only lock protects
+the queues; it is never held while a model runs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -20,11 +22,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from topreward_ros.errors import WorkerError, reason_of
 from topreward_ros.scoring.families import load_scorer
-from topreward_ros.scoring.loading.memory import release_memory
+from topreward_ros.scoring.loading.memory import release_memory, with_memory
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.score import Episode, Scorer
 
+from .inbox import Inbox
 from .scoring_requests import (
     Call,
     Close,
@@ -33,6 +37,7 @@ from .scoring_requests import (
     EpisodeRequest,
     Frame,
     LoadScorer,
+    OnFailed,
     Post,
     ScoringResult,
 )
@@ -53,14 +58,15 @@ class ScoringWorker:
             weakref.WeakValueDictionary()
         )
 
-    def open(self, post: Post) -> Channel:
-        """Return a new channel; post must schedule a call on the executor's thread."""
-        channel = Channel(self, post)
+    def open(self, post: Post, on_death: OnFailed = LOGGER.error) -> Channel:
+        """Return a new channel.
+
+        post must schedule a call on the executor's thread. on_death is called there if the worker's
+        thread has ended by a failure, which leaves the channel without a scorer.
+        """
+        channel = Channel(self, post, on_death)
         with self._changed:
             self._channels.add(channel)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name='scoring', daemon=True)
-                self._thread.start()
         return channel
 
     def scorer(self, options: LoadOptions) -> Scorer:
@@ -75,7 +81,10 @@ class ScoringWorker:
         with self._changed:
             if channel not in self._channels:
                 return False
-            channel.add(item)
+            channel.inbox.add(item)
+            if not self.is_alive:
+                self._thread = threading.Thread(target=self._live, name='scoring', daemon=True)
+                self._thread.start()
             if isinstance(item, Close):
                 self._ready = deque(other for other in self._ready if other is not channel)
                 self._ready.appendleft(channel)
@@ -87,14 +96,18 @@ class ScoringWorker:
     def append(self, channel: Channel, frame: Frame, most: int) -> bool:
         """Put a frame into the inbox of a channel; see `Channel.append`."""
         with self._changed:
-            fits = channel.make_room(most)
+            fits = channel.inbox.make_room(most)
             self.put(channel, frame)
             return fits
+
+    @property
+    def is_alive(self) -> bool:  # from the first item to the end of the last channel
+        return (thread := self._thread) is not None and thread.is_alive()
 
     def waiting(self, channel: Channel) -> int:
         """Return the number of frames of a channel that are not scored yet."""
         with self._changed:
-            return channel.frames
+            return channel.inbox.frames
 
     def remove(self, channel: Channel) -> None:
         """Remove a closed channel; the thread ends after the last one."""
@@ -103,15 +116,29 @@ class ScoringWorker:
             if not self._channels:
                 self._thread = None
 
+    def _live(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            LOGGER.exception('the scoring thread has ended')
+            with self._changed:
+                self._thread = None
+                self._ready.clear()
+                waiting = {channel: channel.inbox.take() for channel in self._channels}
+            reason = f'the scoring thread has ended: {reason_of(error)}'
+            for channel, items in waiting.items():
+                with contextlib.suppress(Exception):  # of a node that is gone
+                    channel.die(items, reason)
+
     def _work(self) -> None:
         while (turn := self._next_turn()) is not None:
             channel, items = turn
             try:
                 channel.step(items)
-            except Exception:  # the other cameras must go on
+            except BaseException:  # the other cameras must go on
                 LOGGER.exception('a step of the scoring thread failed')
             with self._changed:
-                channel.in_progress = 0
+                channel.inbox.finish()
             del turn, channel, items  # which hold images and scorers, while the thread waits
 
     def _next_turn(self) -> tuple[Channel, list[Any]] | None:
@@ -120,7 +147,7 @@ class ScoringWorker:
             while self._thread is threading.current_thread():
                 if self._ready:
                     channel = self._ready.popleft()
-                    return channel, channel.take()
+                    return channel, channel.inbox.take()
                 self._changed.wait()
             return None
 
@@ -131,12 +158,12 @@ class Channel:
     The executor's thread calls `load` to `close`, of which only `close` waits for the model.
     """
 
-    def __init__(self, worker: ScoringWorker, post: Post) -> None:
+    def __init__(self, worker: ScoringWorker, post: Post, on_death: OnFailed) -> None:
         self._worker = worker
         self._post = post
-        self._inbox: deque[Any] = deque()
+        self._on_death = on_death
+        self.inbox = Inbox()  # used under the worker's lock
         self._closed = threading.Event()
-        self.in_progress = 0  # frames taken from the inbox and not scored yet
         # Accessed by the worker's thread only
         self._scorer: Scorer | None = None
         self._episode: Episode | None = None
@@ -169,6 +196,10 @@ class Channel:
         """The number of frames that are not scored yet."""
         return self._worker.waiting(self)
 
+    @property
+    def is_served(self) -> bool:  # by a thread that runs
+        return self._worker.is_alive
+
     def close(self, timeout: float = 30.0) -> bool:
         """Close the channel after its current step; False if that takes longer than timeout [s]."""
         self._worker.put(self, Close())
@@ -176,36 +207,7 @@ class Channel:
 
     def _call_later(self, call: Callable[[], Any], done: Done) -> None:
         if not self._worker.put(self, Call(call, done)):
-            self._post(partial(done, None, RuntimeError('this channel of the worker is closed')))
-
-    # For the worker, under its lock
-
-    def add(self, item: Any) -> None:
-        if isinstance(item, Close):
-            self._inbox.clear()
-        elif isinstance(item, EpisodeRequest | End):  # waiting frames are of an earlier episode
-            self._inbox = deque(waiting for waiting in self._inbox if isinstance(waiting, Call))
-        self._inbox.append(item)
-
-    def make_room(self, most: int) -> bool:
-        """Drop the oldest frame if `most` are waiting; return whether none was dropped."""
-        waiting = [item for item in self._inbox if isinstance(item, Frame)]
-        # Frames that thin the episode are kept: without them it would grow beyond its limit.
-        droppable = [frame for frame in waiting if not frame.sample.thin]
-        if len(waiting) < most or not droppable:
-            return True
-        self._inbox.remove(droppable[0])
-        return False
-
-    def take(self) -> list[Any]:
-        items = list(self._inbox)
-        self._inbox.clear()
-        self.in_progress = sum(isinstance(item, Frame) for item in items)
-        return items
-
-    @property
-    def frames(self) -> int:
-        return self.in_progress + sum(isinstance(item, Frame) for item in self._inbox)
+            self._post(partial(done, None, WorkerError('the channel is closed')))
 
     # For the worker's thread
 
@@ -227,10 +229,13 @@ class Channel:
             self._score(newest)
 
     def _call(self, item: Call) -> None:
+        result, error = None, None
         try:
-            result, error = item.call(), None
+            result = item.call()
         except Exception as failure:
-            result, error = None, failure
+            error = failure
+        except BaseException as failure:  # would end the executor that awaits the result
+            error = WorkerError(reason_of(failure))
         self._post(partial(item.done, result, error))
 
     def _change_episode(self, item: EpisodeRequest | End) -> None:
@@ -239,7 +244,7 @@ class Channel:
             self._request = item
             try:
                 self._episode = self._scorer.start(item.task)
-            except Exception as error:
+            except BaseException as error:
                 self._fail(error)
 
     def _append(self, frame: Frame) -> bool:
@@ -250,7 +255,7 @@ class Channel:
             if frame.sample.thin:
                 self._episode.thin()
             self._episode.append(frame.image, frame.sample.time)
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             return False
         return True
@@ -260,26 +265,27 @@ class Channel:
             return
         began = time.monotonic()
         try:
-            score = self._episode.score()
-        except Exception as error:
-            self._fail(error)
+            score = with_memory(self._episode.score)
+        except BaseException as error:  # the next score runs all that this one lacks
+            release_memory()
+            self._post(partial(self._request.on_skipped, reason_of(error)))
             return
         result = ScoringResult(newest, score, time.monotonic() - began)
         self._post(partial(self._request.on_scored, result))
 
-    def _fail(self, error: Exception) -> None:
-        """End the episode: scores after an error would be wrong."""
+    def _fail(self, error: BaseException) -> None:
+        """End the episode, of which a frame is missing: its scores would be wrong."""
         request = self._request
         self._drop_episode()
         if request is not None:
-            self._post(partial(request.on_failed, error))
+            self._post(partial(request.on_failed, reason_of(error)))
 
     def _drop_episode(self) -> None:
         episode, self._episode, self._request = self._episode, None, None
         try:
             if episode is not None:
                 episode.close()
-        except Exception:  # nobody waits for more of its scores
+        except BaseException:  # nobody waits for more of its scores
             LOGGER.exception('an episode could not be closed')
 
     def _load(self, load: LoadScorer) -> Scorer:
@@ -298,6 +304,17 @@ class Channel:
         finally:
             self._worker.remove(self)
             self._closed.set()
+
+    def die(self, items: list[Any], reason: str) -> None:
+        """Answer all that waited, as the thread ends by a failure."""
+        self._scorer = self._episode = self._request = None
+        for item in items:
+            if isinstance(item, Call):
+                self._post(partial(item.done, None, WorkerError(reason)))
+            elif isinstance(item, Close):
+                self._worker.remove(self)
+                self._closed.set()
+        self._post(partial(self._on_death, reason))
 
 
 WORKER = ScoringWorker()  # of this process

@@ -162,6 +162,13 @@ class RewardSettings:
         Change.EPISODE,
         range=(1, 100),
     )
+    failures_allowed: int = parameter(
+        3,
+        'Scores in a row that may fail; at one more the node goes to its error state and becomes '
+        'unconfigured.',
+        Change.INACTIVE,
+        range=(0, 1000),
+    )
     stale_after: float = parameter(
         2.0,
         'Time without an expected image after which the camera is reported as stale [s].',

@@ -1,13 +1,20 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory in use, for logs and diagnostics."""
+"""Memory in use, for logs and diagnostics, and what to do where there is none left."""
 
 from __future__ import annotations
 
 import gc
+import logging
 import resource
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from topreward_ros.errors import reason_of
+
+LOGGER = logging.getLogger(__name__)
+T = TypeVar('T')
 
 
 def memory_in_use() -> tuple[int, str]:
@@ -25,11 +32,38 @@ def memory_in_use() -> tuple[int, str]:
 
 
 def release_memory() -> None:
-    """Release memory that is no longer referenced."""
-    gc.collect()
+    """Release memory that is no longer referenced; never raises."""
+    try:
+        gc.collect()
+        torch = _torch()
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+    except BaseException:  # of a device that is lost, for example
+        LOGGER.exception('memory could not be released')
+
+
+def with_memory(call: Callable[[], T]) -> T:
+    """Return the call's result; without free memory, release what is only cached and try again."""
+    try:
+        return call()
+    except BaseException as error:
+        if not is_out_of_memory(error):
+            raise
+        LOGGER.warning('%s; trying again with the memory of caches', reason_of(error))
+    release_memory()
+    return call()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is that of a device, or the process, without free memory."""
     torch = _torch()
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    if isinstance(error, MemoryError):
+        return True
+    if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    # Of cuBLAS, and of backends without an error of their own
+    marks = ('out of memory', 'ALLOC_FAILED')
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
 def _torch() -> Any:
