@@ -77,7 +77,7 @@ def some() -> list[Recorded]:
 def check(bag: Bag) -> None:
     for _ in range(2):
         bag.release()
-        assert not bag._reader.is_open
+        assert not bag._storage.is_open
         read = list(bag.frames())
         assert len(read) == 5
         for k, (image, shown) in enumerate(read):

@@ -51,10 +51,12 @@ def _is_dataset(text: str, path: Path) -> bool:
 
 
 def _is_bag(_text: str, path: Path) -> bool:
-    if path.is_dir():
-        files = {file.suffix for file in path.iterdir()}
-        return (path / 'metadata.yaml').exists() or bool(files & set(BAG_SUFFIXES))
-    return bool(set(path.suffixes) & set(BAG_SUFFIXES))
+    if not path.is_dir():
+        return path.name.removesuffix('.zstd').endswith((*BAG_SUFFIXES, '.bag'))
+    names = [file.name for file in path.iterdir() if not file.name.startswith('.')]
+    return 'metadata.yaml' in names or any(
+        name.removesuffix('.zstd').endswith(BAG_SUFFIXES) for name in names
+    )
 
 
 FORMATS: dict[str, Format] = {

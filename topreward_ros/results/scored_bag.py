@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rosbags.interfaces import Connection
+
 from topreward_ros.recordings.bags.errors import BagError, UnsupportedBagError
+from topreward_ros.recordings.bags.message_types import definition_of
 from topreward_ros.recordings.bags.reader import Bag, BagImage
 from topreward_ros.reward.live import Step
 from topreward_ros.scoring.score import Score
@@ -80,8 +83,13 @@ def _by_image(
 
 
 def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
-    """Add all topics; return the names of those that are copied."""
+    """Add all topics; return the names of those that are copied.
+
+    Raises UnsupportedBagError for a topic of two types, or a type of two definitions, as the copy
+    can have only one.
+    """
     types: dict[str, str] = {}
+    definitions: dict[str, Connection] = {}
     for connection in bag.connections:
         topic = connection.topic
         if topic in (TOPIC_PROGRESS, TOPIC_SUCCESS):
@@ -89,6 +97,15 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
         if types.setdefault(topic, connection.msgtype) != connection.msgtype:
             raise UnsupportedBagError(
                 f'{topic} in {bag.path} has two types, {types[topic]} and {connection.msgtype}'
+            )
+        first = definitions.setdefault(connection.msgtype, connection)
+        if (
+            first.msgdef != connection.msgdef
+            and definition_of(first)[1] != definition_of(connection)[1]
+        ):
+            raise UnsupportedBagError(
+                f'{connection.msgtype} has two definitions in {bag.path}: its files cannot be '
+                'copied into one bag'
             )
     for topic in types:
         out.copy_topic(next(c for c in bag.connections if c.topic == topic))

@@ -20,7 +20,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from ..clip import Clip, Picture
 from ..source_options import SourceOptions
 from .episode_cuts import Cut, EpisodeCutter
-from .errors import EmptyBagError, UndecodableImagesError, WrongTopicTypeError
+from .errors import BrokenBagError, EmptyBagError, UndecodableImagesError, WrongTopicTypeError
 from .message_types import BOOL, STRING
 from .reader import Bag, BagImage, BagMessage
 
@@ -108,9 +108,11 @@ def _episodes(bag: Bag, options: SourceOptions) -> list[Cut]:
             if (image := bag.image(message)) is not None:
                 cutter.on_image(image.time, image.stamp)
         elif message.topic == options.task_topic:
-            cutter.on_task(bag.read(message).data)
+            if (text := bag.read(message)) is not None:
+                cutter.on_task(text.data)
         elif message.topic == options.running_topic:
-            cutter.on_running(bool(bag.read(message).data))
+            if (running := bag.read(message)) is not None:
+                cutter.on_running(bool(running.data))
         elif _starts_episode(message):
             cutter.on_start_episode()
     if cutter.cuts:
@@ -149,7 +151,8 @@ def _spans(bag: Bag, options: SourceOptions) -> list[Cut]:
     first, last, task = None, 0.0, None
     for message in bag.messages((bag.image_topic, options.task_topic)):
         if message.topic == options.task_topic:
-            task = bag.read(message).data
+            text = bag.read(message)
+            task = task if text is None else text.data
         elif (image := bag.image(message)) is not None:
             first = image.stamp if first is None else first
             last = max(last, (image.stamp - first) / NANOSECONDS)
@@ -204,3 +207,4 @@ def _images(bag: Bag, cut: Cut) -> Iterator[BagImage]:
             key = next(keys, None)
             if key is None:
                 return
+    raise BrokenBagError(f'{bag.path} has changed since its episodes were found: read it again')

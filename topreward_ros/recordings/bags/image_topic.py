@@ -42,51 +42,55 @@ def list_topics(connections: Iterable[Connection]) -> list[Topic]:
 
 def choose_image_topic(
     path: Path, connections: Sequence[Connection], name: str | None
-) -> Connection:
+) -> list[Connection]:
     """Return the named topic, or else the only image topic that is not empty.
 
-    Raises EmptyBagError, NoImageTopicError, SeveralImageTopicsError, WrongTopicTypeError or
-    UnsupportedBagError.
+    They are its connections with images, one or more per file. Raises EmptyBagError,
+    NoImageTopicError, SeveralImageTopicsError, WrongTopicTypeError or UnsupportedBagError.
     """
     if not any(c.msgcount for c in connections):
         raise EmptyBagError(f'{path} holds no messages')
     if name is None:
-        connection = _only(path, connections)
+        topic = _only(path, connections)
     else:
-        connection = _named(path, connections, name if name.startswith('/') else f'/{name}')
-    if not connection.msgcount:
-        raise EmptyBagError(f'{connection.topic} in {path} holds no messages')
-    form = getattr(connection.ext, 'serialization_format', 'cdr')
-    if form != 'cdr':
+        topic = _named(path, connections, name if name.startswith('/') else f'/{name}')
+    chosen = [c for c in connections if c.topic == topic and _has_images(c) and c.msgcount]
+    if not chosen:
+        raise EmptyBagError(f'{topic} in {path} holds no messages')
+    forms = {getattr(c.ext, 'serialization_format', 'cdr') for c in chosen}
+    if 'cdr' not in forms:
         raise UnsupportedBagError(
-            f'{connection.topic} in {path} is serialised as {form!r}; expected cdr'
+            f'{topic} in {path} is serialised as {min(forms)!r}; expected cdr'
         )
-    return connection
+    return chosen
 
 
-def _only(path: Path, connections: Sequence[Connection]) -> Connection:
-    images = [c for c in connections if c.msgtype in IMAGE_TYPES]
+def _has_images(connection: Connection) -> bool:
+    return connection.msgtype in IMAGE_TYPES
+
+
+def _only(path: Path, connections: Sequence[Connection]) -> str:
+    images = [c for c in connections if _has_images(c)]
     if not images:
         raise NoImageTopicError(f'{path} has no topic of {EITHER}; it has {_listed(connections)}')
-    topics = {c.topic: c for c in images if c.msgcount} or {c.topic: c for c in images}
+    topics = {c.topic for c in images if c.msgcount} or {c.topic for c in images}
     if len(topics) > 1:
         raise SeveralImageTopicsError(
             f'{path} has several topics of images, {", ".join(sorted(topics))}: choose one with '
             '--image-topic'
         )
-    return next(iter(topics.values()))
+    return topics.pop()
 
 
-def _named(path: Path, connections: Sequence[Connection], name: str) -> Connection:
+def _named(path: Path, connections: Sequence[Connection], name: str) -> str:
     named = [c for c in connections if c.topic == name]
     if not named:
         raise NoImageTopicError(f'{path} has no topic {name}; it has {_listed(connections)}')
-    images = [c for c in named if c.msgtype in IMAGE_TYPES]
-    if not images:
+    if not any(map(_has_images, named)):
         raise WrongTopicTypeError(
             f'{name} in {path} is a topic of {named[0].msgtype}; expected {EITHER}'
         )
-    return max(images, key=lambda c: c.msgcount)
+    return name
 
 
 def _listed(connections: Sequence[Connection]) -> str:

@@ -5,9 +5,16 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinition,
+    MessageDefinitionFormat,
+    Qos,
+)
+from rosbags.rosbag2.metadata import parse_qos
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -27,6 +34,53 @@ HEADER_FIELDS = ['stamp', 'frame_id']
 # Before each file of a definition in IDL
 IDL_MARK = '=' * 80 + '\nIDL: '
 UNKNOWN_DIGEST = 'RIHS01_' + '0' * 64
+UNDEFINED = MessageDefinition(MessageDefinitionFormat.NONE, '')
+FORMATS = {
+    'ros2msg': MessageDefinitionFormat.MSG,
+    'ros2idl': MessageDefinitionFormat.IDL,
+    'omgidl': MessageDefinitionFormat.IDL,
+}
+
+
+class Definition(NamedTuple):
+    """A message type, and its definition in an encoding such as "ros2msg"."""
+
+    type: str
+    encoding: str
+    text: str
+
+
+def connection_of(
+    number: int,
+    topic: str,
+    definition: Definition,
+    *,
+    count: int,
+    encoding: str,
+    qos: str,
+    digest: str,
+    owner: Any,
+) -> Connection:
+    """Return a topic of a file with `count` messages; a definition of no known encoding is none."""
+    form = FORMATS.get(definition.encoding) if definition.text else None
+    return Connection(
+        id=number,
+        topic=topic,
+        msgtype=definition.type,
+        msgdef=MessageDefinition(form, definition.text) if form else UNDEFINED,
+        digest=digest,
+        msgcount=count,
+        ext=ConnectionExtRosbag2(encoding, _qos(qos)),
+        owner=owner,
+    )
+
+
+def _qos(text: str) -> list[Qos]:
+    """Return the QoS offered; none where it cannot be told, as reading does not depend on it."""
+    try:
+        return parse_qos(text)
+    except Exception:  # any text is possible
+        return []
 
 
 def typestore_of(connection: Connection) -> Typestore:

@@ -2,44 +2,53 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read rosbags: MCAP and SQLite, a folder or a single file, compressed or not; needs no ROS.
 
-The errors and their exit codes are in `errors`. Truncated recordings are not read: rosbags needs
-the index at the end of an MCAP file, and the losses of a SQLite file are unknown. The errors name
-the tool that recovers what is readable.
+All messages that can be read are read, whatever index or metadata say; what is lost is counted and
+told. The errors and their exit codes are in `errors`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
+from rosbags.interfaces import Connection, MessageDefinition
+from rosbags.typesys.store import Typestore
 
 from topreward_ros.errors import FrameError
 from topreward_ros.scoring.frames import check_frame
 from topreward_ros.scoring.image_decoding import decode_compressed_image, decode_image
 
 from ..clip import Picture
-from .errors import BrokenBagError, UndecodableImagesError, UnsupportedBagError
-from .faults import METADATA, check_place, faults_of
-from .image_topic import Topic, choose_image_topic, list_topics
+from .errors import (
+    BrokenBagError,
+    EmptyBagError,
+    NoImageTopicError,
+    UndecodableImagesError,
+    UnsupportedBagError,
+)
+from .image_topic import IMAGE_TYPES, Topic, choose_image_topic, list_topics
 from .message_types import COMPRESSED_IMAGE, read_header, typestore_of
-
-ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+from .storage import Storage
 
 
 class BagMessage(NamedTuple):
-    """A message as recorded: the bag time [ns], and the CDR data."""
+    """A message as recorded: the bag time [ns], and the CDR data.
+
+    turn tells it from others of its topic at the same time: 0 for the first.
+    """
 
     topic: str
     type: str
     time: int
     data: bytes
+    connection: Connection
+    turn: int
 
 
 class BagImage(NamedTuple):
@@ -50,6 +59,7 @@ class BagImage(NamedTuple):
     stamp: int
     frame_id: str
     data: bytes
+    message: BagMessage
 
 
 class Bag:
@@ -68,22 +78,16 @@ class Bag:
         self.path = Path(path).expanduser()
         resolved = self.path.resolve()
         self.name = resolved.name if resolved.is_dir() else resolved.stem
-        self.warnings: list[str] = []
-        self.skip_reason = ''
-        self._skipped: set[tuple[int, str]] = set()
+        self._skipped: dict[str, set[tuple[int, int]]] = {}
+        self._reasons: dict[str, str] = {}
+        self._types: dict[tuple[str, MessageDefinition], Typestore | str] = {}
         self._closed = False
-        check_place(self.path)
-        with faults_of(self.path):
-            self._reader = Reader(self.path)
-            self._reader.open()
+        self._storage = Storage(self.path)
         try:
-            self.connections: list[Connection] = list(self._reader.connections)
-            self._image = choose_image_topic(self.path, self.connections, image_topic)
-            self._types = {self._image.msgtype: typestore_of(self._image)}
+            self.image_topic: str = self._choose(image_topic)
         except BaseException:
             self.close()
             raise
-        self.image_topic: str = self._image.topic
 
     def __enter__(self) -> Bag:
         return self
@@ -103,8 +107,12 @@ class Bag:
 
     def release(self) -> None:
         """Close the files until the next read; do not call it during a read."""
-        if self._reader.is_open:
-            self._reader.close()
+        self._storage.close()
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        """The topics as each file describes them; one of several files is here several times."""
+        return self._storage.connections
 
     @property
     def topics(self) -> list[Topic]:
@@ -113,7 +121,23 @@ class Bag:
 
     @property
     def skipped(self) -> int:
-        return len(self._skipped)
+        return len(self._skipped.get(self.image_topic, ()))
+
+    @property
+    def skip_reason(self) -> str:
+        return self._reasons.get(self.image_topic, '')
+
+    @property
+    def warnings(self) -> list[str]:
+        return [
+            *self._storage.notes,
+            *(
+                f'{len(places)} messages on {topic} in {self.path} are passed over; the last one: '
+                f'{self._reasons[topic]}'
+                for topic, places in self._skipped.items()
+                if topic != self.image_topic
+            ),
+        ]
 
     def messages(
         self,
@@ -123,36 +147,36 @@ class Bag:
     ) -> Iterator[BagMessage]:
         """Yield the messages of these topics (None: all) in the order of bag time.
 
-        start (included) and stop (excluded) are bag times [ns]. Raises BrokenBagError or
-        UnsupportedBagError while reading.
+        start (included) and stop (excluded) are bag times [ns]. Raises the BagError that fits
+        while reading.
         """
-        selected = [c for c in self.connections if topics is None or c.topic in topics]
-        if not selected:  # rosbags would read all topics
-            return
         if self._closed:
             raise ValueError(f'{self.path} is closed')
+        chosen = {each.topic for each in self.connections} if topics is None else set(topics)
+        now: int | None = None
+        turns: Counter[str] = Counter()
         images = 0
-        with faults_of(self.path):
-            if not self._reader.is_open:
-                self._reader.open()
-            for connection, time, data in self._reader.messages(selected, start, stop):
-                images += connection.topic == self.image_topic
-                if data[:4] == ZSTD_MAGIC:
-                    raise UnsupportedBagError(
-                        f'the messages in {self.path} are compressed one by one: give the folder '
-                        f'that holds its {METADATA}'
-                    )
-                yield BagMessage(connection.topic, connection.msgtype, time, data)
-        if start is None and stop is None and self.image_topic in (c.topic for c in selected):
-            self._check_count(images)
+        for connection, time, data in self._storage.messages(chosen, start, stop):
+            if time != now:
+                now = time
+                turns.clear()
+            topic = connection.topic
+            images += topic == self.image_topic
+            yield BagMessage(topic, connection.msgtype, time, data, connection, turns[topic])
+            turns[topic] += 1
+        if not images and start is None and stop is None and self.image_topic in chosen:
+            raise BrokenBagError(
+                f'no message on {self.image_topic} in {self.path} can be read: '
+                f'{"; ".join(self._storage.notes)}'
+            )
 
-    def read(self, message: BagMessage) -> Any:
-        """Deserialise a std_msgs/String or Bool; raises BrokenBagError for broken data."""
-        if message.type not in self._types:
-            connection = next(c for c in self.connections if c.msgtype == message.type)
-            self._types[message.type] = typestore_of(connection)
-        with faults_of(self.path):
-            return self._types[message.type].deserialize_cdr(message.data, message.type)
+    def read(self, message: BagMessage) -> Any | None:
+        """Return the deserialised std_msgs/String or Bool; None, and counted, if it is broken."""
+        try:
+            return self._deserialised(message)
+        except FrameError as error:
+            self._skip(message, error)
+            return None
 
     def images(self, start: int | None = None, stop: int | None = None) -> Iterator[BagImage]:
         """Yield the image messages, not decoded; those without a valid header are skipped."""
@@ -163,19 +187,21 @@ class Bag:
     def image(self, message: BagMessage) -> BagImage | None:
         """Return the image message with its header; None, and counted as skipped, without one."""
         try:
+            if message.type not in IMAGE_TYPES:
+                raise FrameError(f'it is a {message.type}')
+            self._typestore(message.connection)
             stamp, frame_id = read_header(message.data)
         except FrameError as error:
-            self._skip(message.topic, message.time, error)
+            self._skip(message, error)
             return None
-        return BagImage(message.topic, message.time, stamp, frame_id, message.data)
+        return BagImage(message.topic, message.time, stamp, frame_id, message.data, message)
 
     def decode(self, image: BagImage) -> np.ndarray:
         """Decode to uint8 RGB (H, W, 3); raises FrameError under the node's own rules."""
-        kind = self._image.msgtype
+        message = self._deserialised(image.message)
+        is_compressed = image.message.type == COMPRESSED_IMAGE
         try:
-            message: Any = self._types[kind].deserialize_cdr(image.data, kind)
-            compressed = kind == COMPRESSED_IMAGE
-            pixels = (decode_compressed_image if compressed else decode_image)(message)
+            pixels = (decode_compressed_image if is_compressed else decode_image)(message)
             return np.require(check_frame(pixels), requirements=('C', 'W'))
         except FrameError:
             raise
@@ -209,7 +235,7 @@ class Bag:
             try:
                 pixels = self.decode(image)
             except FrameError as error:
-                self._skip(image.topic, image.time, error)
+                self._skip(image.message, error)
                 raise
             decoded += 1
             return pixels
@@ -223,17 +249,44 @@ class Bag:
                 f'last one: {self.skip_reason}'
             )
 
-    def _skip(self, topic: str, time: int, error: FrameError) -> None:
-        self._skipped.add((time, topic))
-        self.skip_reason = str(error)
+    def _choose(self, name: str | None) -> str:
+        """Return the topic of images; raises the BagError that fits."""
+        try:
+            images = choose_image_topic(self.path, self.connections, name)
+        except (EmptyBagError, NoImageTopicError) as error:
+            if not self._storage.notes:
+                raise
+            raise BrokenBagError(f'{error}; {"; ".join(self._storage.notes)}') from error
+        reasons = []
+        for connection in images:
+            try:
+                self._typestore(connection)
+            except FrameError as error:
+                reasons.append(str(error))
+        if len(reasons) == len(images):
+            raise UnsupportedBagError(f'{self.path}: {reasons[0]}')
+        return images[0].topic
 
-    def _check_count(self, count: int) -> None:
-        expected = sum(c.msgcount for c in self.connections if c.topic == self.image_topic)
-        text = (
-            f'the metadata of {self.path} lists {expected} messages on {self.image_topic}; {count} '
-            'were read'
-        )
-        if expected and not count:
-            raise BrokenBagError(f'{text}: `ros2 bag reindex` rewrites its {METADATA}')
-        if expected != count and text not in self.warnings:
-            self.warnings.append(text)
+    def _typestore(self, connection: Connection) -> Typestore:
+        """Return the types to read this connection; raises FrameError where there are none."""
+        key = connection.msgtype, connection.msgdef
+        if key not in self._types:
+            try:
+                self._types[key] = typestore_of(connection)
+            except (UnsupportedBagError, ValueError) as error:
+                self._types[key] = str(error)
+        types = self._types[key]
+        if isinstance(types, str):
+            raise FrameError(types)
+        return types
+
+    def _deserialised(self, message: BagMessage) -> Any:
+        types = self._typestore(message.connection)
+        try:
+            return types.deserialize_cdr(message.data, message.type)
+        except Exception as error:  # the bag's own definition may be anything
+            raise FrameError(f'its {len(message.data)} bytes are no {message.type}') from error
+
+    def _skip(self, message: BagMessage, error: FrameError) -> None:
+        self._skipped.setdefault(message.topic, set()).add((message.time, message.turn))
+        self._reasons[message.topic] = str(error)
