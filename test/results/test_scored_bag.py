@@ -14,7 +14,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from topreward_ros.recordings.bags.episodes import bag_episodes
-from topreward_ros.recordings.bags.errors import BagError, BrokenBagError
+from topreward_ros.recordings.bags.errors import BagError, UnsupportedBagError
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.recordings.source_options import SourceOptions
 from topreward_ros.results.bag_writer import QOS_TASK
@@ -34,7 +34,6 @@ from ..recordings.bag_builder import (
     JAZZY,
     SECOND,
     STRING,
-    break_chunk,
     images,
     only_file,
     pixels,
@@ -42,6 +41,7 @@ from ..recordings.bag_builder import (
     text,
     write_bag,
 )
+from ..recordings.mcap_builder import write_mcap
 
 DELAY = 3_000_000
 WIDGET = 'acme_msgs/msg/Widget'
@@ -177,8 +177,8 @@ def test_it_is_complete_or_missing(tmp_path: Path) -> None:
         with pytest.raises(FileExistsError, match='exists already'):
             write_scored_bag(bag, tmp_path / 'bag', [])
     assert [path.name for path in tmp_path.iterdir()] == ['bag']
-    broken = write_bag(tmp_path / 'broken', images(0, 400), 'mcap', CompressionMode.STORAGE)
-    break_chunk(only_file(broken))
-    with Bag(broken) as bag, pytest.raises(BrokenBagError):
+    broken = write_mcap(tmp_path / 'broken.mcap', images(0, 9), compression='zstd')
+    broken.write_bytes(broken.read_bytes().replace(b'\4\0\0\0zstd', b'\4\0\0\0nope', 1))
+    with Bag(broken) as bag, pytest.raises(UnsupportedBagError, match="compressed by 'nope'"):
         write_scored_bag(bag, tmp_path / 'scored', [published(0)])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'broken']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'broken.mcap']

@@ -78,7 +78,9 @@ def bag_files(path: Path) -> BagFiles:
         chosen, more = _listed(path, metadata.names, present)
     for file in chosen:
         if file.resolve().parent != path.resolve():
-            raise BagError(f'{file} is a link out of its folder, which is not followed: copy it')
+            raise BagError(
+                f'{file} is a link out of its folder, which is not followed: copy the file there'
+            )
     return BagFiles(chosen, metadata and metadata.counts, [*notes, *more])
 
 
@@ -123,7 +125,7 @@ def _series(folder: Path, present: Sequence[Path]) -> tuple[Sequence[Path], list
     notes = []
     if len(present) > 1:
         numbers = [_number(file) for file in present]
-        notes.append(f'its {len(present)} files are read as parts of one bag')
+        notes.append(f'the {len(present)} files of {folder} are read as parts of one bag')
         if missing := sorted(set(range(numbers[-1])) - set(numbers)):
             notes.append(f'of {folder} the parts {", ".join(map(str, missing))} are missing')
     return present, notes

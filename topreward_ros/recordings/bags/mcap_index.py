@@ -9,6 +9,7 @@ chunks agree with them; otherwise every chunk is unpacked once.
 
 from __future__ import annotations
 
+from binascii import crc32
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ from .message_types import Definition
 
 FOOTER_SIZE = HEAD.size + 20 + len(MAGIC)
 CHUNK_HEAD = 128  # bytes that hold what precedes a chunk's records
+FIRST_PRIVATE = 0x80  # opcode; none between DATA_END and this is in use
 INDEXED = 16  # bytes per message in a message index, after 6 others
 RUN = 1 << 20  # bytes of messages outside chunks that are read at once
 
@@ -90,11 +92,14 @@ def _records(file: BinaryIO, block: Block) -> Iterator[tuple[int, bytes]]:
     file.seek(block.offset)
     data = file.read(block.size)
     data = mcap.unpack(data, block.compression, block.unpacked, block.crc, block.whole)
-    if block.whole:
-        yield from mcap.records(data)
-    else:
-        with suppress(DamagedRecordError):
-            yield from mcap.records(data)
+    try:
+        for opcode, content in mcap.records(data):
+            if opcode not in (Op.SCHEMA, Op.CHANNEL, Op.MESSAGE):
+                raise DamagedRecordError('a record is of a kind that does not belong there')
+            yield opcode, content
+    except DamagedRecordError:
+        if block.whole:
+            raise
 
 
 class _Walk:
@@ -130,12 +135,12 @@ class _Walk:
         if not len(MAGIC) < start < footer <= start + mcap.LARGEST_CHUNK:
             return
         summary = self._read(start, footer - start)
-        if crc and mcap.crc32(summary + tail[:-12]) != crc:
+        self._end = start
+        if crc and crc32(summary + tail[:-12]) != crc:
             return
         with suppress(DamagedRecordError):
             for opcode, content in mcap.records(summary):
                 self._take(opcode, content)
-            self._end = start
 
     def read_data(self) -> None:
         """Walk over the records; what is damaged is passed over, up to the next known chunk."""
@@ -147,7 +152,15 @@ class _Walk:
             if opcode == Op.INVALID or length > self._end - body:
                 at = self._pass_over(at, opcode)
                 continue
+            if opcode == Op.DATA_END:
+                if not self._has_end:
+                    self.index.cut = body + length
+                elif body + length != self._end:
+                    self.index.damaged[at] = 'the data ends too early'
+                return
             try:
+                if Op.DATA_END < opcode < FIRST_PRIVATE:
+                    raise DamagedRecordError('a record is of an unknown kind')
                 self._take_record(opcode, body, length)
             except DamagedRecordError as error:
                 self.index.damaged[at] = str(error)

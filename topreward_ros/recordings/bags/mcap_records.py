@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from lz4.frame import LZ4FrameDecompressor
+from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 
 from .errors import UnsupportedBagError
 from .message_types import Definition
@@ -30,7 +30,7 @@ LARGEST_TIME = 2**63 - 1  # [ns], as in ROS
 
 
 class Op(IntEnum):
-    """What a record is; unknown ones are skipped."""
+    """What a record is, as far as a bag needs it."""
 
     INVALID = 0
     HEADER = 1
@@ -42,6 +42,7 @@ class Op(IntEnum):
     MESSAGE_INDEX = 7
     CHUNK_INDEX = 8
     STATISTICS = 11
+    DATA_END = 15
 
 
 class DamagedRecordError(ValueError):
@@ -77,15 +78,15 @@ class Fields:
         size = struct.calcsize(f'<{form}')
         return struct.unpack(f'<{form}', self._take(size))
 
-    def bytes(self) -> bytes:
+    def blob(self) -> bytes:
         return self._take(self.numbers('I')[0])
 
     def text(self) -> str:
-        return self.bytes().decode('utf-8', 'replace')
+        return self.blob().decode('utf-8', 'replace')
 
     def texts(self) -> dict[str, str]:
         """Return a map of texts."""
-        inner = Fields(self.bytes())
+        inner = Fields(self.blob())
         result = {}
         while inner._at < len(inner._data):
             key = inner.text()
@@ -143,8 +144,8 @@ def statistics_of(content: bytes) -> dict[int, int]:
     """Return the number of messages by channel."""
     fields = Fields(content)
     fields.numbers('QHIIIIQQ')
-    counts = Fields(fields.bytes())
-    return dict(counts.all('HQ'))  # type: ignore[arg-type]
+    counts = Fields(fields.blob())
+    return dict(counts.all('HQ'))
 
 
 def unpack(data: bytes, compression: str, size: int, crc: int = 0, whole: bool = True) -> bytes:

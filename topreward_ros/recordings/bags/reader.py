@@ -285,7 +285,8 @@ class Bag:
         try:
             return types.deserialize_cdr(message.data, message.type)
         except Exception as error:  # the bag's own definition may be anything
-            raise FrameError(f'its {len(message.data)} bytes are no {message.type}') from error
+            size = len(message.data)
+            raise FrameError(f'the message of {size} bytes cannot be read: {error}') from error
 
     def _skip(self, message: BagMessage, error: FrameError) -> None:
         self._skipped.setdefault(message.topic, set()).add((message.time, message.turn))

@@ -119,4 +119,7 @@ def _check_size(path: Path) -> None:
     expected = pages * (65536 if page == 1 else page)
     size = path.stat().st_size
     if changed == valid_for and size < expected:  # otherwise SQLite does not keep this number
-        raise BrokenBagError(f'it is cut short: {size} of its {expected} bytes are left')
+        raise BrokenBagError(
+            f'it is cut short: {size} of its {expected} bytes are left; if it was copied, copy '
+            'it again'
+        )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 from rosbags.interfaces import Connection
 
@@ -131,7 +132,7 @@ class _Tally:
 
     def take(self, message: Stored) -> Stored | None:
         """Return the message to yield, if any."""
-        topic, file = message.connection.topic, message.connection.owner
+        topic, file = message.connection.topic, cast(BagFile, message.connection.owner)
         if self._has_several_files:
             if message.time != self._now:
                 self._now = message.time
