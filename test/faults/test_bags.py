@@ -247,6 +247,10 @@ def database_without_index(path: Path) -> Path:
     return folder
 
 
+def chunks_without_times(path: Path) -> Path:
+    return write_mcap(path / 'a.mcap', some(), times=False)
+
+
 def packed_file_alone(path: Path) -> Path:
     return only_file(write_bag(path / 'bag', some(), 'mcap', CompressionMode.FILE))
 
@@ -274,6 +278,7 @@ WHOLE: list[Build] = [
     unknown_definitions,
     out_of_order_database,
     database_without_index,
+    chunks_without_times,
     packed_file_alone,
 ]
 
@@ -510,6 +515,20 @@ def _other_counts(path: Path) -> Path:
 def _empty_metadata(path: Path) -> Path:
     folder = write_bag(path / 'bag', some())
     (folder / 'metadata.yaml').write_text('')
+    return folder
+
+
+@told(
+    ALL,
+    'metadata.yaml of BAG cannot be used (a list stands where a text was expected): it is read '
+    'without it',
+)
+def _metadata_that_never_ends(path: Path) -> Path:
+    """Lists of lists, as text 10^30 long."""
+    folder = write_bag(path / 'bag', some())
+    lines = [f'a{k + 1}: &a{k + 1} [{", ".join([f"*a{k}"] * 10)}]' for k in range(30)]
+    lines += ['rosbag2_bagfile_information:', '  relative_file_paths: *a30']
+    (folder / 'metadata.yaml').write_text('\n'.join(['a0: &a0 ha', *lines]))
     return folder
 
 

@@ -40,6 +40,11 @@ def message_record(channel: int, time: int, data: bytes) -> bytes:
     )
 
 
+def _span(stored: Sequence[tuple[int, int, bytes]]) -> tuple[int, int]:
+    times = [time for _, time, _ in stored]
+    return min(times), max(times)
+
+
 def write_mcap(
     file: Path,
     messages: Iterable[Recorded],
@@ -49,6 +54,7 @@ def write_mcap(
     index: bool = True,
     summary: bool = True,
     crc: bool = True,
+    times: bool = True,
     qos: Sequence[str] = ('',),
     definition: str | None = None,
     encoding: str = 'ros2msg',
@@ -56,7 +62,8 @@ def write_mcap(
     """Write a file with this many messages per chunk; 0 is without chunks.
 
     Each text of qos makes one more channel of each topic, which take turns. Without summary a file
-    ends as the format allows it, with neither statistics nor index. definition replaces Jazzy's.
+    ends as the format allows it, with neither statistics nor index. Without times the chunks say
+    that they begin and end at 0, which the format does not allow. definition replaces Jazzy's.
     """
     messages = list(messages)
     schemas: dict[str, int] = {}
@@ -86,8 +93,8 @@ def write_mcap(
             entry = struct.pack('<QQ', time, len(records))
             indexes[channel] = indexes.get(channel, b'') + entry
             records += message_record(channel, time, data)
-        times = [time for _, time, _ in part]
-        sizes = min(times), max(times), len(records), crc32(records) if crc else 0
+        span = _span(part) if times else (0, 0)
+        sizes = *span, len(records), crc32(records) if crc else 0
         packed = PACKERS[compression](records)
         whole = struct.pack('<QQQI', *sizes) + struct.pack('<I', len(compression))
         whole += compression.encode() + struct.pack('<Q', len(packed)) + packed
@@ -99,7 +106,7 @@ def write_mcap(
             out += record(7, 'Hs', channel, entries)
         chunk_indexes.append(
             record(
-                8, 'QQQQsQsQQ', min(times), max(times), at, length, offsets, len(out) - here,
+                8, 'QQQQsQsQQ', *span, at, length, offsets, len(out) - here,
                 compression, len(packed), len(records),
             )
         )  # fmt: skip
@@ -108,11 +115,10 @@ def write_mcap(
     if summary:
         counts = Counter(channel for channel, _, _ in stored)
         table = b''.join(struct.pack('<HQ', *each) for each in counts.items())
-        times = [time for _, time, _ in stored]
         out += b''.join(heads)
         out += record(
             11, 'QHIIIIQQs', len(stored), len(schemas), len(channels), 0, 0, len(chunk_indexes),
-            min(times), max(times), table,
+            *_span(stored), table,
         )  # fmt: skip
         out += b''.join(chunk_indexes)
     footer = struct.pack('<BQQQ', 2, 20, begin, 0)

@@ -55,10 +55,7 @@ def bag_files(path: Path) -> BagFiles:
     if not path.exists():
         raise MissingBagError(f'{path} does not exist: expected the folder or file of a rosbag')
     if not path.is_dir():
-        if path.suffix == '.bag':
-            raise UnsupportedBagError(f'{path} is a ROS 1 bag: convert it with `rosbags-convert`')
-        if not FILE.search(path.name):
-            raise UnsupportedBagError(f'{path} is no rosbag: expected a folder, .mcap or .db3')
+        _check_name(path)
         return BagFiles([path], None, [])
     present = _recordings(path)
     metadata, notes = None, []
@@ -84,12 +81,19 @@ def bag_files(path: Path) -> BagFiles:
     return BagFiles(chosen, metadata and metadata.counts, [*notes, *more])
 
 
+def _check_name(path: Path) -> None:
+    if path.suffix == '.bag':
+        raise UnsupportedBagError(f'{path} is a ROS 1 bag: convert it with `rosbags-convert`')
+    if not path.is_file() or not FILE.search(path.name):
+        raise UnsupportedBagError(f'{path} is no rosbag: expected a folder, .mcap or .db3')
+
+
 def _recordings(folder: Path) -> list[Path]:
     """Return the files that hold messages, without hidden ones; unpacked ones before packed."""
-    files = (f for f in folder.iterdir() if FILE.search(f.name) and not f.name.startswith('.'))
     found: dict[str, Path] = {}
-    for file in sorted(files, key=lambda file: (_number(file), file.name)):
-        found.setdefault(file.name.removesuffix(PACKED), file)
+    for file in sorted(folder.iterdir(), key=lambda file: (_number(file), file.name)):
+        if FILE.search(file.name) and not file.name.startswith('.') and file.is_file():
+            found.setdefault(file.name.removesuffix(PACKED), file)
     return list(found.values())
 
 
@@ -99,17 +103,23 @@ def _read(file: Path) -> Metadata:
     bag: Any = content.get(INFORMATION) if isinstance(content, dict) else None
     if not isinstance(bag, dict):
         raise ValueError(f'it has no {INFORMATION}')
-    if str(bag.get('compression_mode') or 'none').lower() != 'none':
-        form = bag.get('compression_format')
+    if _text(bag.get('compression_mode') or '').lower() not in ('', 'none'):
+        form = _text(bag.get('compression_format'))
         if form != 'zstd':
             raise UnsupportedBagError(
                 f'{file.parent} is compressed by {form!r}, which is not supported: expected zstd'
             )
-    names = [str(name) for name in bag.get('relative_file_paths', [])]
+    names = [_text(name) for name in bag.get('relative_file_paths', [])]
     counts: Counter[str] = Counter()
     for topic in bag.get('topics_with_message_count', []):
-        counts[str(topic['topic_metadata']['name'])] += int(topic['message_count'])
+        counts[_text(topic['topic_metadata']['name'])] += int(topic['message_count'])
     return Metadata(names, dict(counts))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):  # which may be lists within lists that never end as a text
+        raise ValueError(f'a {type(value).__name__} stands where a text was expected')
+    return value
 
 
 def _series(folder: Path, present: Sequence[Path]) -> tuple[Sequence[Path], list[str]]:

@@ -110,7 +110,8 @@ class _Walk:
         self.index = Index(file.seek(0, 2))
         self._end = self.index.size  # of the records
         self._has_end = False
-        self._chunks: dict[int, tuple[int, int]] = {}  # offset to times, by the summary
+        self._chunks: dict[int, tuple[int, int]] = {}  # place to times, by the summary
+        self._span = 0, 0  # the first and the last time, by the statistics
         self._run_end = 0  # where the last block ends, if more messages may be added to it
 
     def read_beginning(self) -> None:
@@ -170,12 +171,14 @@ class _Walk:
         """Return whether statistics, message indexes and chunks agree, so that nothing is lost."""
         index = self.index
         times = {block.place: (block.start, block.end) for block in index.blocks}
+        starts, ends = zip(*times.values(), strict=True) if times else ((0,), (0,))
         return (
             bool(index.stated)
             and index.cut is None
             and not index.damaged
             and Counter(index.stated) == index.counts
             and index.counts.keys() <= index.channels.keys()
+            and (min(starts), max(ends)) == self._span
             and all(times.get(place) == stated for place, stated in self._chunks.items())
         )
 
@@ -220,7 +223,7 @@ class _Walk:
             number, channel = mcap.channel_of(content)
             self.index.channels.setdefault(number, channel)
         elif opcode == Op.STATISTICS:
-            self.index.stated = mcap.statistics_of(content)
+            self._span, self.index.stated = mcap.statistics_of(content)
         elif opcode == Op.CHUNK_INDEX:
             start, end, offset = Fields(content).numbers('QQQ')
             self._chunks[offset] = start, end

@@ -140,12 +140,11 @@ def message_of(content: bytes) -> Message:
     return Message(channel, time, content[MESSAGE_HEAD.size :])
 
 
-def statistics_of(content: bytes) -> dict[int, int]:
-    """Return the number of messages by channel."""
+def statistics_of(content: bytes) -> tuple[tuple[int, int], dict[int, int]]:
+    """Return the first and the last time [ns], and the number of messages by channel."""
     fields = Fields(content)
-    fields.numbers('QHIIIIQQ')
-    counts = Fields(fields.blob())
-    return dict(counts.all('HQ'))
+    *_, start, end = fields.numbers('QHIIIIQQ')
+    return (start, end), dict(Fields(fields.blob()).all('HQ'))
 
 
 def unpack(data: bytes, compression: str, size: int, crc: int = 0, whole: bool = True) -> bytes:

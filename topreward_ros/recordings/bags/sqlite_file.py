@@ -17,6 +17,7 @@ from .message_types import Definition, connection_of
 from .time_order import Run, Stored
 
 FIRST, LAST = -(2**63), 2**63 - 1  # times that SQLite can hold [ns]
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 DEFINITIONS = 'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions'
 COUNTS = 'SELECT topic_id, count(*) FROM messages NOT INDEXED GROUP BY topic_id'
 OPTIONAL = ('offered_qos_profiles', 'type_description_hash')  # columns since Foxy, and since Iron
@@ -56,7 +57,7 @@ class SqliteFile:
         database.text_factory = lambda text: text.decode('utf-8', 'replace')
         database.execute('PRAGMA trusted_schema = OFF')
         database.execute('PRAGMA cell_size_check = ON')
-        tables = {row[0] for row in database.execute('SELECT name FROM sqlite_master')}
+        tables = {row[0] for row in database.execute(TABLES)}
         if not {'topics', 'messages'} <= tables:
             raise BrokenBagError('it has no tables of topics and messages')
         counts = dict(database.execute(COUNTS))
@@ -92,7 +93,7 @@ class SqliteFile:
         query = (
             'SELECT topic_id, timestamp, data FROM messages '
             f'WHERE topic_id IN ({",".join(map(str, chosen))}) AND timestamp BETWEEN ? AND ? '
-            'ORDER BY timestamp, id'
+            'ORDER BY timestamp, rowid'
         )
         read = 0
         try:
