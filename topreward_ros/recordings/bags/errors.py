@@ -6,8 +6,8 @@
 |-----:|---------------------------|---------------------------------------------------------------|
 |   10 | BagError                  | cannot be read for a reason of its own, such as permissions   |
 |   11 | MissingBagError           | does not exist, or a folder without bag files                 |
-|   12 | MissingMetadataError      | a folder of recordings without metadata.yaml                  |
-|   13 | BrokenBagError            | cut short or corrupt                                          |
+|   12 | MissingMetadataError      | several recordings, and no metadata.yaml that makes them one  |
+|   13 | BrokenBagError            | too damaged to be read                                        |
 |   14 | UnsupportedBagError       | a format, compression or serialisation that cannot be read    |
 |   15 | NoImageTopicError         | no topic of images, or not the one that was named             |
 |   16 | SeveralImageTopicsError   | several topics of images, and none was named                  |
@@ -38,13 +38,13 @@ class MissingBagError(BagError):
 
 
 class MissingMetadataError(BagError):
-    """A folder without metadata.yaml: its recorder was interrupted."""
+    """A folder of several recordings without a metadata.yaml that says they are one bag."""
 
     exit_code = 12
 
 
 class BrokenBagError(BagError):
-    """A bag that was cut short or is corrupt."""
+    """A bag of which nothing can be read, or not the part that is asked for."""
 
     exit_code = 13
 

@@ -57,20 +57,22 @@ class Storage:
         """Open the files, unless they are open; raises the BagError that fits."""
         if self.is_open:
             return
+        files = []
         with ExitStack() as stack:
             for path in self._chosen.paths:
                 with faults_of(path):
                     file, notes = open_file(path, stack)
                 self._notes.update(dict.fromkeys(notes))
                 self._file_notes.setdefault(file.name, file.notes)
-                self._files.append(file)
+                files.append(file)
             self._stack = stack.pop_all()
-        self.connections = [each for file in self._files for each in file.connections]
+        self._files = files
+        self.connections = [each for file in files for each in file.connections]
 
     def close(self) -> None:
         """Close the files and remove what was unpacked; `open` opens them again."""
         stack, self._stack = self._stack, None
-        self._files.clear()
+        self._files = []
         if stack is not None:
             stack.close()
 
