@@ -49,6 +49,7 @@ from topreward_ros.recordings.bags.errors import (
 )
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.recordings.bags.source import open_bag
+from topreward_ros.recordings.labelled import open_recordings
 from topreward_ros.recordings.source_options import SourceOptions
 from topreward_ros.recordings.sources import FORMATS
 from topreward_ros.results.scored_bag import write_scored_bag
@@ -745,6 +746,16 @@ def test_broken_images_among_good_ones(tmp_path: Path) -> None:
         'Invalid sequence length 3840 at offset 44.'
     ]
     source.close()
+
+
+def test_what_is_lost_is_a_note_of_the_recording(tmp_path: Path) -> None:
+    """So `evaluate` and `calibrate` tell it too, which know recordings only."""
+    file = write_mcap(tmp_path / 'a.mcap', some())
+    (recording,) = open_recordings([str(cut(file, chunk_starts(file)[2]))], SourceOptions())
+    place = f'at byte {file.stat().st_size} of {file.stat().st_size}'
+    assert recording.clip.note == (
+        f'a.mcap is cut short or damaged {place}: the 6 messages before it are read'
+    )
 
 
 def test_broken_tasks_among_good_ones(tmp_path: Path) -> None:
