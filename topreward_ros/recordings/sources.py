@@ -54,9 +54,10 @@ def _is_bag(_text: str, path: Path) -> bool:
     if not path.is_dir():
         return path.name.removesuffix('.zstd').endswith((*BAG_SUFFIXES, '.bag'))
     names = [file.name for file in path.iterdir() if not file.name.startswith('.')]
-    return 'metadata.yaml' in names or any(
-        name.removesuffix('.zstd').endswith(BAG_SUFFIXES) for name in names
-    )
+    if any(name.removesuffix('.zstd').endswith(BAG_SUFFIXES) for name in names):
+        return True
+    metadata = path / 'metadata.yaml'  # whose files may be lost; other formats have one, too
+    return metadata.is_file() and b'rosbag2_bagfile_information' in metadata.read_bytes()
 
 
 FORMATS: dict[str, Format] = {

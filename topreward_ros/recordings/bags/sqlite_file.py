@@ -16,7 +16,7 @@ from .errors import BrokenBagError
 from .message_types import Definition, connection_of
 from .time_order import Run, Stored
 
-FIRST, LAST = -(2**63), 2**63 - 1  # times that SQLite can hold [ns]
+FIRST, LAST = 0, 2**63 - 1  # times that a bag can have [ns]
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 DEFINITIONS = 'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions'
 COUNTS = 'SELECT topic_id, count(*) FROM messages NOT INDEXED GROUP BY topic_id'
