@@ -56,6 +56,21 @@ from topreward_ros.results.scored_bag import write_scored_bag
 
 COUNT = 12
 ALL = list(range(COUNT))
+QOS = yaml.safe_dump(
+    [
+        {
+            'history': 1,
+            'depth': 5,
+            'reliability': 1,
+            'durability': 2,
+            'deadline': {'sec': 0, 'nsec': 0},
+            'lifespan': {'sec': 0, 'nsec': 0},
+            'liveliness': 1,
+            'liveliness_lease_duration': {'sec': 0, 'nsec': 0},
+            'avoid_ros_namespace_conventions': False,
+        }
+    ]
+)
 NUMBERS = {pixels(k).tobytes(): k for k in range(2 * COUNT)}
 Build = Callable[[Path], Path]
 
@@ -89,14 +104,16 @@ def topics_of(bag: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def set_qos(value: object) -> Build:
-    """Return what writes a bag whose metadata has this QoS."""
+    """Return what writes a bag whose metadata has this QoS; its file has another."""
 
     def build(path: Path) -> Path:
+        folder = join(path / 'bag', write_mcap(path / 'a.mcap', some(), qos=(QOS,)))
+
         def change(bag: dict[str, Any]) -> None:
             for topic in topics_of(bag):
                 topic['offered_qos_profiles'] = value
 
-        return edit_metadata(write_bag(path / 'bag', some()), change)
+        return edit_metadata(folder, change)
 
     return build
 
@@ -105,18 +122,35 @@ def join(folder: Path, *parts: Path, listed: bool = True) -> Path:
     """Move these files into a folder, as a recorder names the parts of a split bag."""
     folder.mkdir()
     names = [f'{folder.name}_{k}{"".join(part.suffixes)}' for k, part in enumerate(parts)]
-    counts: dict[str, int] = {}
+    counts: dict[tuple[str, str], int] = {}
     for name, part in zip(names, parts, strict=True):
         with Bag(part) as bag:
             for topic in bag.topics:
-                counts[topic.name] = counts.get(topic.name, 0) + topic.messages
+                counts[topic[:2]] = counts.get(topic[:2], 0) + topic.messages
         shutil.move(part, folder / name)
     if listed:
-        topics = [
-            {'message_count': count, 'topic_metadata': {'name': name}}
-            for name, count in counts.items()
-        ]
-        information = {'relative_file_paths': names, 'topics_with_message_count': topics}
+        information = {
+            'version': 9,
+            'storage_identifier': 'mcap',
+            'compression_format': '',
+            'compression_mode': '',
+            'starting_time': {'nanoseconds_since_epoch': 0},
+            'duration': {'nanoseconds': 9 * SECOND},
+            'message_count': sum(counts.values()),
+            'relative_file_paths': names,
+            'topics_with_message_count': [
+                {
+                    'message_count': count,
+                    'topic_metadata': {
+                        'name': topic,
+                        'type': kind,
+                        'serialization_format': 'cdr',
+                        'offered_qos_profiles': '',
+                    },
+                }
+                for (topic, kind), count in counts.items()
+            ],
+        }
         metadata = {'rosbag2_bagfile_information': information}
         (folder / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
     return folder
@@ -168,7 +202,9 @@ def two_packings(path: Path) -> Path:
 
 def two_qos(path: Path) -> Path:
     parts = [
-        write_mcap(path / f'{k}.mcap', some(6 * k, 6), qos=(f'- history: {k}', ''))
+        write_mcap(
+            path / f'{k}.mcap', some(6 * k, 6), qos=(QOS.replace('depth: 5', f'depth: {k}'), '')
+        )
         for k in range(2)
     ]
     return join(path / 'bag', *parts)
@@ -388,29 +424,48 @@ def damage(file: Path, at: int) -> Path:
 @told(
     ALL[:2] + ALL[5:],
     '9 of 12 messages on /camera/image_raw in BAG can be read',
-    'a.mcap is damaged at byte N (its checksum differs): the messages there are not read',
+    'a.mcap is damaged at byte N (its checksum differs): what was there is not read',
 )
 def _a_chunk_with_another_checksum(path: Path) -> Path:
     file = write_mcap(path / 'a.mcap', some())
     return damage(file, chunk_starts(file)[1] + 5000)
 
 
-@told(
-    ALL[:2] + ALL[5:],
-    '9 of 12 messages on /camera/image_raw in BAG can be read',
-    'a.mcap is damaged at byte N (a record has an impossible length): the messages there are '
-    'not read',
-)
+@told(ALL)
 def _a_chunk_with_another_length(path: Path) -> Path:
+    """The summary has the right one."""
     file = write_mcap(path / 'a.mcap', some())
     return damage(file, chunk_starts(file)[1] + 6)
 
 
 @told(
+    ALL[:2],
+    'a.mcap is damaged at byte N (a record has no possible length, up to byte N): what was there '
+    'is not read',
+)
+def _a_chunk_with_another_length_and_no_summary(path: Path) -> Path:
+    file = write_mcap(path / 'a.mcap', some(), summary=False)
+    return damage(file, chunk_starts(file)[1] + 6)
+
+
+@told(
+    ALL,
+    'a.mcap is damaged at byte N (a record has no possible length, up to byte N): what was there '
+    'is not read',
+)
+def _a_message_index_with_another_length(path: Path) -> Path:
+    """Nothing is lost but the index."""
+    file = write_mcap(path / 'a.mcap', some())
+    start = chunk_starts(file)[1]
+    length = int.from_bytes(file.read_bytes()[start + 1 : start + 9], 'little')
+    return damage(file, start + 9 + length + 6)
+
+
+@told(
     ALL[:2] + ALL[5:8] + ALL[11:],
     '6 of 12 messages on /camera/image_raw in BAG can be read',
-    'a.mcap is damaged at byte N (its checksum differs) and in 1 other places: the messages '
-    'there are not read',
+    'a.mcap is damaged in 2 places, first at byte N (its checksum differs): what was there is not '
+    'read',
 )
 def _two_chunks_with_another_checksum(path: Path) -> Path:
     file = write_mcap(path / 'a.mcap', some())
@@ -826,6 +881,15 @@ def test_the_copy_of_a_bag_whose_parts_differ(tmp_path: Path, build: Build) -> N
     with Bag(build(tmp_path)) as bag:
         write_scored_bag(bag, tmp_path / 'copy', [])
     assert read(tmp_path / 'copy') == (ALL, [])
+
+
+def test_the_copy_has_the_qos_of_the_file(tmp_path: Path) -> None:
+    with Bag(set_qos('')(tmp_path)) as bag:
+        write_scored_bag(bag, tmp_path / 'copy', [])
+    with Bag(tmp_path / 'copy') as bag:
+        camera = next(each for each in bag.connections if each.topic == CAMERA)
+    (qos,) = camera.ext.offered_qos_profiles  # type: ignore[union-attr]
+    assert qos.depth == 5 and qos.durability.name == 'VOLATILE'
 
 
 def test_no_copy_where_a_type_has_two_definitions(tmp_path: Path) -> None:

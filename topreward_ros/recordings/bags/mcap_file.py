@@ -60,11 +60,9 @@ class McapFile:
             )
         if index.damaged:
             place, reason = min(index.damaged.items())
-            more = f' and in {len(index.damaged) - 1} other places' * (len(index.damaged) > 1)
-            notes.append(
-                f'{self.name} is damaged at byte {place} ({reason}){more}: the messages there are '
-                'not read'
-            )
+            count = len(index.damaged)
+            where = f'in {count} places, first at byte {place}' if count > 1 else f'at byte {place}'
+            notes.append(f'{self.name} is damaged {where} ({reason}): what was there is not read')
         lost = sum(index.counts[number] for number in index.counts.keys() - index.channels.keys())
         if lost:
             notes.append(f'{self.name} has {lost} messages of unknown topics: they are not read')

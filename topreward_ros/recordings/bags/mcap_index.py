@@ -111,6 +111,7 @@ class _Walk:
         self._end = self.index.size  # of the records
         self._has_end = False
         self._chunks: dict[int, tuple[int, int]] = {}  # place to times, by the summary
+        self._lengths: dict[int, int] = {}  # place to length [bytes], by the summary
         self._span = 0, 0  # the first and the last time, by the statistics
         self._run_end = 0  # where the last block ends, if more messages may be added to it
 
@@ -149,6 +150,8 @@ class _Walk:
         while at < self._end or (at == self._end and not self._has_end):
             head = self._read(at, HEAD.size)
             opcode, length = HEAD.unpack(head.ljust(HEAD.size, b'\0'))
+            if at in self._lengths:
+                opcode, length = Op.CHUNK, self._lengths[at]
             body = at + HEAD.size
             if opcode == Op.INVALID or length > self._end - body:
                 at = self._pass_over(at, opcode)
@@ -225,8 +228,9 @@ class _Walk:
         elif opcode == Op.STATISTICS:
             self._span, self.index.stated = mcap.statistics_of(content)
         elif opcode == Op.CHUNK_INDEX:
-            start, end, offset = Fields(content).numbers('QQQ')
-            self._chunks[offset] = start, end
+            start, end, place, length = Fields(content).numbers('QQQQ')
+            self._chunks[place] = start, end
+            self._lengths[place] = length - HEAD.size
 
     def _take_chunk(self, at: int, length: int, whole: bool = True) -> None:
         body = at + HEAD.size
@@ -262,8 +266,9 @@ class _Walk:
     def _pass_over(self, at: int, opcode: int) -> int:
         """Note the damage; return where to go on."""
         if self._has_end:
-            self.index.damaged[at] = 'a record has an impossible length'
-            return min((chunk for chunk in self._chunks if chunk > at), default=self._end)
+            after = min((chunk for chunk in self._chunks if chunk > at), default=self._end)
+            self.index.damaged[at] = f'a record has no possible length, up to byte {after}'
+            return after
         self.index.cut = at
         if opcode == Op.CHUNK:
             with suppress(DamagedRecordError):

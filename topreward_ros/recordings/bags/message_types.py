@@ -19,6 +19,7 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from rosbags.typesys.store import Typestore
 
 from topreward_ros.errors import FrameError
+from topreward_ros.scoring.loading.hub import first_line
 from topreward_ros.scoring.sampling import NANOSECONDS
 
 from .errors import UnsupportedBagError
@@ -102,7 +103,7 @@ def typestore_of(connection: Connection) -> Typestore:
             _check_header(types, name)
     except Exception as error:  # the parser may raise anything on an arbitrary text
         raise UnsupportedBagError(
-            f'the definition of {name} in the bag cannot be used: {error}'
+            f'the definition of {name} in the bag cannot be used: {first_line(error)}'
         ) from error
     return types
 
