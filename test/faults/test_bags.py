@@ -616,7 +616,7 @@ def _a_database_with_its_log(path: Path) -> Path:
 
 @told(
     ALL[:8],
-    'bag.db3 was not closed by its recorder: what bag.db3-journal adds is read',
+    'bag.db3 was not closed by its recorder: what bag.db3-journal takes back is not read',
     'metadata.yaml of BAG does not count as its files do: 12 messages on /camera/image_raw, not 8',
 )
 def _a_database_with_its_journal(path: Path) -> Path:

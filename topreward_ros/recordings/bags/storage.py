@@ -90,7 +90,8 @@ class Storage:
             runs = (
                 run
                 for file in self._files
-                for run in file.runs([c for c in chosen if c.owner is file], start, stop)
+                if (of_file := [each for each in chosen if each.owner is file])
+                for run in file.runs(of_file, start, stop)
             )
             tally = _Tally(len(self._files) > 1)
             for message in in_time_order(runs):

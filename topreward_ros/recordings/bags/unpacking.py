@@ -27,7 +27,8 @@ else:
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 SQLITE_MAGIC = b'SQLite format 3\0'
-LOGS = ('-wal', '-journal')
+# Beside a database: its newest pages, or the older ones that an unfinished write has to give back
+LOGS = {'-wal': 'adds is read', '-journal': 'takes back is not read'}
 
 BagFile = McapFile | SqliteFile
 
@@ -53,7 +54,9 @@ def open_file(path: Path, stack: ExitStack) -> tuple[BagFile, list[str]]:
     elif beginning.startswith(SQLITE_MAGIC):
         kind = SqliteFile
         path, logs = _without_log(path, stack)
-        notes += [f'{name} was not closed by its recorder: what {log} adds is read' for log in logs]
+        notes += [
+            f'{name} was not closed by its recorder: what {name}{log} {LOGS[log]}' for log in logs
+        ]
     elif not beginning:
         raise BrokenBagError('it is empty')
     else:
@@ -78,15 +81,19 @@ def _unpacked(path: Path, stack: ExitStack) -> tuple[Path, bool]:
 
 
 def _without_log(path: Path, stack: ExitStack) -> tuple[Path, list[str]]:
-    """Return the database with the content of its logs, and their names."""
-    logs = [path.with_name(path.name + suffix) for suffix in LOGS]
-    logs = [log for log in logs if log.is_file() and not log.is_symlink() and log.stat().st_size]
+    """Return the database after what its logs demand, and which they are."""
+    files = {log: path.with_name(path.name + log) for log in LOGS}
+    logs = [
+        log
+        for log, file in files.items()
+        if file.is_file() and not file.is_symlink() and file.stat().st_size
+    ]
     if not logs:
         return path, []
     folder = Path(stack.enter_context(TemporaryDirectory()))
-    for file in (path, *logs):
+    for file in (path, *(files[log] for log in logs)):
         shutil.copyfile(file, folder / file.name)
     with closing(sqlite3.connect(folder / path.name)) as database:
         database.execute('PRAGMA wal_checkpoint(TRUNCATE)')
         database.execute('SELECT count(*) FROM sqlite_master').fetchall()
-    return folder / path.name, [log.name for log in logs]
+    return folder / path.name, logs
