@@ -818,9 +818,9 @@ def test_what_is_lost_is_a_note_of_the_recording(tmp_path: Path) -> None:
     file = write_mcap(tmp_path / 'a.mcap', some())
     (recording,) = open_recordings([str(cut(file, chunk_starts(file)[2]))], SourceOptions())
     place = f'at byte {file.stat().st_size} of {file.stat().st_size}'
-    assert recording.clip.note == (
+    assert recording.clip.notes == [
         f'a.mcap is cut short or damaged {place}: the 6 messages before it are read'
-    )
+    ]
 
 
 def test_broken_tasks_among_good_ones(tmp_path: Path) -> None:

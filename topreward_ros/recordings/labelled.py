@@ -81,7 +81,11 @@ def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterato
         yield from _labelled(text, options, is_success)
     for sub in labelled:
         content = [each for each in sub.iterdir() if not is_hidden(each)]
-        entries = [each for each in content if each.suffix.lower() in FILE_SUFFIXES]
+        entries = [
+            each
+            for each in content
+            if Path(each.name.removesuffix('.zstd')).suffix.lower() in FILE_SUFFIXES
+        ]
         folders = [each for each in content if each.is_dir()]
         for entry in sorted([*entries, *folders]):
             try:

@@ -188,13 +188,13 @@ def _clip(bag: Bag, cut: Cut, name: str) -> Clip:
             yield (image.stamp - first) / NANOSECONDS, picture
 
     seconds = (max(cut.stamps) - first) / NANOSECONDS + 1 / fps
-    note = ''
+    notes = []
     if len(cut.stamps) > 1 and not steps.size:
-        note = (
+        notes.append(
             f'{name}: all {len(cut.stamps)} images have the stamp {first} ns, so only one of '
             'them is scored: the camera does not set its stamps'
         )
-    return Clip(name, fps, seconds, frames, pictures, note, bag.release)
+    return Clip(name, fps, seconds, frames, pictures, notes, release=bag.release)
 
 
 def _images(bag: Bag, cut: Cut) -> Iterator[BagImage]:

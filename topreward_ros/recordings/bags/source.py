@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..recording import Recording, state_of
+from ..recording import Recording, clip_notes, state_of
 from ..source_options import SourceOptions
 from .episodes import BagEpisode, bag_episodes
 from .reader import Bag
@@ -19,8 +19,7 @@ from .reader import Bag
 class BagSource:
     """An open bag, its episodes, and a recording of each.
 
-    The first recording's clip has the warnings of opening the bag in its note, so that they are
-    told wherever recordings are read.
+    What is wrong with the bag stands in the notes of its first clip, where everybody looks.
     """
 
     name: str
@@ -30,11 +29,11 @@ class BagSource:
 
     @property
     def warnings(self) -> Sequence[str]:
-        notes = [each.clip.note for each in self.episodes if each.clip.note]
-        return [*notes, *_warnings(self.name, self.bag)]
+        self.recordings[0].clip.release()  # which brings its notes up to date
+        return clip_notes(self.recordings)
 
     def release(self) -> None:
-        self.bag.release()
+        self.recordings[0].clip.release()
 
     def close(self) -> None:
         self.bag.close()
@@ -45,18 +44,23 @@ def open_bag(text: str, name: str, options: SourceOptions) -> BagSource:
     path = Path(text).expanduser()
     bag = Bag(path, options.image_topic)
     episodes = tuple(bag_episodes(bag, options))
-    bag.release()  # until it is scored
-    notes = [[each.clip.note] for each in episodes]
-    notes[0] += _warnings(name, bag)
+    notes = episodes[0].clip.notes
+    own = tuple(notes)
+
+    def release() -> None:
+        notes[:] = [*own, *_warnings(name, bag)]
+        bag.release()
+
+    release()  # until it is scored
     state = {**state_of(path), 'topic': bag.image_topic}
     recordings = tuple(
         Recording(
             each.clip.name,
-            dataclasses.replace(each.clip, note='\n'.join(filter(None, note))),
+            dataclasses.replace(each.clip, release=release),
             each.task,
             origin={**state, 'first stamp': each.first_stamp, 'seconds': each.clip.seconds},
         )
-        for each, note in zip(episodes, notes, strict=True)
+        for each in episodes
     )
     return BagSource(name, recordings, bag, episodes)
 
