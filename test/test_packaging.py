@@ -40,8 +40,8 @@ def test_messages_are_built_with_the_wheels_they_run_with(constraints: dict[str,
 
 def test_every_dependency_is_pinned(constraints: dict[str, str], setup_cfg: ConfigParser) -> None:
     extras = setup_cfg['options.extras_require'].values()
-    requirements = '\n'.join([setup_cfg['options']['install_requires'], *extras]).split()
-    names = {re.split(r'[\[<>=!]', requirement)[0].lower() for requirement in requirements}
+    requirements = '\n'.join([setup_cfg['options']['install_requires'], *extras]).split('\n')
+    names = {re.split(r'[\[<>=!;]', line)[0].lower() for line in requirements if line}
     assert names - constraints.keys() == set()
 
 
