@@ -91,7 +91,7 @@ def _split(offsets: deque[float]) -> float:
     middle = (low + high) / 2
     sides = [offset > middle for offset in offsets]
     groups = [
-        [o for o, is_high in zip(offsets, sides, strict=True) if is_high is s] for s in (0, 1)
+        [o for o, is_high in zip(offsets, sides, strict=True) if is_high == s] for s in (0, 1)
     ]
     distance = high - low
     is_steady = all(len(g) > 1 and max(g) - min(g) < distance / 8 for g in groups)
