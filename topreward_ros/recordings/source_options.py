@@ -14,6 +14,17 @@ TOPIC_TASK = '/topreward/task'
 TOPIC_RUNNING = '/episode_reset/running'
 
 
+# What a user may choose for some formats only, by the field, and the flag of the command
+CHOICES = {
+    'camera': '--camera',
+    'image_topic': '--image-topic',
+    'folder_fps': '--folder-fps',
+    'spans': '--episodes START:END',
+    'episodes': '--episodes NUMBER',
+    'max_gap': '--max-gap',
+}
+
+
 @dataclass(frozen=True)
 class SourceOptions:
     """How to read a source; those of other formats have no effect, see `sources.check_options`.
@@ -34,3 +45,12 @@ class SourceOptions:
     task_topic: str = TOPIC_TASK
     running_topic: str = TOPIC_RUNNING
     sampling: Sampling = field(default_factory=Sampling)
+
+    @property
+    def max_gap(self) -> float | None:
+        """The largest gap of the sampling [s]; None: the default."""
+        return self.sampling.max_gap if self.sampling.max_gap != Sampling.max_gap else None
+
+    def given(self) -> dict[str, str]:
+        """Return the flags of the choices that are not the defaults, by field."""
+        return {field: flag for field, flag in CHOICES.items() if getattr(self, field)}

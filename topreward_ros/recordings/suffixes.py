@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+MANIFEST = 'curves.json'
 BAG_SUFFIXES = ('.mcap', '.db3')
 VIDEO_SUFFIXES = ('.mp4', '.mov', '.mkv', '.webm', '.avi')
+# Video without times
+RAW_VIDEO_SUFFIXES = ('.h264', '.264', '.h265', '.265', '.hevc', '.av1', '.obu', '.mjpeg', '.mjpg')
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 FILE_SUFFIXES = (*VIDEO_SUFFIXES, *BAG_SUFFIXES)
 

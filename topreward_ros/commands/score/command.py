@@ -71,7 +71,7 @@ def score(options: argparse.Namespace) -> int:
         sources=tuple(options.source),
         save=options.save,
         plan=plan_of(options, None if dense else options.anchors),
-        read=source_options_of(options),
+        read=source_options_of(options, options.source),
         outputs=outputs,
         reading=_reading(options),
         note=note_of(options),
