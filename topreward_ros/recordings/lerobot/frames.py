@@ -43,7 +43,7 @@ def read_frames(
         return
     if info.features[parts.camera].get('dtype') == 'image':
         every = _images(table, files, record, parts.camera)
-        images = itertools.islice(every, span.start, span.stop)
+        images: Iterator[np.ndarray] = itertools.islice(every, span.start, span.stop)
     else:
         part = parts.of(record)
         _check_inside(info, record, part, own)

@@ -33,7 +33,8 @@ class Tasks:
     def __init__(self, files: DatasetFiles, info: Info) -> None:
         self._files = files
         self._info = info
-        self._newest: tuple[str, np.ndarray, np.ndarray] | None = None
+        self._newest = ''
+        self._columns: list[np.ndarray] = []
 
     def spans(self, record: Record) -> tuple[list[TaskSpan], str]:
         """Return the spans of an episode in order, and what a user should know about them.
@@ -88,10 +89,11 @@ class Tasks:
     def _numbers(self, record: Record) -> np.ndarray:
         """Return the number of each frame's task, (frames,); a shared table is read once."""
         relative = data_file(self._info, record)
-        if self._newest is None or self._newest[0] != relative:
+        if self._newest != relative:
             table = self._files.path(relative)
-            self._newest = relative, *read_columns(table, ('episode_index', 'task_index'))
-        _, episodes, numbers = self._newest
+            self._columns = read_columns(table, ('episode_index', 'task_index'))
+            self._newest = relative
+        episodes, numbers = self._columns
         own = numbers[episodes == record.index]
         if len(own) != record.frames or not len(own) or not np.isfinite(own).all():
             raise DatasetError(f'{relative} has {len(own)} of its {record.frames} task numbers')

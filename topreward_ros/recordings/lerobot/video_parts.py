@@ -40,8 +40,7 @@ class VideoParts:
     def of(self, record: Record) -> VideoPart:
         """Return an episode's part; raises DatasetError where it reaches into another one's."""
         if not self._info.shares_files:
-            values = {**own_place(self._info, record), 'video_key': self.camera}
-            return VideoPart(fill(self._info.video_path, values))
+            return VideoPart(self._file(own_place(self._info, record)))
         part = self._read(record)
         assert part.end is not None
         others = self._by_file[part.file]
@@ -71,8 +70,7 @@ class VideoParts:
 
     def _read(self, record: Record) -> VideoPart:
         key = f'videos/{self.camera}'
-        values = {**place(self._info, record, key), 'video_key': self.camera}
-        file = fill(self._info.video_path, values)
+        file = self._file(place(self._info, record, key))
         start, end = (record.row.get(f'{key}/{side}_timestamp') for side in ('from', 'to'))
         if not (is_number(start) and is_number(end) and 0 <= start <= end):
             raise DatasetError(
@@ -80,3 +78,6 @@ class VideoParts:
                 f'{file}: from {start} s to {end} s'
             )
         return VideoPart(file, float(start), float(end))
+
+    def _file(self, place_of_it: dict[str, int]) -> str:
+        return fill(self._info.video_path, {**place_of_it, 'video_key': self.camera})
