@@ -99,7 +99,7 @@ FORMATS: dict[str, Format] = {
     'clips': Format(
         lambda *_: True,
         'topreward_ros.recordings.clip_source:open_clips',
-        'a folder of images',
+        'a folder of images, or raw video',
         frozenset({'folder_fps'}),
     ),
 }

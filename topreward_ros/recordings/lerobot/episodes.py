@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..json_files import read_json_lines
-from .files import DatasetError, DatasetFiles, import_pyarrow, reading
+from .files import DatasetError, DatasetFiles, open_table
 from .info import Info, Json, is_whole
 from .templates import fill
 
@@ -142,7 +143,7 @@ def _shared_rows(files: DatasetFiles, info: Info) -> Iterator[Json]:
 
 def _table(path: Path) -> list[Json]:
     statistics = {*IDENTIFYING_STATISTICS, *FRAME_STATISTICS}
-    with reading(path), import_pyarrow().parquet.ParquetFile(path) as file:
+    with open_table(path) as file:
         names = file.schema_arrow.names
         columns = [name for name in names if not name.startswith('stats/') or name in statistics]
         return file.read(columns=columns).to_pylist()
@@ -154,7 +155,7 @@ def _success(row: Json) -> bool | None:
         if row.get(key) is not None:
             try:
                 values = np.asarray(row[key], dtype=np.float64)
-            except (TypeError, ValueError):
+            except (OverflowError, TypeError, ValueError):
                 continue
             if values.size and np.isfinite(values).all():
                 return bool(values.max() > 0)
@@ -165,8 +166,8 @@ def _whole(row: Json, key: str, files: DatasetFiles) -> int:
     value = row.get(key)
     if not is_whole(value) or value < 0:
         raise DatasetError(
-            f'{files.name}: the metadata holds an episode whose {key} is {value!r}; expected a '
-            'whole number'
+            f'{files.name}: the metadata holds an episode whose {key} is {reprlib.repr(value)}; '
+            'expected a whole number'
         )
     return int(value)
 

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from topreward_ros.scoring.loading import hub
 from topreward_ros.scoring.loading.hub import first_line
@@ -20,6 +21,9 @@ from ..suffixes import is_hidden
 INFO = 'meta/info.json'
 COMMIT = re.compile('[0-9a-f]{40}')
 LONGEST_PATH = 4096  # characters
+# Few bytes can be many rows
+MOST_ROWS = 10**6
+MOST_FRAMES = 10**8
 
 # Downloads the files that match a pattern and returns their folder
 Download = Callable[[str], Path]
@@ -156,3 +160,14 @@ def reading(file: Path) -> Iterator[None]:
         ValueError,
     ) as error:
         raise DatasetError(f'{file} cannot be read: {first_line(error)}') from error
+
+
+@contextmanager
+def open_table(file: Path, most_rows: int = MOST_ROWS) -> Iterator[Any]:
+    """Open a parquet file, a `pyarrow.parquet.ParquetFile`; DatasetError if it cannot be read."""
+    with reading(file), import_pyarrow().parquet.ParquetFile(file) as table:
+        if table.metadata.num_rows > most_rows:
+            raise DatasetError(
+                f'{file} has {table.metadata.num_rows} rows; expected at most {most_rows}'
+            )
+        yield table

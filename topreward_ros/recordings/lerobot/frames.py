@@ -18,8 +18,8 @@ from ..clip import ClipError
 from ..folders import read_image
 from ..video import import_av, rgb
 from .episodes import Record, data_file
-from .files import DatasetError, DatasetFiles, import_pyarrow, reading
-from .info import Info
+from .files import MOST_FRAMES, DatasetError, DatasetFiles, import_pyarrow, open_table, reading
+from .info import LARGEST_WHOLE, Info
 from .video_parts import VideoPart, VideoParts
 
 # LeRobot's tolerance_s: how far timestamps may be from the video's frames, and from a grid of the
@@ -60,7 +60,7 @@ def _check_inside(info: Info, record: Record, part: VideoPart, times: np.ndarray
             f'{info.name}: the timestamps of episode {record.index} begin at {times[0]:.4f} s, '
             'before the episode'
         )
-    if part.end is not None and part.start + times[-1] > part.end - half:
+    if part.start + times[-1] > part.end - half:
         raise DatasetError(
             f'{part.file} holds {round((part.end - part.start) * info.fps)} frames of episode '
             f'{record.index}; its table has {record.frames}'
@@ -70,7 +70,7 @@ def _check_inside(info: Info, record: Record, part: VideoPart, times: np.ndarray
 def read_column(table: Path, episode: int, column: str) -> np.ndarray:
     """Return a numeric column of an episode's frames, float64 (frames,); raises DatasetError."""
     dataset = import_pyarrow().dataset
-    with reading(table):
+    with open_table(table, MOST_FRAMES):
         rows = dataset.dataset(str(table), format='parquet').to_table(
             columns=[column], filter=dataset.field('episode_index') == episode
         )
@@ -79,7 +79,7 @@ def read_column(table: Path, episode: int, column: str) -> np.ndarray:
 
 def read_columns(table: Path, columns: Sequence[str]) -> list[np.ndarray]:
     """Return numeric columns of all episodes, float64 (frames,); raises DatasetError."""
-    with reading(table), import_pyarrow().parquet.ParquetFile(table) as file:
+    with open_table(table, MOST_FRAMES) as file:
         rows = file.read(columns=list(columns))
         return [np.asarray(rows[column].to_numpy(), dtype=np.float64) for column in columns]
 
@@ -115,9 +115,9 @@ def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
         )
     numbers = np.arange(record.frames)
     index = read_column(table, record.index, 'index')
-    first = int(index[0]) if len(index) else 0
-    if record.first_index is not None:
-        first = record.first_index
+    first = record.first_index
+    if first is None:
+        first = int(index[0]) if len(index) and 0 <= index[0] <= LARGEST_WHOLE else 0
     if not np.array_equal(index, first + numbers):
         raise DatasetError(
             f'{table}: the index of episode {record.index} does not count its frames from {first}'
@@ -165,7 +165,8 @@ def _check_begin(path: Path, part: VideoPart, stream: Any, fps: float) -> None:
         return
     if abs(part.all_frames / own_fps - part.all_frames / fps) > 0.5 / fps:
         return
-    begin = float((stream.start_time or 0) * stream.time_base) + part.frames_before / fps
+    first = float((stream.start_time or 0) * stream.time_base)
+    begin = min((first + n / fps for n in part.before), key=lambda time: abs(part.start - time))
     if abs(part.start - begin) > 0.5 / fps:
         raise DatasetError(
             f'{path}: an episode begins at {part.start:.4f} s in the metadata, and its frames at '

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from .episodes import TASK_RANGE, Record, data_file, json_lines
-from .files import DatasetError, DatasetFiles, import_pyarrow, reading
+from .files import DatasetError, DatasetFiles, open_table
 from .frames import read_columns
 from .info import Info, is_number, is_whole
 
@@ -109,7 +109,7 @@ def _single(value: object) -> int | None:
 def _table(files: DatasetFiles) -> list[tuple[object, object]]:
     """Return the numbers and texts; the texts are a column, or the index of a pandas table."""
     file = files.path(TABLE)
-    with reading(file), import_pyarrow().parquet.ParquetFile(file) as parquet:
+    with open_table(file) as parquet:
         table = parquet.read()
         pandas = table.schema.pandas_metadata
         index = pandas.get('index_columns', ()) if isinstance(pandas, dict) else ()
