@@ -8,6 +8,7 @@ import codecs
 import json
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -629,6 +630,30 @@ def test_the_cache_of_the_hub_consists_of_links(copy: Any, tmp_path: Path) -> No
     assert read(snapshot) == right(0, 1, 2, 3)
 
 
+# Kind: names of folders
+@pytest.mark.parametrize('version', VERSIONS)
+@pytest.mark.parametrize(
+    'name', ['2026-02-01T10:30:00', 'http:', '-data', '数据 集', 'a\nb', '50%']
+)
+def test_names_of_folders(copy: Any, monkeypatch: Any, version: str, name: str) -> None:
+    folder = copy(version)
+    monkeypatch.chdir(folder.parent)
+    folder.rename(name)
+    assert read(Path(name)) == right(0, 1, 2, 3)
+
+
+def test_a_video_that_is_shown_upside_down(copy: Any) -> None:
+    folder = copy('v2.1')
+    content = bytearray((folder / VIDEO['v2.1']).read_bytes())
+    matrix = content.index(b'tkhd') + 44
+    corner = (builder.WIDTH << 16, builder.HEIGHT << 16)
+    turned = struct.pack('>9i', -(1 << 16), 0, 0, 0, -(1 << 16), 0, *corner, 1 << 30)
+    content[matrix : matrix + 36] = turned
+    (folder / VIDEO['v2.1']).write_bytes(content)
+    images = [image for _, image in open_dataset(str(folder), 'top').episodes[1].clip.frames()]
+    assert [builder.read_stamp(image[::-1, ::-1]) for image in images] == right(1)[0]
+
+
 # Kind: hidden files are never content
 def test_hidden_files(copy: Any, tmp_path: Path) -> None:
     folder = copy('v3.0')
@@ -719,6 +744,20 @@ def test_any_info(folders: dict[str, Path], tmp_path_factory: Any, version: str,
     keys = data.draw(st.sampled_from(paths_in(info)))
     file.unlink()
     file.write_text(json.dumps(replaced(info, keys, data.draw(ANYTHING))))
+    check_any(folder)
+
+
+@pytest.mark.parametrize('name', ['info.json', 'episodes.jsonl', 'episodes_stats.jsonl'])
+@FUZZED
+@given(data=st.data())
+def test_any_bytes(folders: dict[str, Path], tmp_path_factory: Any, name: str, data: Any) -> None:
+    folder = fresh(folders['v2.1'], tmp_path_factory)
+    file = folder / 'meta' / name
+    content = bytearray(file.read_bytes())
+    begin, end = sorted(data.draw(st.integers(0, len(content))) for _ in range(2))
+    content[begin:end] = data.draw(st.binary(max_size=40))
+    file.unlink()
+    file.write_bytes(content)
     check_any(folder)
 
 

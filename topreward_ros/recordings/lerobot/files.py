@@ -93,7 +93,8 @@ def open_files(source: str, revision: str | None = None) -> DatasetFiles:
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        files = DatasetFiles(folder.resolve().name, folder)
+        # Absolute, as a colon in a relative path reads as a protocol
+        files = DatasetFiles(folder.resolve().name, folder.absolute())
     elif source.startswith(('/', '.', '~')) or source.count('/') != 1:
         raise DatasetError(
             f'{source!r} is neither a folder nor the id of a dataset on the hub; expected such as '

@@ -58,7 +58,7 @@ class Tasks:
             return spans, note
         return [TaskSpan(tasks[0], 0, record.frames)], (
             f'episode {record.index} has {len(tasks)} tasks that alternate: it is scored for that '
-            f'of its first frame, {tasks[0]!r}'
+            f'of its first frame, {tasks[0][:80]!r}'
         )
 
     def _text(self, number: int) -> str:
