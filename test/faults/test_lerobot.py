@@ -201,19 +201,19 @@ SEVERAL: dict[str, tuple[list[int], list[tuple[str, int, int]], str]] = {
     'one after the other': (
         [1, 1, 3, 3, 3, 0],
         [('Drop it.', 0, 2), ('Open it.', 2, 5), ('Close it.', 5, 6)],
-        'episode 0 changes its task: its 3 parts are recordings',
+        'an episode whose task changes is scored in parts, one for each task',
     ),
     'listed but not used': ([3] * 6, [('Open it.', 0, 6)], ''),
     'paraphrases': (
         [2, 1, 2, 1, 2, 2],
         [('Lift it.', 0, 6)],
-        'episode 0 has 2 tasks that alternate: it is scored for that of its first frame, '
-        "'Lift it.'",
+        'an episode whose tasks alternate is scored for the task of its first frame',
     ),
     'not in the table': (
         [1, 1, 1, 9, 9, 9],
         [('Lift it.', 0, 6)],
-        'the task of episode 0 is not known for each frame: meta/{} has no task 9',
+        'the tasks of frames are not known, so an episode has the first that it lists: '
+        'meta/{} has no task 9',
     ),
 }
 

@@ -122,6 +122,17 @@ def test_options_without_effect(
     assert NO_EFFECT[text] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('command', ['calibrate', 'evaluate'])
+def test_options_without_effect_on_labelled_recordings(
+    commands: Any, command: str, capsys: Any
+) -> None:
+    Path('all/failure').mkdir(parents=True)
+    video(Path('all/failure/b.mp4'))
+    assert main([command, 'all', '--task', 'x', '--camera', 'top']) == 1
+    expected = f'--camera is for {DATASET}, and all/failure/b.mp4 is {VIDEO}\n'
+    assert capsys.readouterr().err.endswith(expected)
+
+
 def test_an_option_for_some_of_the_sources_is_said(commands: Any, capsys: Any) -> None:
     assert commands('v3.0', 'a.mp4', '--task', 'x', '--camera', 'top') == 0
     assert '--camera is for a LeRobot dataset, and a.mp4 is a video' in capsys.readouterr().out

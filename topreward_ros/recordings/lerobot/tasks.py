@@ -16,6 +16,10 @@ from .frames import read_columns
 from .info import Info, is_number, is_whole
 
 TABLE, TABLE_OF_LINES = 'meta/tasks.parquet', 'meta/tasks.jsonl'
+# Notes: the same of all episodes, so that they are printed once
+CHANGES = 'an episode whose task changes is scored in parts, one for each task'
+ALTERNATES = 'an episode whose tasks alternate is scored for the task of its first frame'
+UNKNOWN = 'the tasks of frames are not known, so an episode has the first that it lists'
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Tasks:
     def __init__(self, files: DatasetFiles, info: Info) -> None:
         self._files = files
         self._info = info
+        self._table = TABLE if info.shares_files else TABLE_OF_LINES
         self._newest = ''
         self._columns: list[np.ndarray] = []
 
@@ -48,30 +53,24 @@ class Tasks:
             spans = [TaskSpan(self._text(number), a, b) for number, a, b in self._runs(record)]
         except DatasetError as error:
             first, *_ = [*record.tasks, '']
-            note = f'the task of episode {record.index} is not known for each frame: {error}'
-            return [TaskSpan(first, 0, record.frames)], note
-        tasks = list(dict.fromkeys(span.task for span in spans))
-        if len(tasks) == len(spans) == 1:
-            return spans, ''
+            return [TaskSpan(first, 0, record.frames)], f'{UNKNOWN}: {error}'
+        tasks = {span.task for span in spans}
         if len(tasks) == len(spans):
-            note = f'episode {record.index} changes its task: its {len(spans)} parts are recordings'
-            return spans, note
-        return [TaskSpan(tasks[0], 0, record.frames)], (
-            f'episode {record.index} has {len(tasks)} tasks that alternate: it is scored for that '
-            f'of its first frame, {tasks[0][:80]!r}'
-        )
+            return spans, CHANGES if len(spans) > 1 else ''
+        return [TaskSpan(spans[0].task, 0, record.frames)], ALTERNATES
 
     def _text(self, number: int) -> str:
         if number not in self._texts:
-            table = TABLE if self._info.shares_files else TABLE_OF_LINES
-            raise DatasetError(f'{table} has no task {number}')
+            raise DatasetError(f'{self._table} has no task {number}')
         return self._texts[number]
 
     @cached_property
     def _texts(self) -> dict[int, str]:
         """The task texts by their numbers; raises DatasetError."""
+        if not self._files.has(self._table):  # the metadata is downloaded already
+            raise DatasetError(f'{self._table} is missing')
         if self._info.shares_files:
-            rows = _table(self._files)
+            rows = _rows(self._files)
         else:
             lines = json_lines(self._files, TABLE_OF_LINES)
             rows = [(row.get('task_index'), row.get('task')) for row in lines]
@@ -106,7 +105,7 @@ def _single(value: object) -> int | None:
     return int(number) if is_number(number) and float(number).is_integer() else None
 
 
-def _table(files: DatasetFiles) -> list[tuple[object, object]]:
+def _rows(files: DatasetFiles) -> list[tuple[object, object]]:
     """Return the numbers and texts; the texts are a column, or the index of a pandas table."""
     file = files.path(TABLE)
     with open_table(file) as parquet:
