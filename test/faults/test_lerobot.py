@@ -186,7 +186,7 @@ def test_tasks_of_version_3(copy: Any, spelling: Any, listed: Any) -> None:
         spelling(folder)
     episodes = open_dataset(str(folder), 'top').episodes
     assert [(each.index, each.task) for each in episodes] == list(enumerate(TEXTS))
-    assert [each.clip.note for each in episodes] == [''] * 4
+    assert [each.clip.notes for each in episodes] == [[]] * 4
 
 
 @pytest.mark.parametrize('listed', [no_tasks_column, lambda row: row.update(tasks=[])])
@@ -478,7 +478,7 @@ def test_few_bytes_that_are_many_rows(copy: Any, name: str) -> None:
     builder.write_table(folder / name, pa.table({'task_index': np.zeros(MOST_ROWS + 1, np.int64)}))
     assert (folder / name).stat().st_size < 10_000
     try:
-        (note, *_) = [each.clip.note for each in open_dataset(str(folder), 'top').episodes]
+        (note,) = open_dataset(str(folder), 'top').episodes[0].clip.notes
     except DatasetError as error:
         note = str(error)
     assert note.endswith(f'{name} has {MOST_ROWS + 1} rows; expected at most {MOST_ROWS}')
@@ -592,7 +592,7 @@ def test_links_out_of_the_dataset(copy: Any, tmp_path: Path, version: str, name:
         assert message in str(error)
     else:
         episodes = open_dataset(str(folder), 'top').episodes
-        reasons = [*map(str, results), *(each.clip.note for each in episodes)]
+        reasons = [*map(str, results), *(note for each in episodes for note in each.clip.notes)]
         assert any(message in reason for reason in reasons)
         assert [each.task for each in episodes][1:] == (
             ['', '', ''] if 'tasks' in name else [*TEXTS[1:]]
@@ -745,6 +745,22 @@ def test_any_info(folders: dict[str, Path], tmp_path_factory: Any, version: str,
     file.unlink()
     file.write_text(json.dumps(replaced(info, keys, data.draw(ANYTHING))))
     check_any(folder)
+
+
+@FUZZED
+@given(data=st.data())
+def test_any_curves(tmp_path: Path, data: Any) -> None:
+    (tmp_path / 'a').mkdir(exist_ok=True)
+    (tmp_path / 'a/0.png').write_bytes(builder.png(np.zeros((8, 8, 3), np.uint8)))
+    clip = {'file': 'a', 'task': 'x', 'success': True, 'ground_truth': [0, 0.5], 'gvl': [0, 1]}
+    curves = {'clips': [clip]}
+    changed = replaced(curves, data.draw(st.sampled_from(paths_in(curves))), data.draw(ANYTHING))
+    (tmp_path / 'curves.json').write_text(json.dumps(changed))
+    try:
+        for recording in open_recordings([str(tmp_path)], SourceOptions(task='y')):
+            list(recording.clip.frames())
+    except ClipError as error:
+        assert str(error)
 
 
 @pytest.mark.parametrize('name', ['info.json', 'episodes.jsonl', 'episodes_stats.jsonl'])

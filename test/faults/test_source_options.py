@@ -140,8 +140,10 @@ def test_an_option_for_some_of_the_sources_is_said(commands: Any, capsys: Any) -
     assert 'missing.png does not exist' in capsys.readouterr().err
 
 
-def test_score_has_the_tasks_of_curves_json(commands: Any) -> None:
+def test_score_has_the_tasks_of_curves_json(commands: Any, capsys: Any) -> None:
+    video(Path('clips/b.mp4'))
     assert commands('clips') == 0
+    assert 'clips: b.mp4 is not read\n' in capsys.readouterr().out
     asked = json.loads(Path('topreward_scores/clips/a/asked.json').read_text())
     assert asked['asked']['task'] == 'Wave.'
     (recording,) = open_source('clips').recordings

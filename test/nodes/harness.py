@@ -90,6 +90,7 @@ class Harness:
         self._output_start = len(process.output())
         self.name = name
         self.camera = camera
+        self.origin = float(int(time.time()))  # of the stamps; 0 for simulated time
         self.node = Node('harness')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
@@ -213,7 +214,10 @@ class Harness:
             self.images = None
 
     def show(self, seconds: float, pixels: np.ndarray | None = None, **fields: Any) -> Image:
-        """Publish an rgb8 image with this stamp [s]; fields replace those of the message."""
+        """Publish an rgb8 image stamped so long after the origin [s].
+
+        fields replace those of the message.
+        """
         if pixels is None:
             pixels = np.random.default_rng(int(seconds * 1000) % 2**32).integers(
                 0, 256, (48, 64, 3), dtype=np.uint8
@@ -223,7 +227,7 @@ class Harness:
         message.data = pixels.tobytes()
         message.header.frame_id = 'eye'
         stamp = message.header.stamp
-        stamp.sec, stamp.nanosec = divmod(round(seconds * SECOND), SECOND)
+        stamp.sec, stamp.nanosec = divmod(round((self.origin + seconds) * SECOND), SECOND)
         for name, value in fields.items():
             setattr(message, name, value)
         self.images.publish(message)

@@ -30,6 +30,7 @@ def test_stamps_that_repeat(active: Harness) -> None:
 
 def test_stamp_from_before_the_beginning_of_time(active: Harness) -> None:
     active.ask()
+    active.origin = 0.0
     active.show(-3.0)
     active.diagnosis('is stamped -3', LEVEL_WARN)
     assert active.score(5.5).frames == 1
@@ -204,6 +205,7 @@ def test_full_queue_drops_the_oldest_and_counts(launch) -> None:
 
 def test_clock_that_stands_still(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'task:=x', '-p', 'use_sim_time:=true')
+    harness.origin = 0.0
     harness.open_camera()
     harness.until(lambda: harness.fact('state') == 'active')
     clock = harness.node.create_publisher(Clock, '/clock', 10)

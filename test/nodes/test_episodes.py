@@ -249,6 +249,7 @@ class Simulation:
 
 def test_simulated_time(launch) -> None:
     harness = launch(*AUTOSTART, '-p', 'use_sim_time:=true', '-p', f'task:={TASK_TEXT}')
+    harness.origin = 0.0
     simulation = Simulation(harness)
     simulation.run(lambda: len(harness.progress) >= 3)
     assert [p.frames for p in harness.progress] == [1, 2, 3]
@@ -263,6 +264,7 @@ def test_simulated_time(launch) -> None:
 def test_images_before_simulated_time_begins(launch) -> None:
     """They do not affect the estimated delay of the camera, and the gate still closes later."""
     harness = launch(*AUTOSTART, '-p', 'use_sim_time:=true', '-p', f'task:={TASK_TEXT}')
+    harness.origin = 0.0
     simulation = Simulation(harness)
     simulation.run(lambda: harness.progress, clock=False)
     assert math.isnan(harness.progress[0].latency)

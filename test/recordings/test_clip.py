@@ -73,8 +73,8 @@ def test_an_assumed_rate_is_in_the_note(tmp_path: Path, video: Path) -> None:
     folder = tmp_path / 'images'
     folder.mkdir()
     Image.fromarray(grey(0)).save(folder / '0.png')
-    assert '30 fps is assumed' in open_clip(folder).note
-    assert open_clip(folder, fps=4).note == open_clip(video).note == ''
+    assert '30 fps is assumed' in open_clip(folder).notes[0]
+    assert open_clip(folder, fps=4).notes == open_clip(video).notes == []
 
 
 def half_lit() -> np.ndarray:

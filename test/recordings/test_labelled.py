@@ -90,7 +90,7 @@ def test_two_recordings_of_one_name(tmp_path: Path) -> None:
     video(tmp_path / 'failure' / 'a.mp4')
     (tmp_path / 'success' / 'notes.txt').write_text('not a recording', encoding='utf-8')
     assert len(open_recordings([str(tmp_path)], ASKED)) == 2
-    with pytest.raises(ClipError, match='two recordings are named failure/a'):
+    with pytest.raises(ClipError, match=r'two recordings are named .*/failure/a'):
         open_recordings([str(tmp_path), str(tmp_path)], ASKED)
 
 

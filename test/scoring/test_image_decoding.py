@@ -65,7 +65,7 @@ def test_data_may_be_longer_than_described() -> None:
     assert (decode_image(image) == RGB).all()
 
 
-@pytest.mark.parametrize('encoding', ['16UC1', 'bayer_rggb8', 'yuv422', '', 'RGB8'])
+@pytest.mark.parametrize('encoding', ['yuv444', '', 'RGB8'])
 def test_other_encodings_are_rejected_by_name(encoding: str, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, 'cv_bridge', None)
     with pytest.raises(FrameError, match=f"encoding '{encoding}' needs cv_bridge"):
@@ -78,12 +78,12 @@ def test_other_encodings_go_through_cv_bridge(monkeypatch: pytest.MonkeyPatch) -
             assert desired_encoding == 'rgb8'
             if image.encoding == 'broken':
                 raise RuntimeError('[broken] is not a color format')
-            return RGB if image.encoding == 'bayer_rggb8' else RGB.astype(np.uint16)
+            return RGB if image.encoding == 'yuv444' else RGB.astype(np.uint16)
 
     monkeypatch.setitem(sys.modules, 'cv_bridge', types.SimpleNamespace(CvBridge=CvBridge))
-    assert (decode_image(message('bayer_rggb8', RGB)) == RGB).all()
+    assert (decode_image(message('yuv444', RGB)) == RGB).all()
     with pytest.raises(FrameError, match='came out as uint16'):
-        decode_image(message('16UC3', RGB))
+        decode_image(message('yuv444p', RGB))
     with pytest.raises(FrameError, match='cannot be read as rgb8'):
         decode_image(message('broken', RGB))
 
@@ -116,8 +116,6 @@ def test_jpeg_keeps_the_order_of_colors() -> None:
         CompressedImage(format='jpeg', data=b'\xff\xd8\xff' + b'\x00' * 40),
         CompressedImage(format='png', data=bytes(compressed('PNG').data)[:60]),
         CompressedImage(format='jpeg', data=bytes(compressed('JPEG').data)[:-30]),
-        compressed('BMP'),
-        compressed('JPEG', 'CMYK'),
         compressed('PNG', 'I;16'),
     ],
 )

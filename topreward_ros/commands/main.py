@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -45,6 +46,8 @@ EXIT_CLOSED_PIPE = 141
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return 0, or the error's exit code with the reason on the error stream."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name or task that the terminal cannot show
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with interrupts.handled():
             return _run(arguments)
@@ -63,7 +66,8 @@ def _run(arguments: list[str] | None) -> int:
     from topreward_ros.errors import TopRewardError
 
     try:
-        options = make_parser().parse_args(arguments)
+        arguments = sys.argv[1:] if arguments is None else arguments
+        options = make_parser().parse_args([_as_path(text) for text in arguments])
         code = int(options.command(options))
         sys.stdout.flush()
     except TopRewardError as error:
@@ -87,6 +91,12 @@ def _run(arguments: list[str] | None) -> int:
     if code == 0 and interrupts.was_received():  # a node ends quietly
         raise KeyboardInterrupt
     return code
+
+
+def _as_path(text: str) -> str:
+    """Return a file whose name begins with a dash as what is no option: -a.mp4 as ./-a.mp4."""
+    is_file = text.startswith('-') and '.' in text and os.path.isfile(text)
+    return os.path.join('.', text) if is_file else text
 
 
 def _report_bug() -> int:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -24,8 +24,9 @@ class Clip:
     """A recording that can be read any number of times.
 
     frames yields (time, image): seconds since the beginning, uint8 RGB (H, W, 3). seconds is the
-    whole length, including the display time of the last frame. note is what a user should know
-    about how it is read; release closes open files until the next read.
+    whole length, including the display time of the last frame. notes are what a user should know
+    about how it is read; reading may add to them. release closes open files until the next read.
+    broken is what reading raises, where that is known from the start.
     """
 
     name: str
@@ -34,7 +35,8 @@ class Clip:
     frames: Callable[[], Iterator[tuple[float, np.ndarray]]]
     # The same without decoding, where the format allows it
     pictures: Callable[[], Iterator[tuple[float, Picture]]] | None = None
-    note: str = ''
+    notes: list[str] = field(default_factory=list)
+    broken: Exception | None = None
     release: Callable[[], None] = lambda: None
 
     def undecoded(self) -> Iterator[tuple[float, Picture]]:
@@ -54,6 +56,21 @@ class Clip:
             if len(frames) == len(times):
                 return frames
         return frames + [newest] * (len(times) - len(frames)) if newest is not None else frames
+
+
+def broken_clip(name: str, error: Exception) -> Clip:
+    """Return a clip that raises the error when it is read, so that it does not end the others."""
+
+    def frames() -> Iterator[tuple[float, np.ndarray]]:
+        raise error
+
+    return Clip(name, fps=1.0, seconds=0.0, frames=frames, broken=error)
+
+
+def add_note(notes: list[str], text: str) -> None:
+    """Add a note once: a clip is read several times."""
+    if text not in notes:
+        notes.append(text)
 
 
 def paced(images: Iterator[np.ndarray], fps: float) -> Iterator[tuple[float, np.ndarray]]:

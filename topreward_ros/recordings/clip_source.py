@@ -11,9 +11,9 @@ from typing import Any
 
 from topreward_ros.demo import example
 
-from .clip import Clip, ClipError, paced
-from .folders import open_folder
-from .recording import Recording, clip_notes, state_of
+from .clip import Clip, ClipError, broken_clip, paced
+from .folders import content_of, open_folder, passed_over
+from .recording import Recording, clip_notes, safe_name, state_of
 from .source_options import SourceOptions
 from .suffixes import VIDEO_SUFFIXES
 from .video import open_video
@@ -38,7 +38,10 @@ class ClipSource:
 
 
 def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
-    """Open a video file, all videos of a folder, or a folder of images; raises ClipError."""
+    """Open a video file, all videos of a folder, or a folder of images; raises ClipError.
+
+    A broken video among others is a recording that raises when it is read.
+    """
     path = Path(text).expanduser()
     videos = videos_in(path)
     if not videos:
@@ -46,28 +49,39 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
         return ClipSource(name, (Recording(name, clip, options.task, origin=origin),))
     stems = [video.stem for video in videos]
     # The full file name where stems collide, such as a.mp4 and a.mkv
-    names = [f'{name}/{v.stem if stems.count(v.stem) == 1 else v.name}' for v in videos]
-    recordings = [
-        Recording(each, open_clip(video), options.task, origin=state_of(video))
-        for each, video in zip(names, videos, strict=True)
-    ]
+    names = [v.stem if stems.count(v.stem) == 1 else v.name for v in videos]
+    recordings, errors = [], []
+    for each, video in zip(names, videos, strict=True):
+        try:
+            clip, origin = open_one(video, options)
+        except (ClipError, OSError) as error:
+            errors.append(error)
+            clip, origin = broken_clip(video.stem, error), {}
+        recordings.append(Recording(f'{name}/{safe_name(each)}', clip, options.task, origin=origin))
+    if len(errors) == len(videos):
+        raise errors[0]
+    recordings[0].clip.notes[:0] = passed_over(path, videos)
     return ClipSource(name, tuple(recordings))
 
 
 def open_one(path: Path, options: SourceOptions) -> tuple[Clip, dict[str, Any]]:
-    """Open a video file or a folder of images; return the clip and its `Recording.origin`."""
+    """Open a video file or a folder of images; return the clip and its `Recording.origin`.
+
+    `folder_fps` is also the rate of a video stream without times.
+    """
     if path.is_dir():
         clip = open_clip(path, options.folder_fps)
         return clip, {**state_of(path), 'fps': clip.fps}
-    return open_clip(path), state_of(path)
+    clip = open_clip(path, untimed_fps=options.folder_fps)
+    return clip, {**state_of(path), 'fps': clip.fps}
 
 
-def open_clip(source: str | Path | None, fps: float = 0.0) -> Clip:
+def open_clip(source: str | Path | None, fps: float = 0.0, untimed_fps: float = 0.0) -> Clip:
     """Open a video file, a folder of images ordered by the numbers in their names, or the example.
 
     The example (source None) is an episode of the small simulated world. fps [1/s], unless 0,
-    replaces the file's own rate (30 for a folder). Raises ClipError for a source that does not
-    exist, is no video, or is empty.
+    replaces the file's own rate (30 for a folder); untimed_fps [1/s] is that of a video stream
+    without times. Raises ClipError for a source that does not exist, is no video, or is empty.
     """
     if not source:
         rate = fps or example.FPS
@@ -76,7 +90,7 @@ def open_clip(source: str | Path | None, fps: float = 0.0) -> Clip:
     if path.is_dir():
         return open_folder(path, fps)
     if path.is_file():
-        return open_video(path, fps)
+        return open_video(path, fps, untimed_fps)
     raise ClipError(f'{path} does not exist: expected a video file or a folder of images')
 
 
@@ -84,4 +98,4 @@ def videos_in(folder: Path) -> list[Path]:
     """Return the video files of a folder, ordered by name."""
     if not folder.is_dir():
         return []
-    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in VIDEO_SUFFIXES]
+    return [file for file in content_of(folder) if file.suffix.lower() in VIDEO_SUFFIXES]

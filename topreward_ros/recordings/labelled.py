@@ -9,11 +9,12 @@ such as a folder with curves.json or a LeRobot dataset.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .clip import ClipError
-from .recording import NO_TASK, Recording
+from .recording import BAD_RECORDING, NO_TASK, Recording, broken_recording, safe_name
 from .source_options import SourceOptions
 from .sources import FORMATS, format_of, open_source, source_name
 from .suffixes import FILE_SUFFIXES, is_hidden
@@ -29,16 +30,32 @@ def open_recordings(
     Raises ClipError for a source that cannot be read, where no recording is found, for two
     recordings of the same name, and for a recording without a task.
     """
-    recordings = [recording for text in texts for recording in _open(text, options, is_success)]
+    recordings = _distinct(
+        [(text, each) for text in texts for each in _open(text, options, is_success)]
+    )
     if not recordings:
         raise ClipError(f'no recording found in {", ".join(texts)}')
+    broken = [each.clip.broken for each in recordings if each.clip.broken]
+    if len(broken) == len(recordings):
+        raise broken[0]
     names = [recording.name for recording in recordings]
     if duplicates := {name for name in names if names.count(name) > 1}:
         raise ClipError(f'two recordings are named {min(duplicates)}: rename one of them')
     for recording in recordings:
-        if not recording.task:
+        if not recording.task and not recording.clip.broken:
             raise ClipError(f'{recording.name}: {NO_TASK}')
     return recordings
+
+
+def _distinct(opened: Sequence[tuple[str, Recording]]) -> list[Recording]:
+    """Return the recordings, those of one name with their source's before it."""
+    counts = Counter(each.name for _, each in opened)
+    return [
+        each
+        if counts[each.name] == 1
+        else dataclasses.replace(each, name=f'{source_name(text)}/{each.name}')
+        for text, each in opened
+    ]
 
 
 def sources_of(texts: Sequence[str]) -> list[str]:
@@ -48,7 +65,13 @@ def sources_of(texts: Sequence[str]) -> list[str]:
 
 def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterator[Recording]:
     for entry, label in _sources(text):
-        for recording in _labelled(entry, options, LABELS.get(label, is_success)):
+        try:
+            opened = _labelled(entry, options, LABELS.get(label, is_success))
+        except BAD_RECORDING as error:
+            if not label:
+                raise
+            opened = [broken_recording(safe_name(Path(entry).name), options.task, error)]
+        for recording in opened:
             name = recording.name
             if label:
                 name = f'{label}/{name}'

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,13 @@ import numpy as np
 
 from topreward_ros.errors import TopRewardError
 
-from .clip import Clip
+from .clip import Clip, broken_clip
 from .suffixes import is_hidden
 
 # Raised by bad recordings; anything else is a bug of the program
 BAD_RECORDING = (TopRewardError, OSError)
+# Control characters, such as a newline, and bytes of names that are not UTF-8
+UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 NO_TASK = 'it has no task: set one with --task "Put the block into the cup."'
 
 
@@ -64,9 +67,19 @@ class Source(Protocol):
         ...
 
 
+def safe_name(name: str) -> str:
+    """Return the name of a file as one that prints and can be written in UTF-8."""
+    return UNPRINTABLE.sub('_', name)
+
+
+def broken_recording(name: str, task: str, error: Exception) -> Recording:
+    """Return a recording that raises when it is read, so that it does not end the others."""
+    return Recording(name, broken_clip(name, error), task)
+
+
 def clip_notes(recordings: Iterable[Recording]) -> list[str]:
     """Return the notes of these clips, each once."""
-    return list(dict.fromkeys(each.clip.note for each in recordings if each.clip.note))
+    return list(dict.fromkeys(note for each in recordings for note in each.clip.notes))
 
 
 def state_of(path: Path) -> dict[str, Any]:

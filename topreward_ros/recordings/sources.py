@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .clip import ClipError
-from .recording import Source
+from .recording import Source, safe_name
 from .source_options import CHOICES, SourceOptions
 from .suffixes import (
     BAG_SUFFIXES,
@@ -108,7 +108,7 @@ FORMATS: dict[str, Format] = {
 def source_name(text: str) -> str:
     """Return the name of the source, which is also the folder of its results."""
     path = Path(text).expanduser().resolve()
-    return path.name if path.is_dir() or not path.exists() else path.stem
+    return safe_name(path.name if path.is_dir() or not path.exists() else path.stem)
 
 
 def open_source(text: str, options: SourceOptions | None = None) -> Source:

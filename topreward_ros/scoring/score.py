@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .engine.chat_model import ChatModel
 
 
+MAX_LIVE_PIXELS = 1920 * 1200  # of a frame that waits, where the model sets no limit
+
+
 @dataclass(frozen=True)
 class Score:
     """A model's result for one prefix of an episode; None for values that it does not provide.
@@ -114,7 +117,7 @@ class Episode(ABC):
 class Scorer(ABC):
     """A loaded model that can score; used by one thread at a time.
 
-    Only identity, summary and mode are read by other threads, too: they have to be cheap.
+    Only identity, summary, mode and fit_size are used by other threads, too: they have to be cheap.
     """
 
     @property
@@ -137,8 +140,13 @@ class Scorer(ABC):
         """Start an episode; raises TaskError for an invalid task text."""
 
     def fit_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width [px] to which frames of this size are resized."""
-        return height, width
+        """Return the height and width [px] to which frames of this size are resized.
+
+        Live frames are resized before they wait, so this bounds their memory; a size that was
+        returned stays as it is. This default leaves a size up to MAX_LIVE_PIXELS as it is.
+        """
+        shrink = max(1.0, math.sqrt(height * width / MAX_LIVE_PIXELS))
+        return max(1, math.floor(height / shrink)), max(1, math.floor(width / shrink))
 
     def curve(
         self,

@@ -75,14 +75,14 @@ class Measurement:
 
 def wrong_tasks(recordings: Sequence[Recording]) -> list[str]:
     """Return for each recording the next task in the list that is not its own."""
-    tasks = list({_folded(recording.task): recording.task for recording in recordings}.values())
+    tasks = list({_folded(each.task): each.task for each in recordings if each.task}.values())
     if not tasks:
-        return []
+        return [OTHER_TASKS[0]] * len(recordings)
     if len(tasks) == 1:
         own = _folded(tasks[0])
         return [next(t for t in OTHER_TASKS if _folded(t) != own)] * len(recordings)
     following = dict(zip(map(_folded, tasks), [*tasks[1:], *tasks[:1]], strict=True))
-    return [following[_folded(recording.task)] for recording in recordings]
+    return [following.get(_folded(recording.task), tasks[0]) for recording in recordings]
 
 
 def _folded(task: str) -> str:

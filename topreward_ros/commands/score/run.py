@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from topreward_ros.errors import TopRewardError
@@ -133,7 +134,7 @@ class Report:
     def watch(
         self, recording: Recording, frames: Iterable[np.ndarray], count: int
     ) -> Iterator[np.ndarray]:
-        self._bar.update(self._all, description=recording.name)
+        self._bar.update(self._all, description=escape(recording.name))
         for frame in frames:
             yield frame
             self.advance(recording.clip.seconds / count)

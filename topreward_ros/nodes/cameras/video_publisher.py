@@ -91,8 +91,8 @@ class VideoPublisher(Node):
         self._settings = settings = Parameters(self, PublisherSettings).read()
         self._compressed = settings.image_transport == 'compressed'
         self.clip: Clip = open_clip(settings.source, settings.fps)
-        if self.clip.note:
-            self.get_logger().warning(self.clip.note)
+        for note in self.clip.notes:
+            self.get_logger().warning(note)
         message = CompressedImage if self._compressed else Image
         self._publisher = self.create_publisher(
             message, image_topic(TOPIC_IMAGES, settings.image_transport), QOS_CAMERA_OFFERED

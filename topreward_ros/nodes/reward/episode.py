@@ -39,15 +39,17 @@ from .settings import RewardSettings
 class LiveScoring:
     """Exists from activation to deactivation and runs on the executor's thread.
 
-    read_settings returns the current parameters, which are valid for the calibration; publish takes
-    a message.
+    fit_size is the scorer's; read_settings returns the current parameters, which are valid for the
+    calibration; publish takes a message.
     """
 
     def __init__(
         self,
         node: Node,
         channel: Channel,
+        fit_size: Callable[[int, int], tuple[int, int]],
         read_settings: Callable[[], RewardSettings],
+        *,
         publish: Callable[[Progress | SuccessDetected], None],
         calibration: Calibration | None = None,
     ) -> None:
@@ -63,7 +65,14 @@ class LiveScoring:
         self._problem = ''  # why scoring has stopped, until the next episode
         self._dropped = 0
         self._rate = ScoreRate()
-        self.images = ImageSubscription(node, self._settings, self._on_frame, self._on_jump)
+        self.images = ImageSubscription(
+            node,
+            self._settings,
+            fit_size,
+            on_frame=self._on_frame,
+            on_jump=self._on_jump,
+            on_mixed=self._fail,
+        )
         if self._settings.task.strip():
             self.take_task(self._settings.task)
 
@@ -145,10 +154,13 @@ class LiveScoring:
             )
 
     def _since(self, stamp: Any) -> float:
-        """Return the time from a stamp until now [s]; NaN before simulated time has started."""
+        """Return the time from a stamp until now [s].
+
+        NaN before simulated time has started, and for stamps of another clock.
+        """
         clock = self._node.get_clock()
         now = clock.now()
-        if not now.nanoseconds:
+        if not now.nanoseconds or self.images.stamps.is_far:
             return math.nan
         return float((now - Time.from_msg(stamp, clock_type=clock.clock_type)).nanoseconds / 1e9)
 

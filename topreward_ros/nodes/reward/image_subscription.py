@@ -21,6 +21,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS, Sample, Verdict
 from ..common.qos import QOS_CAMERA
 from ..common.rclpy_versions import on_incompatible_qos
 from .settings import RewardSettings
+from .stamp_check import StampCheck
 from .subscription_gate import ArrivalEstimate, GatedCallbackGroup
 
 TOPIC_IMAGE = 'image'
@@ -44,27 +45,35 @@ class ImageCounts:
 class ImageSubscription:
     """Subscribes to `image` and passes on the frames of the sampling grid.
 
-    on_frame gets uint8 RGB (H, W, 3), the sample and the header of the message; on_jump gets a
-    description of the jump of the stamps and must begin a new episode.
+    fit_size returns the size to which the model resizes frames of a size. on_frame gets uint8 RGB
+    (H, W, 3) of the size of the episode's first frame, the sample and the header of the message;
+    on_jump gets a description of the jump of the stamps and must begin a new episode; on_mixed gets
+    the reason why the images are not of one camera and must end the episode.
     """
 
     def __init__(
         self,
         node: Node,
         settings: RewardSettings,
+        fit_size: Callable[[int, int], tuple[int, int]],
+        *,
         on_frame: Callable[[np.ndarray, Sample, Any], None],
         on_jump: Callable[[str], None],
+        on_mixed: Callable[[str], None],
     ) -> None:
         self._node = node
         self._settings = settings
         self._on_frame = on_frame
         self._on_jump = on_jump
+        self._on_mixed = on_mixed
+        self._fit_size = fit_size
         self._window = settings.sampling.window()
         self._estimate = ArrivalEstimate()
         self._group = GatedCallbackGroup()
         self._group.open = False
         self._running = False
         self._size: tuple[int, ...] | None = None
+        self._fitted_size: tuple[int, int] | None = None  # of the episode, for the model
         self._incompatible_qos = False
         self._read_problem = ''
         self.counts = ImageCounts()
@@ -79,6 +88,7 @@ class ImageSubscription:
             callback_group=self._group,
             event_callbacks=on_incompatible_qos(self._note_incompatible_qos),
         )
+        self.stamps = StampCheck(self.topic)
         # On the node's clock, simulated or not; the period is set when the gate closes.
         self._timer = node.create_timer(1.0, self._open_gate)
         self._timer.cancel()
@@ -101,7 +111,7 @@ class ImageSubscription:
         self._window.start()
         self._episode_start = self._now()
         self._read_problem = ''
-        self._size = None
+        self._size = self._fitted_size = None
         self._is_first_image = True
         self._running = True
         self._open_gate()
@@ -129,7 +139,17 @@ class ImageSubscription:
         if not self._group.open and overdue > self._settings.stale_after:
             return self._open_overdue_gate(overdue)
         stale = self._stale_problem() if self._group.open else None
-        return stale or self._read_problem or self._clock_problem()
+        return (
+            stale
+            or self._read_problem
+            or self._clock_problem()
+            or self.stamps.problem()
+            or self._several_publishers()
+        )
+
+    def _several_publishers(self) -> str | None:
+        count = self._node.count_publishers(self.topic)
+        return None if count < 2 else f'{count} publishers are on {self.topic}; expected one camera'
 
     def _clock_problem(self) -> str | None:
         if self._now():
@@ -189,7 +209,10 @@ class ImageSubscription:
         if stamp < 0:
             self._refuse(f'the image is stamped {stamp} ns; expected 0 or more')
         elif self._running and not self._precedes_episode(stamp):
-            self._judge(message, stamp)
+            if mixed := self.stamps.note(stamp, message.header.frame_id, self._now()):
+                self._on_mixed(mixed)
+            else:
+                self._judge(message, stamp)
 
     def _judge(self, message: Any, stamp: int) -> None:
         verdict = self._window.judge(stamp)
@@ -234,10 +257,15 @@ class ImageSubscription:
                 throttle_duration_sec=5.0,
             )
         self._size = self._size or image.shape
+        from topreward_ros.scoring.engine.video import fit_frame  # torch is not needed to start
+
+        if self._fitted_size is None:
+            self._fitted_size = self._fit_size(*image.shape[:2])
         sample = self._window.take(stamp)
         self.counts.kept += 1
         self.counts.missed += sample.missed
-        self._on_frame(image, sample, message.header)
+        self.stamps.note_kept(sample.missed)
+        self._on_frame(fit_frame(image, self._fitted_size), sample, message.header)
         self._close_gate()
 
     def _refuse(self, reason: str) -> None:

@@ -96,16 +96,18 @@ class RewardNode(AsyncLifecycleNode):
             raise
 
     def _start(self) -> None:
-        if self._calibration is not None and self._scorer is not None:
-            check_calibration(self._calibration, self._scorer.identity, self._read_settings())
+        scorer = cast(Scorer, self._scorer)  # loaded by `configure`
+        if self._calibration is not None:
+            check_calibration(self._calibration, scorer.identity, self._read_settings())
         for publisher in self._results.values():
             publisher.on_activate(UNUSED)
         self._live = live = LiveScoring(
             self,
             self._channel,
+            scorer.fit_size,
             self._read_settings,
-            lambda message: self._results[type(message)].publish(message),
-            self._calibration,
+            publish=lambda message: self._results[type(message)].publish(message),
+            calibration=self._calibration,
         )
         self._task_subscription = self.create_subscription(
             String,

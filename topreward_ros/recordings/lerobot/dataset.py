@@ -144,7 +144,7 @@ class _Reader:
             frames=lambda: read_frames(
                 self._files, self._info, record, self._parts, slice(span.first, span.end)
             ),
-            note=f'{dataset}: {note}' if note else '',
+            notes=[f'{dataset}: {note}'] if note else [],
         )
 
     def _table(self, record: Record, span: TaskSpan) -> FrameTable:

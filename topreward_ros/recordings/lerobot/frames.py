@@ -16,7 +16,7 @@ import numpy as np
 
 from ..clip import ClipError
 from ..folders import read_image
-from ..video import import_av, rgb
+from ..video import open_container, rgb
 from .episodes import Record, data_file
 from .files import MOST_FRAMES, DatasetError, DatasetFiles, import_pyarrow, open_table, reading
 from .info import LARGEST_WHOLE, Info
@@ -139,9 +139,8 @@ def tolerance(times: np.ndarray) -> np.ndarray:
 
 def _video(path: Path, part: VideoPart, times: np.ndarray, fps: float) -> Iterator[np.ndarray]:
     """Yield the video frames at these rising times [s], of which fps [1/s] is the rate."""
-    av = import_av()
     try:
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             if not container.streams.video:
                 raise DatasetError(f'{path} holds no video')
             _check_begin(path, part, container.streams.video[0], fps)

@@ -17,11 +17,17 @@ from .geometry import Geometry
 
 def fit(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """Resize uint8 RGB (H, W, 3) to uint8 (3, *size), bit-identical to the published processor."""
-    image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
+    # Writable, as torch warns of other arrays, though it does not write
+    image = torch.from_numpy(np.require(frame, requirements=('C', 'W'))).permute(2, 0, 1)
     if tuple(image.shape[1:]) == size:
         return image.contiguous()
     resized = F.interpolate(image[None], size=size, mode='bicubic', antialias=True)
     return resized[0].contiguous()
+
+
+def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize as `fit` does, to uint8 RGB (*size, 3); a frame of this size is returned itself."""
+    return frame if frame.shape[:2] == size else fit(frame, size).permute(1, 2, 0).numpy()
 
 
 @dataclass(frozen=True)

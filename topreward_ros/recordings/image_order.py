@@ -1,0 +1,129 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The order of a folder's images by the numbers in their names, or why there is none.
+
+frame_2 comes before frame_10, 1700000000.5 before 1700000000.75 and -1 before 0. A minus sign is
+one only after what is no letter or digit, so that img-2 is the second and 2026-02-01 a date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from .clip import ClipError
+
+NUMBER = re.compile(r'(?:(?<![^\W_])[+-])?\d+(?:\.\d+)*(?:[eE][+-]\d+)?')
+SECONDS_DIGITS = 9  # at least, of a time since 1970
+NANOSECOND_DIGITS = 9  # where they have leading zeros
+Key = tuple[Decimal, ...]
+
+
+def in_order(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the images of the series in order, and those that do not belong to it.
+
+    Raises ClipError, without the folder's name, where the names allow two orders.
+    """
+    series, others = _series(files)
+    fields = {file: NUMBER.findall(file.stem) for file in series}
+    if not any(fields.values()):
+        return series, others
+    _check_single(series, fields)
+    _check_signs(fields)
+    by_value, by_part = _sorted(fields, _by_value), _sorted(fields, _by_part)
+    if by_value == by_part:
+        for one, two in pairwise(by_value):
+            if _by_value(fields[one]) == _by_value(fields[two]):
+                raise ClipError(f'has two images for one place: {one.name} and {two.name}')
+        return by_value, others
+    decimals, parts = _evenness(fields)
+    if abs(decimals - parts) < 0.2 or max(decimals, parts) < 0.7:
+        raise ClipError(
+            f'has names that can be read in two orders, such as {by_value[0].name}: as decimals, '
+            'or as a number after a point; number the images with leading zeros'
+        )
+    return (by_value if decimals > parts else by_part), others
+
+
+def _series(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files whose names differ in numbers only, and the few that stand beside them."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted(files):
+        groups[NUMBER.sub('#', file.stem)].append(file)
+    if len(groups) == 1 or not any('#' in pattern for pattern in groups):
+        return sorted(files), []
+    sizes = Counter({pattern: len(group) for pattern, group in groups.items()})
+    (main, size), *others = sizes.most_common()
+    if size < 3 or any(count > 1 for _, count in others):
+        several = ', '.join(f'{pattern} ({count})' for pattern, count in sizes.most_common(4))
+        raise ClipError(f'holds several series of images, {several}: give each its own folder')
+    return groups[main], [groups[pattern][0] for pattern, _ in others]
+
+
+def _check_single(series: Sequence[Path], fields: dict[Path, list[str]]) -> None:
+    """Raise ClipError where an early number names several series, as in cam1_0001, cam2_0001."""
+    columns = list(zip(*fields.values(), strict=True))
+    varying = [k for k, column in enumerate(columns) if len(set(column)) > 1]
+    if len(varying) < 2 or len(set(columns[varying[0]])) == len(series):
+        return
+    first = varying[0]
+    before = NUMBER.split(series[0].stem)[first]
+    is_label = len(re.findall(r'[^\W\d_]', before)) > 1
+    is_date = len(columns) > 2 or len(columns[0][0]) >= SECONDS_DIGITS
+    if is_label or (first == 0 and not is_date):
+        names = sorted({f'{before}{value}' for value in columns[first]})
+        raise ClipError(
+            f'holds several series of images, {", ".join(names[:4])}: give each its own folder'
+        )
+
+
+def _check_signs(fields: dict[Path, list[str]]) -> None:
+    for column in zip(*fields.values(), strict=True):
+        if len(set(column)) > 1 and all(text.startswith('-') for text in column):
+            raise ClipError(
+                f'has a minus before each number, such as {column[0]}: name the images without, as '
+                'it may be a sign or a dash'
+            )
+
+
+def _sorted(fields: dict[Path, list[str]], key: Callable[[list[str]], Key]) -> list[Path]:
+    return sorted(fields, key=lambda file: (key(fields[file]), file.name))
+
+
+def _by_value(numbers: list[str]) -> Key:
+    """Return a key that reads 1.25 as a decimal."""
+    parts = [[text] if text.count('.') < 2 else text.split('.') for text in numbers]
+    return tuple(Decimal(part) for number in parts for part in number)
+
+
+def _by_part(numbers: list[str]) -> Key:
+    """Return a key that reads 1.25 as the 25th of 1, or as 1 s and 25 ns."""
+    return tuple(Decimal(part) for text in numbers for part in text.split('.'))
+
+
+def _evenness(fields: dict[Path, list[str]]) -> tuple[float, float]:
+    """Return the share of steps near the median one, read as decimals and as parts.
+
+    0 for both where another number varies, too.
+    """
+    columns = [column for column in zip(*fields.values(), strict=True) if len(set(column)) > 1]
+    texts = columns[-1]
+    if len(columns) > 1 or any(text.count('.') > 1 for text in texts):
+        return 0.0, 0.0
+    digits = max(len(text.partition('.')[2]) for text in texts)
+    unit = 10 ** (NANOSECOND_DIGITS if digits > NANOSECOND_DIGITS - 3 else digits)
+    whole = [text.partition('.')[::2] for text in texts]
+    parts = [Decimal(first) + Decimal(rest or 0) / unit for first, rest in whole]
+    return _even_share([Decimal(text) for text in texts]), _even_share(parts)
+
+
+def _even_share(values: list[Decimal]) -> float:
+    steps = np.diff(np.array(sorted(values), dtype=object)).astype(float)
+    middle = float(np.median(steps))
+    return float(np.mean((steps >= middle / 2) & (steps <= middle * 2))) if middle > 0 else 0.0
