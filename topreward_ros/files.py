@@ -117,20 +117,20 @@ class StoredResults:
         return request if isinstance(request, dict) else {}
 
 
-def check_file(file: Path) -> None:
+def check_file(file: Path, option: str = '--save') -> None:
     """Raise ResultsError, before the work, if no file of this name can be written."""
     if file.is_dir():
         raise ResultsError(f'{file} is a folder; expected the path of a file to write')
-    check_folder(file.parent)
+    check_folder(file.parent, option)
 
 
-def check_folder(folder: Path) -> None:
-    """Create the folder; ResultsError if that is not possible or it is not writable."""
+def check_folder(folder: Path, option: str = '--save') -> None:
+    """Create the folder; ResultsError, which names the option, if it cannot be or be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(
-            f'the folder {folder} cannot be created: {error}; give another one with --save'
+            f'the folder {folder} cannot be created: {error}; give another one with {option}'
         ) from error
     if not os.access(folder, os.W_OK):
-        raise ResultsError(f'the folder {folder} is not writable: give another one with --save')
+        raise ResultsError(f'the folder {folder} is not writable: give another one with {option}')

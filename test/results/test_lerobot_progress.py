@@ -106,6 +106,7 @@ def test_the_columns_are_those_of_lerobot_and_more(file: Path) -> None:
         ('topreward_model_progress', 'float'),
         ('topreward_scored', 'bool'),
         ('topreward_flat', 'bool'),
+        ('topreward_first', 'int64'),
     ]
     assert schema.metadata == {b'vlm_name': MODEL.encode(), b'fps': b'2.0'}
     assert [path.name for path in file.parent.iterdir()] == [PROGRESS_FILE]
@@ -131,7 +132,8 @@ def test_a_file_of_version_0_1_0_is_read(file: Path) -> None:
     """It lacks the columns that came later."""
     expected, metadata = read_progress(file)
     table = pq.read_table(file)
-    pq.write_table(table.drop_columns(['topreward_model_progress', 'topreward_scored']), file)
+    later = ['topreward_model_progress', 'topreward_scored', 'topreward_first']
+    pq.write_table(table.drop_columns(later), file)
     old, old_metadata = read_progress(file)
     assert old_metadata == metadata and repr(old) == repr(expected)
     pq.write_table(table.drop_columns(['topreward_log_prob']), file)

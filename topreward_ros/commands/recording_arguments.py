@@ -83,15 +83,17 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         '--folder-fps',
         type=positive,
         default=0.0,
-        help='images per second of a folder of images; default: 30',
+        help='images per second of a folder of images, or of raw video; default: 30',
     )
     parser.add_argument('--image-topic', help='image topic of a bag; needed where it has several')
     parser.add_argument('--camera', help='camera of a LeRobot dataset; needed where it has several')
     parser.add_argument(
         '--episodes',
-        metavar='SPANS',
-        help='episodes of a bag as START:END in seconds since its first image, such as '
-        "0:12.5,20:31; default: by the bag's own task and running topics",
+        nargs='+',
+        metavar='EPISODE',
+        help='episodes of a LeRobot dataset by number, such as 0 5 10-14; of a bag as START:END in '
+        'seconds since its first image, such as 0:12.5 20:31; default: all of a dataset; by the '
+        "bag's own task and running topics",
     )
     parser.add_argument(
         '--max-gap',
@@ -102,24 +104,33 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def source_options_of(options: argparse.Namespace) -> SourceOptions:
-    """Return how to read the sources; raises TopRewardError for conflicting numbers."""
+def source_options_of(options: argparse.Namespace, sources: Sequence[str]) -> SourceOptions:
+    """Return how to read these sources, and print which options have no effect on some of them.
+
+    Raises TopRewardError for conflicting numbers, and options without effect on any source.
+    """
     from topreward_ros.recordings.source_options import SourceOptions
-    from topreward_ros.recordings.spans import parse_spans
+    from topreward_ros.recordings.sources import check_options
+    from topreward_ros.recordings.spans import parse_episodes
 
     sampling = Sampling(options.fps, options.max_frames, options.max_gap)
     try:
         sampling.window()
     except ValueError as error:
         raise TopRewardError(str(error)) from error
-    return SourceOptions(
+    spans, episodes = parse_episodes(options.episodes or ())
+    read = SourceOptions(
         task=options.task or '',
         folder_fps=options.folder_fps,
         camera=options.camera,
         image_topic=options.image_topic,
-        spans=parse_spans(options.episodes) if options.episodes else (),
+        spans=spans,
+        episodes=episodes,
         sampling=sampling,
     )
+    for note in check_options(sources, read):
+        print(note)
+    return read
 
 
 def plan_of(options: argparse.Namespace, anchors: int | None) -> Plan:

@@ -2,36 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open recordings with labels: success or failure, and the true progress where it is known.
 
-Sources are a folder with curves.json (below), a folder with subfolders success and failure, a
-LeRobot dataset, a bag, and everything else that `sources.py` reads.
-
-    {"clips": [{"file": "a.mp4", "task": "Put the block into the cup.", "success": true,
-                "ground_truth": [0.0, ..., 1.0], "topreward": [...], "gvl": [...]}]}
-
-Only file and task are required. ground_truth and every other list of numbers are values at evenly
-spaced times from the clip's beginning to its end; the others are published curves, by method.
+Sources are a folder with subfolders success and failure, and everything that `sources.py` reads,
+such as a folder with curves.json or a LeRobot dataset.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from .clip import ClipError, broken_clip
-from .clip_source import open_one
-from .recording import BAD_RECORDING, NO_TASK, Recording, safe_name
+from .clip import ClipError
+from .recording import BAD_RECORDING, NO_TASK, Recording, broken_recording, safe_name
 from .source_options import SourceOptions
-from .sources import open_source, source_name
+from .sources import FORMATS, format_of, open_source, source_name
 from .suffixes import FILE_SUFFIXES, is_hidden
 
-MANIFEST = 'curves.json'
-TRUTH = 'ground_truth'
 LABELS = {'success': True, 'successes': True, 'failure': False, 'failures': False}
 
 
@@ -71,15 +58,38 @@ def _distinct(opened: Sequence[tuple[str, Recording]]) -> list[Recording]:
     ]
 
 
+def sources_of(texts: Sequence[str]) -> list[str]:
+    """Return the sources, with those in the subfolders of a labelled folder instead of it."""
+    return [entry for text in texts for entry, _ in _sources(text)]
+
+
 def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterator[Recording]:
-    folder = Path(text).expanduser()
-    if (folder / MANIFEST).is_file():
-        yield from _from_manifest(folder, options)
-        return
-    labelled = [sub for sub in sorted(folder.glob('*/')) if sub.name in LABELS]
-    if not labelled:
-        yield from _labelled(text, options, is_success)
-    for sub in labelled:
+    for entry, label in _sources(text):
+        try:
+            opened = _labelled(entry, options, LABELS.get(label, is_success))
+        except BAD_RECORDING as error:
+            if not label:
+                raise
+            opened = [broken_recording(safe_name(Path(entry).name), options.task, error)]
+        for recording in opened:
+            name = recording.name
+            if label:
+                name = f'{label}/{name}'
+            elif format_of(text) is FORMATS['curves']:
+                name = name.removeprefix(f'{source_name(text)}/')
+            yield dataclasses.replace(recording, name=name)
+
+
+def _sources(text: str) -> list[tuple[str, str]]:
+    """Return the sources in a folder's labelled subfolders, each with the subfolder's name.
+
+    Any other source is returned itself, with an empty name.
+    """
+    subfolders = [sub for sub in sorted(Path(text).expanduser().glob('*/')) if sub.name in LABELS]
+    if not subfolders or format_of(text) is FORMATS['curves']:
+        return [(text, '')]
+    sources = []
+    for sub in subfolders:
         content = [each for each in sub.iterdir() if not is_hidden(each)]
         entries = [
             each
@@ -87,13 +97,8 @@ def _open(text: str, options: SourceOptions, is_success: bool | None) -> Iterato
             if Path(each.name.removesuffix('.zstd')).suffix.lower() in FILE_SUFFIXES
         ]
         folders = [each for each in content if each.is_dir()]
-        for entry in sorted([*entries, *folders]):
-            try:
-                opened = _labelled(str(entry), options, LABELS[sub.name])
-            except BAD_RECORDING as error:
-                opened = [_broken(safe_name(entry.name), options.task, error)]
-            for recording in opened:
-                yield dataclasses.replace(recording, name=f'{sub.name}/{recording.name}')
+        sources += [(str(entry), sub.name) for entry in sorted([*entries, *folders])]
+    return sources
 
 
 def _labelled(text: str, options: SourceOptions, is_success: bool | None) -> list[Recording]:
@@ -103,51 +108,3 @@ def _labelled(text: str, options: SourceOptions, is_success: bool | None) -> lis
         else dataclasses.replace(recording, is_success=is_success)
         for recording in open_source(text, options).recordings
     ]
-
-
-def _from_manifest(folder: Path, options: SourceOptions) -> Iterator[Recording]:
-    file = folder / MANIFEST
-    try:
-        clips = json.loads(file.read_text(encoding='utf-8-sig'))['clips']
-        entries = [(str(clip['file']), str(clip['task']), dict(clip)) for clip in clips]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ClipError(
-            f'{file} is not as expected ({error!r}): {{"clips": [{{"file": ..., "task": ...}}]}}'
-        ) from error
-    for name, task, entry in entries:
-        if Path(name).is_absolute() or '..' in Path(name).parts:
-            raise ClipError(f'{file} names {name}: expected a file below its folder')
-        truth = _curve(file, TRUTH, entry)
-        published = {
-            key: values
-            for key in entry
-            if key != TRUTH and (values := _curve(file, key, entry)) is not None
-        }
-        label = entry.get('success')
-        if label is not None and not isinstance(label, bool):
-            raise ClipError(f'success in {file} is {label!r}; expected true or false')
-        stem = safe_name(str(Path(name).with_suffix('')))
-        try:
-            clip, origin = open_one(folder / name, options)
-        except BAD_RECORDING as error:
-            yield _broken(stem, options.task or task, error)
-            continue
-        yield Recording(stem, clip, options.task or task, label, truth, published, origin)
-
-
-def _broken(name: str, task: str, error: Exception) -> Recording:
-    """Return a recording that raises when it is read, so that it does not end the others."""
-    return Recording(name, broken_clip(name, error), task)
-
-
-def _curve(file: Path, key: str, entry: dict[str, Any]) -> np.ndarray | None:
-    values = entry.get(key)
-    if not isinstance(values, list) or not any(isinstance(v, int | float) for v in values):
-        return None
-    try:
-        curve = np.array(values, dtype=np.float64)
-    except (ValueError, TypeError):
-        curve = np.empty(0)
-    if curve.ndim != 1 or len(curve) < 2 or not np.isfinite(curve).all():
-        raise ClipError(f'{file}: {key} of {entry["file"]} is not a list of numbers')
-    return curve

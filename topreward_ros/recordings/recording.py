@@ -16,7 +16,8 @@ import numpy as np
 
 from topreward_ros.errors import TopRewardError
 
-from .clip import Clip
+from .clip import Clip, broken_clip
+from .suffixes import is_hidden
 
 # Raised by bad recordings; anything else is a bug of the program
 BAD_RECORDING = (TopRewardError, OSError)
@@ -71,6 +72,11 @@ def safe_name(name: str) -> str:
     return UNPRINTABLE.sub('_', name)
 
 
+def broken_recording(name: str, task: str, error: Exception) -> Recording:
+    """Return a recording that raises when it is read, so that it does not end the others."""
+    return Recording(name, broken_clip(name, error), task)
+
+
 def clip_notes(recordings: Iterable[Recording]) -> list[str]:
     """Return the notes of these clips, each once."""
     return list(dict.fromkeys(note for each in recordings for note in each.clip.notes))
@@ -78,7 +84,8 @@ def clip_notes(recordings: Iterable[Recording]) -> list[str]:
 
 def state_of(path: Path) -> dict[str, Any]:
     """Return facts that change when the file, or a file of the folder, is replaced."""
-    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
+    entries = [path] if path.is_file() else [each for each in path.iterdir() if not is_hidden(each)]
+    files = [file for file in entries if file.is_file()]
     stats = [file.stat() for file in files]
     newest = max((stat.st_mtime_ns for stat in stats), default=0)
     return {'files': len(files), 'bytes': sum(s.st_size for s in stats), 'modified': newest}
@@ -86,4 +93,5 @@ def state_of(path: Path) -> dict[str, Any]:
 
 def digest(values: Mapping[str, Any]) -> str:
     """Return a hash of values of plain types."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,11 +1,12 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Time spans of a recording, given by hand."""
+"""Episodes of a recording, given by hand: time spans, or numbers."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from topreward_ros.scoring.sampling import NANOSECONDS
@@ -13,6 +14,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from .clip import ClipError
 
 NUMBER = r'(?:\d+(?:\.\d*)?|\.\d+)'
+RANGE = re.compile(r'(\d{1,9})(?:-(\d{1,9}))?')
 SPAN = re.compile(rf'({NUMBER})?:({NUMBER})?')
 
 
@@ -26,6 +28,30 @@ class Span(NamedTuple):
         """Return whether it holds an image this many nanoseconds after the first."""
         seconds = nanoseconds / NANOSECONDS
         return self.start <= seconds < self.end
+
+
+def parse_episodes(texts: Sequence[str]) -> tuple[tuple[Span, ...], tuple[range, ...]]:
+    """Parse spans such as "0:12.5" [s], or numbers and ranges such as "5", "10-14" (included).
+
+    Both may be several, separated by commas. Raises ClipError for any other text, and for spans and
+    numbers mixed.
+    """
+    parts = [part.strip() for text in texts for part in text.split(',')]
+    if any(':' in part for part in parts):
+        return parse_spans(','.join(parts)), ()
+    ranges = []
+    for part in parts:
+        match = RANGE.fullmatch(part)
+        if not match:
+            raise ClipError(
+                f'{part!r} is neither the number of an episode nor a span; expected such as '
+                '0 5 10-14 for a LeRobot dataset, or START:END in seconds for a bag'
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise ClipError(f'the episodes {part} end before they begin')
+        ranges.append(range(first, last + 1))
+    return (), tuple(ranges)
 
 
 def parse_spans(text: str) -> tuple[Span, ...]:

@@ -4,12 +4,15 @@
 
 from pathlib import PurePath
 
+MANIFEST = 'curves.json'
 BAG_SUFFIXES = ('.mcap', '.db3')
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.gif', '.ts', '.mts', '.m2ts', '.mpg'),
     *('.mpeg', '.wmv', '.flv', '.f4v', '.ogv', '.3gp', '.3g2', '.vob', '.mxf', '.asf', '.ivf'),
     *('.y4m', '.mjpeg', '.mjpg', '.h264', '.264', '.h265', '.265', '.hevc', '.av1', '.obu'),
 )
+# Video without times
+RAW_VIDEO_SUFFIXES = ('.h264', '.264', '.h265', '.265', '.hevc', '.av1', '.obu', '.mjpeg', '.mjpg')
 IMAGE_SUFFIXES = (
     *('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.bmp', '.tif', '.tiff', '.ppm', '.pgm'),
     *('.pnm', '.tga', '.jp2'),

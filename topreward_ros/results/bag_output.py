@@ -19,7 +19,7 @@ from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.recording import Source
 from topreward_ros.scoring.sampling import NANOSECONDS
 
-from .output import Output, OutputReport, Reading
+from .output import Output, OutputReport, Reading, need_format
 from .score_table import Row
 from .scored_bag import PublishedScore, write_scored_bag
 
@@ -27,16 +27,18 @@ from .scored_bag import PublishedScore, write_scored_bag
 class BagOutput(Output):
     """Writes `bag/`: the topics of the source's bag, with Progress and SuccessDetected."""
 
+    def check(self, sources: Sequence[str]) -> None:
+        need_format('--bag', 'bag', sources)
+
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
     ) -> OutputReport:
         """Write the bag; an existing one with the same scores is left unchanged.
 
-        Every prefix has to be scored. Raises ClipError for a source that is no bag, and where the
-        target exists and is no bag of this command.
+        Every prefix has to be scored. Raises ClipError where the target exists and is no bag of
+        this command.
         """
-        if not isinstance(source, BagSource):
-            raise ClipError(f'--bag needs a bag, which {source.name} is not')
+        assert isinstance(source, BagSource)  # checked
         target = folder / 'bag'
         done = OutputReport(f'{target}: the bag with progress and success added')
         table = {name: [row.cells() for row in rows[name]] for name in sorted(rows)}

@@ -23,15 +23,17 @@ from topreward_ros.scoring.score import Score
 
 PROGRESS_FILE = 'topreward_progress.parquet'
 VLM_NAME = 'vlm_name'
-ADDED_COLUMNS = {'topreward_model_progress', 'topreward_scored'}  # after version 0.1.0
+# After version 0.1.0
+ADDED_COLUMNS = {'topreward_model_progress', 'topreward_scored', 'topreward_first'}
 
 
 @dataclass(frozen=True, eq=False)
 class EpisodeProgress:
-    """The scores of an episode: `frames` frames, the first numbered first_index in the dataset.
+    """The scores of an episode, or of a part with a task of its own, of `frames` frames.
 
-    scored holds the rising numbers of the scored frames in the episode, from 0, (n,); scores and
-    progress are their values, (n,), progress in [0, 1] or all NaN where the curve is flat. Raises
+    Its first frame is numbered first in the episode, and first_index in the dataset. scored holds
+    the rising numbers of the scored frames from there, beginning with 0, (n,); scores and progress
+    are their values, (n,), progress in [0, 1] or all NaN where the curve is flat. Raises
     DatasetError for anything else.
     """
 
@@ -41,6 +43,7 @@ class EpisodeProgress:
     scored: np.ndarray
     scores: Sequence[Score]
     progress: np.ndarray
+    first: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.scored)
@@ -90,7 +93,8 @@ def write_progress(
     for before, after in pairwise(ordered):
         if before.first_index + before.frames > after.first_index:
             raise DatasetError(f'episodes {before.episode} and {after.episode} share frames')
-    if len({episode.episode for episode in ordered}) < len(ordered):
+    begins = {(each.episode, each.first_index - each.first) for each in ordered}
+    if len({episode for episode, _ in begins}) < len(begins):
         raise DatasetError('two episodes have the same index')
     parts = [_columns(episode) for episode in ordered]
     empty = _columns(None)
@@ -107,6 +111,16 @@ def write_progress(
         arrow.parquet.write_table(table, part)
 
 
+def is_own_progress(file: Path) -> bool:
+    """Return whether a file was written by `write_progress`."""
+    try:
+        with reading(file):
+            names: list[str] = import_pyarrow().parquet.read_schema(file).names
+    except DatasetError:
+        return False
+    return 'topreward_log_prob' in names
+
+
 def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
     """Read a file of `write_progress`: its episodes, and its metadata including vlm_name.
 
@@ -119,11 +133,11 @@ def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
         missing = _columns(None).keys() - columns.keys()
         if missing - ADDED_COLUMNS:
             raise DatasetError(f'{file} has no column {", ".join(sorted(missing))}')
-        if missing:
-            columns |= _added(columns)
+        columns |= {name: kind for name, kind in _added(columns).items() if name in missing}
         metadata = table.schema.metadata or {}
-        ids = columns['episode_index']
-        bounds = [*np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1)), len(ids)]
+        parts = np.stack([columns['episode_index'], columns['topreward_first']])
+        changes = (np.diff(parts, prepend=parts[:, :1] - 1) != 0).any(axis=0)
+        bounds = [*np.flatnonzero(changes), parts.shape[1]]
         episodes = [
             _read({name: column[a:b] for name, column in columns.items()})
             for a, b in pairwise(bounds)
@@ -146,30 +160,34 @@ def _columns(episode: EpisodeProgress | None) -> dict[str, np.ndarray]:
     return {
         'index': numbers + (episode.first_index if episode else 0),
         'episode_index': np.full(count, episode.episode if episode else 0, dtype=np.int64),
-        'frame_index': numbers,
+        'frame_index': numbers + (episode.first if episode else 0),
         'progress_sparse': episode.per_frame() if episode else np.empty(0, dtype=np.float32),
         'topreward_log_prob': log_probs,
         'topreward_log_prob_false': log_probs_false,
         'topreward_model_progress': model,
         'topreward_scored': is_scored,
         'topreward_flat': np.full(count, bool(episode and episode.is_flat)),
+        # The frame with which the part begins; 0 for a whole episode
+        'topreward_first': np.full(count, episode.first if episode else 0, dtype=np.int64),
     }
 
 
 def _added(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the columns that files of version 0.1.0 do not have."""
+    """Return the columns that older files do not have."""
     log_probs = columns['topreward_log_prob']
     return {
         'topreward_model_progress': np.full_like(log_probs, np.nan),
         'topreward_scored': ~np.isnan(log_probs),
+        'topreward_first': np.zeros(len(log_probs), dtype=np.int64),
     }
 
 
 def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
     """Read an episode from its rows; raises ValueError where rows are missing."""
-    first, count = int(rows['index'][0]), len(rows['index'])
+    begin, count = int(rows['index'][0]), len(rows['index'])
+    first = int(rows['topreward_first'][0])
     numbers = np.arange(count)
-    matches = (rows['index'] == first + numbers) & (rows['frame_index'] == numbers)
+    matches = (rows['index'] == begin + numbers) & (rows['frame_index'] == first + numbers)
     if not matches.all():
         raise ValueError(f'rows of episode {rows["episode_index"][0]} are missing')
     scored = np.flatnonzero(rows['topreward_scored'])
@@ -182,9 +200,10 @@ def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
     ]
     return EpisodeProgress(
         episode=int(rows['episode_index'][0]),
-        first_index=first,
+        first_index=begin,
         frames=count,
         scored=scored,
         scores=scores,
         progress=progress,
+        first=first,
     )

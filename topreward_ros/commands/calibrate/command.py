@@ -95,9 +95,9 @@ def calibrate(options: argparse.Namespace) -> int:
 
 def _open_recordings(options: argparse.Namespace) -> list[Recording]:
     """Open the successes, and the failures of --failed."""
-    from topreward_ros.recordings.labelled import open_recordings
+    from topreward_ros.recordings.labelled import open_recordings, sources_of
 
-    source_options = source_options_of(options)
+    source_options = source_options_of(options, sources_of([*options.source, *options.failed]))
     recordings = open_recordings(options.source, source_options, True)
     if options.failed:
         recordings += open_recordings(options.failed, source_options, False)

@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """Measure recordings with known outcomes and write the report."""
     from topreward_ros.files import check_folder
-    from topreward_ros.recordings.labelled import open_recordings
+    from topreward_ros.recordings.labelled import open_recordings, sources_of
     from topreward_ros.results.calibration_file import read_calibration
 
     from .measuring import PrefixSampling
@@ -62,7 +62,8 @@ def evaluate(options: argparse.Namespace) -> int:
 
     check_folder(options.save)
     calibration = read_calibration(options.calibration) if options.calibration else None
-    recordings = open_recordings(options.source, source_options_of(options))
+    read = source_options_of(options, sources_of(options.source))
+    recordings = open_recordings(options.source, read)
     print_notes(recordings)
     scorer = load(options)
     note = note_of(options)

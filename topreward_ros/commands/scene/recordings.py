@@ -15,7 +15,8 @@ from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import known_tasks
 from topreward_ros.files import whole_folder, write_json
-from topreward_ros.recordings.labelled import MANIFEST, TRUTH
+from topreward_ros.recordings.curves import TRUTH
+from topreward_ros.recordings.suffixes import MANIFEST
 from topreward_ros.results.video import write_video
 
 POINTS = 31  # of the true progress

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topreward_ros.errors import TopRewardError
-from topreward_ros.results.outputs import OUTPUTS
+from topreward_ros.results.outputs import OUTPUTS, OutputKind
 from topreward_ros.scoring.sampling import ANCHORS
 
 from ..arguments import add_setting, load_options_of, note_of, typed, whole
@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument('--dense', action='store_true', help='score every prefix instead')
     for name, kind in OUTPUTS.items():
-        parser.add_argument(f'--{name}', action='store_true', help=kind.help)
+        _add_output(parser, name, kind)
     parser.add_argument(
         '--calibration',
         type=Path,
@@ -59,11 +59,19 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(command=score)
 
 
+def _add_output(parser: argparse.ArgumentParser, name: str, kind: OutputKind) -> None:
+    if kind.takes_path:
+        parser.add_argument(f'--{name}', nargs='?', const='', metavar='PATH', help=kind.help)
+    else:
+        parser.add_argument(f'--{name}', action='store_const', const='', help=kind.help)
+
+
 def score(options: argparse.Namespace) -> int:
     """Score recordings, and write tables, plots and the selected outputs."""
     from .run import ScoreOptions, score_files
 
-    outputs = tuple(name for name in OUTPUTS if getattr(options, name))
+    paths = {name: path for name in OUTPUTS if (path := getattr(options, name)) is not None}
+    outputs = tuple(paths)
     if 'bag' not in outputs and (options.calibration or options.set):
         raise TopRewardError('--calibration and --set only apply to --bag: add --bag')
     dense = options.dense or any(OUTPUTS[name].every_prefix for name in outputs)
@@ -71,8 +79,9 @@ def score(options: argparse.Namespace) -> int:
         sources=tuple(options.source),
         save=options.save,
         plan=plan_of(options, None if dense else options.anchors),
-        read=source_options_of(options),
+        read=source_options_of(options, options.source),
         outputs=outputs,
+        paths={name: Path(path).expanduser() for name, path in paths.items() if path},
         reading=_reading(options),
         note=note_of(options),
     )

@@ -34,8 +34,8 @@ from .episode import EpisodeScoring, ScoreError
 class ScoreOptions:
     """What to score, and what to write below the folder `save`.
 
-    outputs are names in `results.outputs`; reading is how they convert scores; note is printed and
-    drawn in the plots.
+    outputs are names in `results.outputs`, and paths where the user wants them, by name; reading is
+    how they convert scores; note is printed and drawn in the plots.
     """
 
     sources: tuple[str, ...]
@@ -43,6 +43,7 @@ class ScoreOptions:
     plan: Plan = field(default_factory=Plan)
     read: SourceOptions = field(default_factory=SourceOptions)
     outputs: tuple[str, ...] = ()
+    paths: Mapping[str, Path] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     note: str = ''
 
@@ -60,6 +61,8 @@ class ScoreOptions:
                     f'the results of {source} would be written into itself: choose another '
                     'folder with --save'
                 )
+        for output in make_outputs(self.outputs, self.reading, '', self.paths):
+            output.check(self.sources)
 
     def check_calibration(self, identity: Identity) -> None:
         """Raise ScoreError for a calibration of another model or other options."""
@@ -75,10 +78,11 @@ class ScoreOptions:
             self,
             sources=tuple(absolute(source) for source in self.sources),
             save=self.save.resolve(),
+            paths={name: path.resolve() for name, path in self.paths.items()},
         )
 
     def scoring(self, identity: Identity) -> EpisodeScoring:
-        outputs = make_outputs(self.outputs, self.reading, identity.model)
+        outputs = make_outputs(self.outputs, self.reading, identity.model, self.paths)
         return EpisodeScoring(identity, self.plan, outputs, self.note)
 
 

@@ -4,21 +4,25 @@
 
 from __future__ import annotations
 
-import json
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .files import INFO, DatasetError, DatasetFiles, import_pyarrow, reading
-from .info import Info, Json, is_number, is_whole
+from ..json_files import read_json_lines
+from .files import DatasetError, DatasetFiles, open_table
+from .info import Info, Json, is_whole
+from .templates import fill
 
 SUCCESS = ('next.success', 'success')  # names of the feature
 # Statistics that differ between any two episodes
 IDENTIFYING_STATISTICS = [
     f'stats/{name}/{of}' for name in ('action', 'observation.state') for of in ('mean', 'std')
 ]
+TASK_RANGE = ('stats/task_index/min', 'stats/task_index/max')
+FRAME_STATISTICS = (*(f'stats/{key}/max' for key in SUCCESS), *TASK_RANGE)
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,6 @@ class Record:
     tasks: tuple[str, ...]
     success: bool | None
     row: Json
-
-
-@dataclass(frozen=True)
-class VideoPart:
-    """The part of a video that holds an episode, from start to end [s]; end None: to its end."""
-
-    file: str
-    start: float = 0.0
-    end: float | None = None
 
 
 def read_records(files: DatasetFiles, info: Info) -> list[Record]:
@@ -65,90 +60,90 @@ def read_records(files: DatasetFiles, info: Info) -> list[Record]:
             raise DatasetError(
                 f'{files.name}: episode {index} is in the metadata twice, or has a negative length'
             )
-        tasks = tuple(task for task in _listed(row.get('tasks')) if isinstance(task, str))
+        texts = (task for task in _listed(row.get('tasks')) if isinstance(task, str))
+        tasks = tuple(dict.fromkeys(text for text in texts if text.strip()))
         records.append(Record(index, count, first, tasks, _success(row), row))
     if not records:
         raise DatasetError(f'{files.name} has no episodes')
     return records
 
 
-def read_tasks(files: DatasetFiles, info: Info) -> dict[int, str]:
-    """Return the task texts by index."""
-    if not info.shares_files:
-        rows = json_lines(files, 'meta/tasks.jsonl')
-        return {row['task_index']: row['task'] for row in rows if is_whole(row.get('task_index'))}
-    file = files.path('meta/tasks.parquet')
-    with reading(file):
-        table = import_pyarrow().parquet.ParquetFile(file).read()
-        # The texts are the index of a pandas table, which may be unnamed
-        texts = 'task' if 'task' in table.column_names else '__index_level_0__'
-        pairs = zip(table['task_index'].to_pylist(), table[texts].to_pylist(), strict=True)
-        return dict(pairs)
-
-
 def data_file(info: Info, record: Record) -> str:
     """Return the path of the table that holds the episode's frames."""
     if info.shares_files:
-        return _fill(info, info.data_path, record, **_place(info, record, 'data'))
-    return _fill(info, info.data_path, record)
+        return fill(info.data_path, place(info, record, 'data'))
+    return fill(info.data_path, own_place(info, record))
 
 
-def video_part(info: Info, record: Record, camera: str) -> VideoPart:
-    """Return which part of the camera's videos holds the episode."""
-    if not info.shares_files:
-        return VideoPart(_fill(info, info.video_path, record, video_key=camera))
-    key = f'videos/{camera}'
-    file = _fill(info, info.video_path, record, video_key=camera, **_place(info, record, key))
-    start, end = (record.row.get(f'{key}/{side}_timestamp') for side in ('from', 'to'))
-    if not (is_number(start) and is_number(end) and 0 <= start <= end):
-        raise DatasetError(
-            f'{info.name}: the metadata of episode {record.index} gives no valid part of '
-            f'{file}: from {start} s to {end} s'
-        )
-    return VideoPart(file, float(start), float(end))
-
-
-def json_lines(files: DatasetFiles, relative: str) -> list[Json]:
-    """Return the objects of a JSON Lines file; raises DatasetError."""
+def json_lines(files: DatasetFiles, relative: str) -> Iterator[Json]:
+    """Yield the objects of a JSON Lines file; raises DatasetError."""
     try:
-        lines = files.path(relative).read_text(encoding='utf-8').split('\n')
-        rows = [json.loads(line) for line in lines if line.strip()]
+        for row in read_json_lines(files.path(relative)):
+            if not isinstance(row, dict):
+                raise ValueError('a line is not a JSON object')
+            yield row
     except (OSError, ValueError) as error:
         raise DatasetError(f'{files.name}: {relative} cannot be read: {error}') from error
-    if not all(isinstance(row, dict) for row in rows):
-        raise DatasetError(f'{files.name}: {relative} holds lines that are not JSON objects')
-    return rows
+
+
+def place(info: Info, record: Record, key: str) -> dict[str, int]:
+    """Return the chunk and file index of the episode's data or video, which is key.
+
+    Raises DatasetError where the metadata does not give them.
+    """
+    indices = {name: record.row.get(f'{key}/{name}') for name in ('chunk_index', 'file_index')}
+    if not all(is_whole(value) and value >= 0 for value in indices.values()):
+        raise DatasetError(
+            f'{info.name}: the metadata of episode {record.index} does not give the file of its '
+            f'{key}'
+        )
+    return indices  # type: ignore[return-value]
+
+
+def own_place(info: Info, record: Record) -> dict[str, int]:
+    """Return the chunk and index of an episode that has files of its own."""
+    return {
+        'episode_chunk': record.index // info.chunks_size,
+        'episode_index': record.index,
+    }
 
 
 def _rows(files: DatasetFiles, info: Info) -> list[Json]:
     """Read meta/episodes.jsonl, with success from the statistics."""
-    rows = json_lines(files, 'meta/episodes.jsonl')
+    rows = list(json_lines(files, 'meta/episodes.jsonl'))
     stats = 'meta/episodes_stats.jsonl'
-    if any(key in info.features for key in SUCCESS) and files.has(stats):
-        by_index = {
-            str(row.get('episode_index')): row.get('stats') for row in json_lines(files, stats)
-        }
-        for row in rows:
-            of_episode = by_index.get(str(row.get('episode_index')))
-            for key in SUCCESS:
-                feature = of_episode.get(key) if isinstance(of_episode, dict) else None
-                if isinstance(feature, dict):
-                    row[f'stats/{key}/max'] = feature.get('max')
-    return rows
+    if not files.has(stats):
+        return rows
+    by_index = {
+        str(row.get('episode_index')): _read_statistics(row.get('stats'))
+        for row in json_lines(files, stats)
+    }
+    return [{**row, **by_index.get(str(row.get('episode_index')), {})} for row in rows]
+
+
+def _read_statistics(of_episode: object) -> Json:
+    """Return the statistics that are read, named as in the columns of version 3.0."""
+    statistics: Json = {}
+    for column in FRAME_STATISTICS:
+        _, feature, kind = column.split('/')
+        values = of_episode.get(feature) if isinstance(of_episode, dict) else None
+        if isinstance(values, dict):
+            statistics[column] = values.get(kind)
+    return statistics
 
 
 def _shared_rows(files: DatasetFiles, info: Info) -> Iterator[Json]:
-    """Read meta/episodes, with the statistics of success and those that identify episodes."""
-    paths = sorted((files.root / 'meta' / 'episodes').glob('*/*.parquet'))
+    """Read meta/episodes without most of the statistics."""
+    paths = files.tables('meta/episodes')
     if not paths:
         raise DatasetError(f'{info.name}: meta/episodes holds no parquet table')
-    statistics = {*IDENTIFYING_STATISTICS, *(f'stats/{key}/max' for key in SUCCESS)}
     for path in paths:
-        yield from _table(path, statistics)
+        yield from _table(path)
 
 
-def _table(path: Path, statistics: set[str]) -> list[Json]:
-    with reading(path), import_pyarrow().parquet.ParquetFile(path) as file:
+def _table(path: Path) -> list[Json]:
+    statistics = {*IDENTIFYING_STATISTICS, *FRAME_STATISTICS}
+    with open_table(path) as file:
         names = file.schema_arrow.names
         columns = [name for name in names if not name.startswith('stats/') or name in statistics]
         return file.read(columns=columns).to_pylist()
@@ -160,39 +155,19 @@ def _success(row: Json) -> bool | None:
         if row.get(key) is not None:
             try:
                 values = np.asarray(row[key], dtype=np.float64)
-            except (TypeError, ValueError):
+            except (OverflowError, TypeError, ValueError):
                 continue
             if values.size and np.isfinite(values).all():
                 return bool(values.max() > 0)
     return None
 
 
-def _place(info: Info, record: Record, key: str) -> dict[str, int]:
-    place = {name: record.row.get(f'{key}/{name}') for name in ('chunk_index', 'file_index')}
-    if not all(is_whole(value) for value in place.values()):
-        raise DatasetError(
-            f'{info.name}: the metadata of episode {record.index} does not give the file of its '
-            f'{key}'
-        )
-    return place  # type: ignore[return-value]
-
-
-def _fill(info: Info, template: str, record: Record, **values: int | str) -> str:
-    chunk = record.index // info.chunks_size
-    try:
-        return template.format(episode_chunk=chunk, episode_index=record.index, **values)
-    except (LookupError, ValueError, AttributeError, TypeError) as error:
-        raise DatasetError(
-            f'{info.name}: {INFO} has an invalid path template: {template!r}'
-        ) from error
-
-
 def _whole(row: Json, key: str, files: DatasetFiles) -> int:
     value = row.get(key)
     if not is_whole(value) or value < 0:
         raise DatasetError(
-            f'{files.name}: the metadata holds an episode whose {key} is {value!r}; expected a '
-            'whole number'
+            f'{files.name}: the metadata holds an episode whose {key} is {reprlib.repr(value)}; '
+            'expected a whole number'
         )
     return int(value)
 

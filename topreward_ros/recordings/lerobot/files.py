@@ -6,17 +6,24 @@ from __future__ import annotations
 
 import glob
 import re
+import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from topreward_ros.scoring.loading import hub
 from topreward_ros.scoring.loading.hub import first_line
 
 from ..clip import ClipError
+from ..suffixes import is_hidden
 
 INFO = 'meta/info.json'
 COMMIT = re.compile('[0-9a-f]{40}')
+LONGEST_PATH = 4096  # characters
+# Few bytes can be many rows
+MOST_ROWS = 10**6
+MOST_FRAMES = 10**8
 
 # Downloads the files that match a pattern and returns their folder
 Download = Callable[[str], Path]
@@ -41,18 +48,42 @@ class DatasetFiles:
         return self.root.name if self._download else ''
 
     def path(self, relative: str) -> Path:
-        """Return a file's path, downloading it if needed; raises DatasetError if it is missing."""
+        """Return a file's path, downloading it if needed.
+
+        Raises DatasetError if it is missing, or a link out of the dataset.
+        """
         file = self.root / inside(relative)
-        if not file.is_file() and self._download:
+        if not _is_file(file) and self._download:
             file = self._download(glob.escape(relative)) / relative
-        if not file.is_file():
+        if not _is_file(file):
             hint = ', or the hub cannot be reached' if self._download else ''
             raise DatasetError(f'{self.name}: {relative} is missing{hint}')
-        return file
+        return self._owned(file)
 
     def has(self, relative: str) -> bool:
         """Return whether a file exists locally."""
-        return (self.root / inside(relative)).is_file()
+        return _is_file(self.root / inside(relative))
+
+    def tables(self, folder: str) -> list[Path]:
+        """Return the parquet files of a folder's subfolders, ordered by name; without hidden ones.
+
+        Raises DatasetError for links out of the dataset.
+        """
+        found = sorted((self.root / folder).glob('*/*.parquet'))
+        return [
+            self._owned(file) for file in found if not (is_hidden(file) or is_hidden(file.parent))
+        ]
+
+    def _owned(self, file: Path) -> Path:
+        target, root = file.resolve(), self.root.resolve()
+        owned = [root]
+        if root.parent.name == 'snapshots':  # in the hub's cache files are links to its blobs
+            owned.append(root.parents[1] / 'blobs')
+        if not any(target.is_relative_to(folder) for folder in owned):
+            raise DatasetError(
+                f'{file} is a link to {target}, out of the dataset: copy the file into the dataset'
+            )
+        return file
 
 
 def open_files(source: str, revision: str | None = None) -> DatasetFiles:
@@ -62,7 +93,8 @@ def open_files(source: str, revision: str | None = None) -> DatasetFiles:
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        files = DatasetFiles(folder.resolve().name, folder)
+        # Absolute, as a colon in a relative path reads as a protocol
+        files = DatasetFiles(folder.resolve().name, folder.absolute())
     elif source.startswith(('/', '.', '~')) or source.count('/') != 1:
         raise DatasetError(
             f'{source!r} is neither a folder nor the id of a dataset on the hub; expected such as '
@@ -84,11 +116,20 @@ def download(name: str, revision: str | None, pattern: str) -> Path:
 
 
 def inside(relative: str) -> str:
-    """Return the path; raises DatasetError if it leads out of the dataset."""
+    """Return the path; raises DatasetError if it leads out of the dataset, or can be no path."""
     path = PurePosixPath(relative)
+    if len(relative) > LONGEST_PATH or not relative.isprintable():
+        raise DatasetError(f'{reprlib.repr(relative)} is not the path of a file')
     if path.is_absolute() or '..' in path.parts or not path.parts:
         raise DatasetError(f'the path {relative!r} leads out of the dataset')
     return relative
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def import_pyarrow():  # type: ignore[no-untyped-def]
@@ -110,5 +151,24 @@ def reading(file: Path) -> Iterator[None]:
     arrow = import_pyarrow()
     try:
         yield
-    except (arrow.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except (
+        arrow.ArrowException,
+        ArithmeticError,  # times out of range
+        LookupError,
+        OSError,
+        RecursionError,  # JSON in the file's metadata
+        TypeError,
+        ValueError,
+    ) as error:
         raise DatasetError(f'{file} cannot be read: {first_line(error)}') from error
+
+
+@contextmanager
+def open_table(file: Path, most_rows: int = MOST_ROWS) -> Iterator[Any]:
+    """Open a parquet file, a `pyarrow.parquet.ParquetFile`; DatasetError if it cannot be read."""
+    with reading(file), import_pyarrow().parquet.ParquetFile(file) as table:
+        if table.metadata.num_rows > most_rows:
+            raise DatasetError(
+                f'{file} has {table.metadata.num_rows} rows; expected at most {most_rows}'
+            )
+        yield table

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,51 +16,72 @@ import numpy as np
 
 from ..clip import ClipError
 from ..folders import read_image
-from ..video import import_av, rgb
-from .episodes import Record, data_file, video_part
-from .files import DatasetError, DatasetFiles, import_pyarrow, reading
-from .info import Info
+from ..video import open_container, rgb
+from .episodes import Record, data_file
+from .files import MOST_FRAMES, DatasetError, DatasetFiles, import_pyarrow, open_table, reading
+from .info import LARGEST_WHOLE, Info
+from .video_parts import VideoPart, VideoParts
 
-# Timestamps this near to the grid of the rate are that grid, rounded to float32 [s]
-GRID_TOLERANCE = 1e-4
+# LeRobot's tolerance_s: how far timestamps may be from the video's frames, and from a grid of the
+# rate whose times they are, but for rounding [s]
+TOLERANCE = 1e-4
 IMAGE_BATCH_SIZE = 8
 
 
 def read_frames(
-    files: DatasetFiles, info: Info, record: Record, camera: str
+    files: DatasetFiles, info: Info, record: Record, parts: VideoParts, span: slice
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield each frame of the episode: time since the first one [s], uint8 RGB (H, W, 3).
+    """Yield each frame of a span of the episode: time since the first [s], uint8 RGB (H, W, 3).
 
     The frames are the rows of the data table, by their timestamps. Raises DatasetError for files
     that are missing, broken, or hold other frames than the metadata lists.
     """
     table = files.path(data_file(info, record))
-    times = read_table(files, info, record).times
-    if not record.frames:
+    own = read_table(files, info, record).times
+    times = own[span]
+    if not len(times):
         return
-    if info.features[camera].get('dtype') == 'image':
-        images = _images(table, files, record, camera)
+    if info.features[parts.camera].get('dtype') == 'image':
+        every = _images(table, files, record, parts.camera)
+        images: Iterator[np.ndarray] = itertools.islice(every, span.start, span.stop)
     else:
-        part = video_part(info, record, camera)
-        half = 0.5 / info.fps
-        if part.end is not None and part.start + times[-1] > part.end - half:
-            raise DatasetError(
-                f'{part.file} holds {round((part.end - part.start) * info.fps)} frames of episode '
-                f'{record.index}; its table has {record.frames}'
-            )
-        images = _video(files.path(part.file), part.start + times, half)
+        part = parts.of(record)
+        _check_inside(info, record, part, own)
+        images = _video(files.path(part.file), part, part.start + times, info.fps)
     for time, image in zip(times - times[0], images, strict=True):
         yield float(time), image
+
+
+def _check_inside(info: Info, record: Record, part: VideoPart, times: np.ndarray) -> None:
+    """Raise DatasetError where timestamps [s] are outside the episode's part of the video."""
+    half = 0.5 / info.fps
+    if times[0] < -half:
+        raise DatasetError(
+            f'{info.name}: the timestamps of episode {record.index} begin at {times[0]:.4f} s, '
+            'before the episode'
+        )
+    if part.start + times[-1] > part.end - half:
+        raise DatasetError(
+            f'{part.file} holds {round((part.end - part.start) * info.fps)} frames of episode '
+            f'{record.index}; its table has {record.frames}'
+        )
 
 
 def read_column(table: Path, episode: int, column: str) -> np.ndarray:
     """Return a numeric column of an episode's frames, float64 (frames,); raises DatasetError."""
     dataset = import_pyarrow().dataset
-    with reading(table):
+    with open_table(table, MOST_FRAMES):
         rows = dataset.dataset(str(table), format='parquet').to_table(
             columns=[column], filter=dataset.field('episode_index') == episode
         )
         return np.asarray(rows[column].to_numpy(), dtype=np.float64)
+
+
+def read_columns(table: Path, columns: Sequence[str]) -> list[np.ndarray]:
+    """Return numeric columns of all episodes, float64 (frames,); raises DatasetError."""
+    with open_table(table, MOST_FRAMES) as file:
+        rows = file.read(columns=list(columns))
+        return [np.asarray(rows[column].to_numpy(), dtype=np.float64) for column in columns]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +99,10 @@ class FrameTable:
         own = self.times - self.times[0]
         return np.searchsorted((own[1:] + own[:-1]) / 2, times)
 
+    def span(self, first: int, end: int) -> FrameTable:
+        """Return the rows from first to end (excluded)."""
+        return FrameTable(self.times[first:end], self.first_index + first)
+
 
 def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
     """Read the frame table; raises DatasetError where its rows do not match the metadata."""
@@ -88,9 +115,9 @@ def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
         )
     numbers = np.arange(record.frames)
     index = read_column(table, record.index, 'index')
-    first = int(index[0]) if len(index) else 0
-    if record.first_index is not None:
-        first = record.first_index
+    first = record.first_index
+    if first is None:
+        first = int(index[0]) if len(index) and 0 <= index[0] <= LARGEST_WHOLE else 0
     if not np.array_equal(index, first + numbers):
         raise DatasetError(
             f'{table}: the index of episode {record.index} does not count its frames from {first}'
@@ -98,19 +125,27 @@ def read_table(files: DatasetFiles, info: Info, record: Record) -> FrameTable:
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DatasetError(f'{table}: the timestamps of episode {record.index} do not rise')
     grid = numbers / info.fps
-    on_grid = np.allclose(times, grid, rtol=0, atol=GRID_TOLERANCE)
+    on_grid = bool((np.abs(times - grid) <= tolerance(times)).all())
     return FrameTable(grid if on_grid else times, first)
 
 
-def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarray]:
-    """Yield the video frames nearest to these rising times [s], within tolerance."""
-    av = import_av()
+def tolerance(times: np.ndarray) -> np.ndarray:
+    """Return how far times may be from what they are [s]: LeRobot's, and the rounding to float32.
+
+    LeRobot raises FrameTimestampError beyond its `tolerance_s`, 1e-4 by default.
+    """
+    return TOLERANCE + np.spacing(np.abs(times).astype(np.float32)).astype(np.float64)
+
+
+def _video(path: Path, part: VideoPart, times: np.ndarray, fps: float) -> Iterator[np.ndarray]:
+    """Yield the video frames at these rising times [s], of which fps [1/s] is the rate."""
     try:
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             if not container.streams.video:
                 raise DatasetError(f'{path} holds no video')
-            decoded = _decode_from(container, float(times[0]), tolerance)
-            for frame in _nearest(decoded, times, tolerance, path):
+            _check_begin(path, part, container.streams.video[0], fps)
+            decoded = _decode_from(container, float(times[0]), 0.5 / fps)
+            for frame in _nearest(decoded, times, 0.5 / fps, path):
                 yield rgb(frame)
     except DatasetError:
         raise
@@ -118,17 +153,36 @@ def _video(path: Path, times: np.ndarray, tolerance: float) -> Iterator[np.ndarr
         raise DatasetError(f'{path} cannot be read as a video: {error}') from error
 
 
+def _check_begin(path: Path, part: VideoPart, stream: Any, fps: float) -> None:
+    """Raise DatasetError where the episode begins at another time than its frames, by more than
+    half a frame.
+
+    A video of constant rate with as many frames as its episodes has them one after the other.
+    """
+    own_fps = float(stream.average_rate or 0)
+    if not part.all_frames or stream.frames != part.all_frames or not own_fps:
+        return
+    if abs(part.all_frames / own_fps - part.all_frames / fps) > 0.5 / fps:
+        return
+    first = float((stream.start_time or 0) * stream.time_base)
+    begin = min((first + n / fps for n in part.before), key=lambda time: abs(part.start - time))
+    if abs(part.start - begin) > 0.5 / fps:
+        raise DatasetError(
+            f'{path}: an episode begins at {part.start:.4f} s in the metadata, and its frames at '
+            f'{begin:.4f} s: a drift of {abs(part.start - begin):.4f} s'
+        )
+
+
 def _decode_from(container: Any, start: float, tolerance: float) -> Iterator[tuple[float, Any]]:
     """Yield times [s] and frames, beginning at the last keyframe not later than start."""
     stream = container.streams.video[0]
-    first_pts = stream.start_time or 0
     back = 0.0
     while True:
         # Slightly later, so that rounding does not miss a keyframe at start
         target = max(start + tolerance / 2 - back, 0.0)
-        container.seek(first_pts + int(target / stream.time_base), stream=stream)
+        container.seek(int(target / stream.time_base), stream=stream)
         frames = (
-            (float((frame.pts - first_pts) * stream.time_base), frame)
+            (float(frame.pts * stream.time_base), frame)
             for frame in container.decode(stream)
             if frame.pts is not None
         )
@@ -143,18 +197,34 @@ def _decode_from(container: Any, start: float, tolerance: float) -> Iterator[tup
 
 
 def _nearest(
-    decoded: Iterator[tuple[float, Any]], times: np.ndarray, tolerance: float, path: Path
+    decoded: Iterator[tuple[float, Any]], times: np.ndarray, most: float, path: Path
 ) -> Iterator[Any]:
+    """Yield the frame at each of these rising times [s].
+
+    Raises DatasetError where there is none within `most` [s], and where the nearest one is beyond
+    LeRobot's tolerance, with the largest such deviation of the episode.
+    """
     current, following = next(decoded, None), next(decoded, None)
-    for number, time in enumerate(times):
+    drift = 0.0
+    for number, (time, allowed) in enumerate(zip(times, tolerance(times), strict=True)):
         while current and following and abs(following[0] - time) <= abs(current[0] - time):
             current, following = following, next(decoded, None)
-        if current is None or abs(current[0] - time) > tolerance:
+        distance = abs(current[0] - time) if current else math.inf
+        if distance > most and not drift:
             raise DatasetError(
                 f'{path} has no frame at {time:.3f} s: {number} of the {len(times)} frames of the '
                 'episode were found'
             )
-        yield current[1]
+        if allowed < distance <= most:
+            drift = max(drift, distance)
+        if current and not drift:
+            yield current[1]
+    if drift:
+        raise DatasetError(
+            f'{path}: the timestamps of the episode that begins at {times[0]:.4f} s are up to '
+            f'{drift:.4f} s from the frames of the video; expected at most {TOLERANCE:g} s, as in '
+            'LeRobot'
+        )
 
 
 def _images(table: Path, files: DatasetFiles, record: Record, camera: str) -> Iterator[np.ndarray]:
@@ -182,11 +252,13 @@ def _image(cell: object, files: DatasetFiles, name: str) -> np.ndarray:
     """Decode a cell {bytes, path} to uint8 RGB (H, W, 3); path is used where bytes is empty."""
     content = cell.get('bytes') if isinstance(cell, dict) else cell
     path = cell.get('path') if isinstance(cell, dict) else None
-    if not content and isinstance(path, str) and path:
-        content = files.path(path).read_bytes()
-    if not isinstance(content, bytes):
-        raise DatasetError(f'{name} is missing')
     try:
+        if not content and isinstance(path, str) and path:
+            return read_image(files.path(path), name)
+        if not isinstance(content, bytes):
+            raise DatasetError(f'{name} is missing')
         return read_image(io.BytesIO(content), name)
+    except DatasetError:
+        raise
     except ClipError as error:
         raise DatasetError(str(error)) from error

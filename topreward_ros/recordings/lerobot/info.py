@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
-import json
 import math
+import reprlib
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from .files import INFO, DatasetError, DatasetFiles
+from ..json_files import read_json
+from .files import INFO, LONGEST_PATH, DatasetError, DatasetFiles
 
 VERSIONS = ('v2.0', 'v2.1', 'v3.0')
 VISUAL = ('video', 'image')
+LARGEST_WHOLE = 2**53  # that is exact as a float
+MOST_FPS = 1e6
 
 Json = dict[str, Any]
 
@@ -65,25 +68,26 @@ class Info:
 def read_info(files: DatasetFiles) -> Info:
     """Read meta/info.json; raises DatasetError for another version or invalid values."""
     try:
-        content = json.loads(files.path(INFO).read_text(encoding='utf-8'))
+        content = read_json(files.path(INFO))
     except (OSError, ValueError) as error:
         raise DatasetError(f'{files.name}: {INFO} cannot be read as JSON: {error}') from error
     raw: Json = content if isinstance(content, dict) else {}
     version = raw.get('codebase_version')
     if version not in VERSIONS:
         raise DatasetError(
-            f'{files.name} has the version {version!r}; expected a LeRobot dataset of version '
-            f'{", ".join(VERSIONS)}'
+            f'{files.name} has the version {reprlib.repr(version)}; expected a LeRobot dataset '
+            f'of version {", ".join(VERSIONS)}'
         )
     fps: Any = raw.get('fps')
     chunks_size: Any = raw.get('chunks_size', 1000)
     features: Any = raw.get('features')
     valid = (
-        is_number(fps) and fps > 0,
+        is_number(fps) and 1 / MOST_FPS <= fps <= MOST_FPS,
         is_whole(chunks_size) and chunks_size > 0,
-        isinstance(features, dict) and all(isinstance(f, dict) for f in features.values()),
-        isinstance(raw.get('data_path'), str),
-        isinstance(raw.get('video_path') or '', str),
+        isinstance(features, dict)
+        and all(name.isprintable() and isinstance(f, dict) for name, f in features.items()),
+        _is_template(raw.get('data_path')),
+        _is_template(raw.get('video_path') or ''),
     )
     names = ('fps', 'chunks_size', 'features', 'data_path', 'video_path')
     for key, is_valid in zip(names, valid, strict=True):
@@ -101,11 +105,17 @@ def read_info(files: DatasetFiles) -> Info:
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Return whether a value is a whole number that is exact as a float."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_WHOLE
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether a value is a finite number that fits into a float."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_PATH
 
 
 def _is_depth(feature: Json) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..recording import Recording, clip_notes
 from ..source_options import SourceOptions
-from .dataset import Dataset, open_dataset
+from .dataset import Dataset, episode_name, open_dataset
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DatasetSource:
 
 def open_dataset_source(text: str, name: str, options: SourceOptions) -> DatasetSource:
     """Open a dataset from a folder or the hub; raises DatasetError."""
-    dataset = open_dataset(text, options.camera)
+    dataset = open_dataset(text, options.camera, task=options.task, chosen=options.episodes)
     recordings = []
     for episode in dataset.episodes:
         origin = {
@@ -44,9 +44,9 @@ def open_dataset_source(text: str, name: str, options: SourceOptions) -> Dataset
         }
         recordings.append(
             Recording(
-                f'{name}/episode_{episode.index:06d}',
+                f'{name}/{episode_name(episode.index, episode.part)}',
                 episode.clip,
-                options.task or episode.task,
+                episode.task,
                 episode.success,
                 origin=origin,
             )
