@@ -61,7 +61,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., i
     video(Path('clips/a.mp4'))
     Path('clips/curves.json').write_text('{"clips": [{"file": "a.mp4", "task": "Wave."}]}')
     Path('bag').mkdir()
-    Path('bag/metadata.yaml').write_text('')
+    Path('bag/metadata.yaml').write_text('rosbag2_bagfile_information: {}')
     monkeypatch.setattr(families, 'load_scorer', lambda _: ToyScorer(LoadOptions('toy')))
 
     def score(*arguments: str) -> int:
