@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.cameras.scene_camera import SceneCamera, make_scene
-from topreward_ros.nodes.sessions.processes import ChildProcesses, tail
+from topreward_ros.nodes.sessions.processes import ChildProcesses, how_it_ended, reason_in
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.results.score_table import write_rows
@@ -91,7 +92,12 @@ def demo(options: DemoOptions) -> None:
     check_folder(options.save or Path())
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
-        scene, recorder, is_whole = _play(options, episodes, folder, console)
+        try:
+            scene, recorder, is_whole = _play(options, episodes, folder, console)
+        except DemoError:
+            if options.save:  # for the next try
+                _discard(options.save)
+            raise
         judged = judge(scene.shown, recorder)
         outcomes = _outcomes(folder)
         if options.save:
@@ -105,9 +111,16 @@ def demo(options: DemoOptions) -> None:
             write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
     plot_episodes(picture, judged)
     console.print(verdict_table(judged))
-    console.print(f'{picture}  [dim]plot[/dim]', highlight=False, soft_wrap=True)
+    console.print(f'{picture}  plot', highlight=False, soft_wrap=True, markup=False)
     if wrong := wrongly_judged(judged, outcomes, len(episodes)):
         raise DemoError(f'{wrong} of {len(episodes)} episodes were judged wrongly')
+
+
+def _discard(folder: Path) -> None:
+    """Remove what a start that failed has written into a folder that was empty."""
+    shutil.rmtree(folder / 'bag', ignore_errors=True)
+    for name in ('nodes.log', 'episodes.csv'):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _outcomes(folder: Path) -> list[str]:
@@ -162,19 +175,20 @@ def _run(
     tasks = [episode.task.say() for episode in episodes]
     until: float | None = None
     with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
-        nodes = [
-            _start_reward_node(options.model, children, stream),
-            _start_reset_node(tasks, folder, children, stream),
-        ]
+        nodes = {
+            'the reward node': _start_reward_node(options.model, children, stream),
+            'the reset node': _start_reset_node(tasks, folder, children, stream),
+        }
         while not scene.is_over:
             session.listen(0.05)
             board.show(scene.shown, session.recorder)
-            if any(node.poll() is not None for node in nodes):
-                raise DemoError(f'a node ended:\n{tail(log)}')
+            for name, node in nodes.items():
+                if node.poll() is not None:
+                    raise DemoError(f'{name} ended ({how_it_ended(node)}): {reason_in(log)}')
             if scene.shown:  # only now, as loading the model may take long
                 until = until or time.monotonic() + TIME_LIMIT
             if until and time.monotonic() > until:
-                raise DemoError(f'the episodes took more than {TIME_LIMIT} s:\n{tail(log)}')
+                raise DemoError(f'the episodes took more than {TIME_LIMIT:g} s: {reason_in(log)}')
         board.show(scene.shown, session.recorder)
         # The reset node still has to receive the end of the last reset, and to log it
         for _ in range(40):

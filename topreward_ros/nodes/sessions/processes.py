@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from typing import IO, Any
 
 from topreward_ros import interrupts
 
+# The head of an entry in a log: of rclpy, or of a node that prints why it cannot start
+ENTRY = re.compile(r'(\[[A-Z]+\] \[[\d.]+\] \[[^\]]*\]|[a-z_]+): ')
+NO_ERROR = re.compile(r'\[(DEBUG|INFO|WARN)\]')
 GRACE = 35.0  # for a process to end after an interrupt [s]
 
 
@@ -75,6 +79,23 @@ class ChildProcesses:
                 interrupts.set_has_children(False)
 
 
-def tail(log: Path, lines: int = 8) -> str:
-    """Return the last lines of a log."""
-    return '\n'.join(log.read_text(encoding='utf-8', errors='replace').splitlines()[-lines:])
+def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    """Return the signal or the exit code by which a process has ended, such as `SIGKILL`."""
+    code = process.returncode
+    if code >= 0:
+        return f'exit code {code}'
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # one of the real-time signals
+        return f'signal {-code}'
+
+
+def reason_in(log: Path, lines: int = 8) -> str:
+    """Return the newest error of a log without level, time and name; else its last lines."""
+    text = log.read_text(encoding='utf-8', errors='replace').splitlines()
+    starts = [k for k, line in enumerate(text) if ENTRY.match(line)]
+    errors = [k for k in starts if not NO_ERROR.match(text[k])]
+    if not errors:
+        return '\n'.join(text[-lines:])
+    end = next((k for k in starts if k > errors[-1]), len(text))
+    return '\n'.join([ENTRY.sub('', text[errors[-1]]), *text[errors[-1] + 1 : end]])
