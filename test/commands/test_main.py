@@ -361,7 +361,7 @@ def test_wrong_arguments(tmp_path: Path, arguments: tuple[str, ...], reason: str
     ],
 )
 def test_wrong_settings(capsys: pytest.CaptureFixture[str], setting: str, reason: str) -> None:
-    assert main(['play', '--set', setting]) == 1
+    assert main(['play', '--set', setting]) == 2
     assert capsys.readouterr().err == f'topreward: {reason}\n'
 
 

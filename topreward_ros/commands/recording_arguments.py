@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError
 from topreward_ros.scoring.sampling import Sampling
 
-from .arguments import add_model, load_options_of, note_of, pixels, positive, whole
+from .arguments import (
+    add_model,
+    check_task_argument,
+    load_options_of,
+    note_of,
+    pixels,
+    positive,
+    whole,
+)
 
 if TYPE_CHECKING:
     from topreward_ros.recordings.recording import Recording
@@ -103,15 +111,16 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def source_options_of(options: argparse.Namespace) -> SourceOptions:
-    """Return how to read the sources; raises TopRewardError for conflicting numbers."""
+    """Return how to read the sources; raises ArgumentsError for a bad task or numbers."""
     from topreward_ros.recordings.source_options import SourceOptions
     from topreward_ros.recordings.spans import parse_spans
 
+    check_task_argument(options.task)
     sampling = Sampling(options.fps, options.max_frames, options.max_gap)
     try:
         sampling.window()
     except ValueError as error:
-        raise TopRewardError(str(error)) from error
+        raise ArgumentsError(str(error)) from error
     return SourceOptions(
         task=options.task or '',
         folder_fps=options.folder_fps,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from topreward_ros.recordings.recording import Source
+
     from .output import Output, Reading
 
 
@@ -27,12 +29,12 @@ class OutputKind:
     output: str | type[Output]
     every_prefix: bool = False
 
-    def make(self, reading: Reading, model: str) -> Output:
-        """Import the class and return an output."""
+    def load(self) -> type[Output]:
+        """Import the class."""
         if not isinstance(self.output, str):
-            return self.output(reading, model)
+            return self.output
         module, _, name = self.output.partition(':')
-        output: Output = getattr(importlib.import_module(module), name)(reading, model)
+        output: type[Output] = getattr(importlib.import_module(module), name)
         return output
 
 
@@ -56,4 +58,10 @@ OUTPUTS: dict[str, OutputKind] = {
 
 def make_outputs(names: Iterable[str], reading: Reading, model: str) -> list[Output]:
     """Return the outputs of these names."""
-    return [OUTPUTS[name].make(reading, model) for name in names]
+    return [OUTPUTS[name].load()(reading, model) for name in names]
+
+
+def check_source(source: Source, names: Iterable[str]) -> None:
+    """Raise ClipError for a source of which one of these outputs cannot be made."""
+    for name in names:
+        OUTPUTS[name].load().check(source)
