@@ -52,7 +52,8 @@ def wrapped(text: str, size: float, width: float, most: int = 1) -> list[str]:
 
     size and width are in the same unit, such as pixels.
     """
-    rest, lines = lettered(text), []
+    rest = lettered(text)
+    lines: list[str] = []
     while rest:
         count = max(1, _fitting(rest, size, width))
         if count == len(rest):

@@ -30,7 +30,7 @@ from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.cameras.scene_camera import SceneCamera, make_scene
-from topreward_ros.nodes.sessions.processes import ChildProcesses, how_it_ended, reason_in
+from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.results.score_table import write_rows
@@ -184,11 +184,11 @@ def _run(
             board.show(scene.shown, session.recorder)
             for name, node in nodes.items():
                 if node.poll() is not None:
-                    raise DemoError(f'{name} ended ({how_it_ended(node)}): {reason_in(log)}')
+                    raise DemoError(end_of(f'{name} ended', node, log))
             if scene.shown:  # only now, as loading the model may take long
                 until = until or time.monotonic() + TIME_LIMIT
             if until and time.monotonic() > until:
-                raise DemoError(f'the episodes took more than {TIME_LIMIT:g} s: {reason_in(log)}')
+                raise DemoError(f'the episodes took more than {TIME_LIMIT:g} s')
         board.show(scene.shown, session.recorder)
         # The reset node still has to receive the end of the last reset, and to log it
         for _ in range(40):

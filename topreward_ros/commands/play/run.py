@@ -23,7 +23,7 @@ from topreward_ros.files import check_folder, write_json
 from topreward_ros.nodes.common.middleware import image_topic
 from topreward_ros.nodes.reward.settings import RewardSettings
 from topreward_ros.nodes.sessions.paced_playback import play_paced
-from topreward_ros.nodes.sessions.processes import ChildProcesses, how_it_ended, reason_in
+from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.recordings.clip import Clip
 from topreward_ros.recordings.clip_sampling import sampled
@@ -100,26 +100,28 @@ def play(options: PlayOptions) -> Path:
         console.print(note, style='bold yellow', markup=False)
     images = image_topic(TOPIC_CAMERA, options.image_transport) if options.record_images else ''
     compressed = options.image_transport == 'compressed'
-    with open_session(folder / 'bag', NAMESPACE, images, compressed) as session:
-        recorder = session.recorder
-        try:
-            with session.interruptible():
-                _run(options, clip, folder, session, console)
-        finally:  # also after an error or an interrupt
-            if recorder.rows:
-                write_rows(folder / 'scores.csv', recorder.rows)
+    table = folder / 'scores.csv'
+    try:
+        with open_session(folder / 'bag', NAMESPACE, images, compressed) as session:
+            recorder = session.recorder
+            try:
+                with session.interruptible():
+                    _run(options, clip, folder, session, console)
+            finally:  # also after an error or an interrupt
+                if recorder.rows:
+                    write_rows(table, recorder.rows)
+    finally:
+        if not table.exists():  # so that the folder can be used for the next try
+            shutil.rmtree(folder / 'bag', ignore_errors=True)
     if recorder.rows:
         _write_results(options, clip, folder, session, console)
-    else:
-        shutil.rmtree(folder / 'bag', ignore_errors=True)
     if not session.is_whole:
         raise InterruptedRunError(
             f'interrupted: {"the scores so far are saved" if recorder.rows else "without a score"}'
         )
     if not recorder.rows:
-        raise PlayError(
-            f'nothing was scored: {recorder.problem or recorder.warning}; see {folder / LOG}'
-        )
+        reason = recorder.problem or recorder.warning or 'no image reached the node'
+        raise PlayError(f'nothing was scored: {reason}; see {folder / LOG}')
     if recorder.problem:
         raise PlayError(f'not all of the clip was scored: {recorder.problem}')
     return folder
@@ -158,13 +160,11 @@ def _run(
             while recorder.fact('state') != 'active':
                 session.listen(0.1)
                 if node.poll() is not None:
-                    raise PlayError(
-                        f'the node did not start ({how_it_ended(node)}): {reason_in(log)}'
-                    )
+                    raise PlayError(end_of('the node did not start', node, log))
 
         def check() -> None:
             if node.poll() is not None:
-                raise PlayError(f'the node ended ({how_it_ended(node)}): {reason_in(log)}')
+                raise PlayError(end_of('the node ended', node, log))
 
         with _bar(console) as bar:
             task = bar.add_task('', total=clip.seconds, live='waiting for the first score')
@@ -183,8 +183,7 @@ def _run(
                 publisher = _start_publisher(options, children, stream)
                 _watch(publisher, options.rate, session, check, show)
                 if publisher.returncode:
-                    ended = how_it_ended(publisher)
-                    raise PlayError(f'the publisher failed ({ended}): {reason_in(log)}')
+                    raise PlayError(end_of('the publisher failed', publisher, log))
             show(clip.seconds)
         session.listen(LAST_SCORE)
 

@@ -218,8 +218,8 @@ def open_all(options: ScoreOptions) -> Sources:
     sources = Sources(opened, errors)
     if not opened:
         report = sources.report()
-        for name, error in errors.items():
-            report.failed(name, error)
+        for name, failure in errors.items():
+            report.failed(name, failure)
         raise_errors(report)
     return sources
 

@@ -79,7 +79,13 @@ class ChildProcesses:
                 interrupts.set_has_children(False)
 
 
-def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+def end_of(what: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return how and why a process has ended, such as `the node ended (exit code 1): ...`."""
+    reason = reason_in(log)
+    return f'{what} ({_code_of(process)})' + (f': {reason}' if reason else f'; see {log}')
+
+
+def _code_of(process: subprocess.Popen[bytes]) -> str:
     """Return the signal or the exit code by which a process has ended, such as `SIGKILL`."""
     code = process.returncode
     if code >= 0:
@@ -91,11 +97,16 @@ def how_it_ended(process: subprocess.Popen[bytes]) -> str:
 
 
 def reason_in(log: Path, lines: int = 8) -> str:
-    """Return the newest error of a log without level, time and name; else its last lines."""
+    """Return the newest error of a log without level, time and name.
+
+    Without one, the last lines if they are not entries of the log, such as a traceback; else ''.
+    """
     text = log.read_text(encoding='utf-8', errors='replace').splitlines()
-    starts = [k for k, line in enumerate(text) if ENTRY.match(line)]
-    errors = [k for k in starts if not NO_ERROR.match(text[k])]
+    heads = {k: head for k, line in enumerate(text) if (head := ENTRY.match(line))}
+    errors = [k for k, head in heads.items() if not NO_ERROR.match(head[0])]
     if not errors:
-        return '\n'.join(text[-lines:])
-    end = next((k for k in starts if k > errors[-1]), len(text))
-    return '\n'.join([ENTRY.sub('', text[errors[-1]]), *text[errors[-1] + 1 : end]])
+        newest = max(heads, default=-1)
+        return '\n'.join(text[newest + 1 :][-lines:])
+    newest = errors[-1]
+    end = next((k for k in heads if k > newest), len(text))
+    return '\n'.join([text[newest][heads[newest].end() :], *text[newest + 1 : end]])
