@@ -64,7 +64,7 @@ def plot_run(
 
 def _write_texts(figure: Figure, task: str, note: str) -> None:
     """Write the task above the axes and the note below them, and make room for their lines."""
-    width = (0.99 - LEFT) * WIDTH * POINTS
+    width = (0.97 - LEFT) * WIDTH * POINTS
     title = wrapped(f'“{task}”', TASK_SIZE, width, 2)
     notes = wrapped(note, NOTE_SIZE, width, 4)
     figure.subplots_adjust(

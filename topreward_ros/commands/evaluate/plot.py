@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_RECORDINGS = 12  # with a plot
 COLUMNS = 4
 CELL = 2.9  # width of a recording's plot with its margins [in]
+LEAST = 4.2  # width of the figure, for the legend [in]
 TASK_SIZE, LEGEND_SIZE = 7.5, 8.5  # of letters [pt]
 COLOR_PUBLISHED = '#805ad5'
 # Plotted progress mappings: color and line width
@@ -58,7 +59,9 @@ def plot_curves(
     chosen = _alternate(measured)[:MAX_RECORDINGS]
     columns = min(COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(CELL * columns + 0.5, 2.5 * rows + 0.7), dpi=130, facecolor='white')
+    figure = Figure(
+        figsize=(max(CELL * columns + 0.5, LEAST), 2.5 * rows + 0.7), dpi=130, facecolor='white'
+    )
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
