@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from topreward_ros.nodes.sessions.recorder import Recorder
@@ -69,11 +70,12 @@ def live(recorder: Recorder) -> str:
 def print_summary(console: Console, folder: Path, recorder: Recorder, summary: Summary) -> None:
     """Print the last score, what was missed, and the files of the folder."""
     last = recorder.rows[-1]
-    latency = f'median latency {np.nanmedian([row.latency for row in recorder.rows]):.2f} s; '
+    latencies = [row.latency for row in recorder.rows if not math.isnan(row.latency)]
+    is_real = bool(latencies) and not summary.is_paced
     console.print(
         f'{summary.scores} scores, the last of {last.score.frames} frames: progress '
         f'{last.progress:.3f}, {_value(last)}; '
-        + ('' if summary.is_paced else latency)
+        + (f'median latency {statistics.median(latencies):.2f} s; ' if is_real else '')
         + (f'success at {recorder.successes[0]:.1f} s' if recorder.successes else 'no success')
     )
     if summary.warning:
