@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import itertools
 import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -39,7 +41,7 @@ from topreward_ros.demo.example import TASK
 from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.errors import ModelError
-from topreward_ros.recordings.clip import Clip, paced
+from topreward_ros.recordings.clip import Clip, ClipError, paced
 from topreward_ros.recordings.clip_source import open_clip
 from topreward_ros.recordings.recording import Recording
 from topreward_ros.recordings.source_options import SourceOptions
@@ -193,6 +195,22 @@ def test_a_text_that_no_font_has_is_readable(
     lettering._others.cache_clear()
     assert lettering.lettered(text) == shown
     lettering._others.cache_clear()
+
+
+def test_any_text_is_wrapped_into_its_width() -> None:
+    """400 texts of random characters of all planes, with spaces; a line is never too long."""
+    random = np.random.default_rng(0)
+    for _ in range(400):
+        codes = random.integers(0, random.choice([0x80, 0x600, 0x3000, 0x110000]), 60)
+        text = ''.join(chr(code) if code % 7 else ' ' for code in codes)[: random.integers(61)]
+        size, width, most = (float(random.choice(each)) for each in ((8, 12), (90, 700), (1, 3)))
+        lines = lettering.wrapped(text, size, width, int(most))
+        assert len(lines) <= most
+        for line in lines:
+            assert lettering.measured(line, size) <= width and line.strip() == line
+            assert not any(unicodedata.category(each) in ('Cc', 'Cs') for each in line)
+        if not lines or not lines[-1].endswith('…'):  # nothing is lost
+            assert ''.join(lines).replace(' ', '') == lettering.lettered(text).replace(' ', '')
 
 
 @pytest.fixture
@@ -492,6 +510,26 @@ def test_one_failure_of_several_is_told_once(
     with (options.save / 'images' / 'scores.csv').open() as stream:
         progress = [float(row['progress']) for row in csv.DictReader(stream)]
     assert progress == pytest.approx([0.0])  # the first of the images, at 30 per second
+
+
+def test_a_recording_that_cannot_be_measured_is_told_once(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut() -> Iterator[tuple[float, np.ndarray]]:
+        yield from itertools.islice(still().frames(), 3)
+        raise ClipError('it broke off')
+
+    recordings = [Recording('a', Clip('a', 2.0, 6.0, cut), 'x'), Recording('b', still(), 'x', True)]
+    monkeypatch.setattr('topreward_ros.recordings.labelled.open_recordings', lambda *_: recordings)
+    monkeypatch.setattr(
+        'topreward_ros.scoring.families.load_scorer', lambda _: ToyScorer(LoadOptions('m'))
+    )
+    assert main(['evaluate', 'a', 'b', '--save', 'out', '--methods', 'topreward']) == 1
+    out, err = capsys.readouterr()
+    told = [line for line in err.splitlines() if 'recordings ━' not in line]
+    assert told == ['a: it broke off', 'topreward: 1 of 2 recordings could not be measured']
+    assert 'it broke off' not in out and '1 recordings: 1 successes' in out
+    assert '- a: it broke off' in (world / 'out' / 'report.md').read_text()
 
 
 @pytest.mark.parametrize(

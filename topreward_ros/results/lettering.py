@@ -38,7 +38,7 @@ def lettered(text: str) -> str:
 
     Runs of characters that no font has become such as `[3 characters]`.
     """
-    line = ''.join(_plain(character) for character in ' '.join(text.split()))
+    line = ' '.join(''.join(map(_plain, text)).split())
     lost = set(line) - _drawable(line)
     if not lost:
         return line
@@ -102,7 +102,7 @@ def _plain(character: str) -> str:
     if unicodedata.category(character) == 'Cs':
         return '\ufffd'
     is_drawn = unicodedata.category(character) not in NOT_DRAWN or character in JOINERS
-    return character if is_drawn else ''
+    return character if is_drawn or character.isspace() else ''
 
 
 def _count(match: re.Match[str]) -> str:

@@ -146,7 +146,7 @@ def plot_success(file: Path, measured: Sequence[Measurement]) -> None:
         axes.tick_params(colors=COLOR_TEXT, labelsize=7)
         axes.xaxis.get_offset_text().set(size=7, color=COLOR_TEXT)
     handles, labels = rows[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='upper right', ncols=3, frameon=False, fontsize=8.5)
+    figure.legend(handles, labels, loc='upper right', ncol=3, frameon=False, fontsize=8.5)
     figure.tight_layout(h_pad=0.9)
     save_png(figure, file)
 

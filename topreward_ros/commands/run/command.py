@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import ArgumentsError
+from topreward_ros.errors import ArgumentsError, TopRewardError
 
 from ..arguments import (
     add_node_arguments,
@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
     from topreward_ros.nodes.reward.settings import DESCRIPTIONS, RewardSettings
 
     check_task_argument(options.task)
+    if options.params_file and not options.params_file.is_file():
+        raise TopRewardError(f'{options.params_file} does not exist: expected a YAML file')
     # Only explicit arguments; all other parameters are as in the file
     settings: dict[str, Any] = {'autostart': True}
     for name in ('task', 'model', 'image_transport', 'use_sim_time'):
