@@ -28,7 +28,7 @@ class BagOutput(Output):
     """Writes `bag/`: the topics of the source's bag, with Progress and SuccessDetected."""
 
     @classmethod
-    def check(cls, source: Source) -> None:
+    def check_source(cls, source: Source) -> None:
         _bag_of(source)
 
     def write_source(

@@ -23,7 +23,7 @@ class ParquetOutput(Output):
     """Writes the file that LeRobot's RA-BC loader reads."""
 
     @classmethod
-    def check(cls, source: Source) -> None:
+    def check_source(cls, source: Source) -> None:
         _dataset_of(source)
 
     def write_source(

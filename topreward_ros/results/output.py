@@ -50,7 +50,7 @@ class Output:
         self.model = model
 
     @classmethod
-    def check(cls, source: Source) -> None:
+    def check_source(cls, source: Source) -> None:
         """Raise ClipError, before the work, for a source of which it cannot be made."""
 
     def write_recording(self, folder: Path, recording: Recording, rows: Sequence[Row]) -> None:

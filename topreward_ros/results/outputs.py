@@ -64,4 +64,4 @@ def make_outputs(names: Iterable[str], reading: Reading, model: str) -> list[Out
 def check_source(source: Source, names: Iterable[str]) -> None:
     """Raise ClipError for a source of which one of these outputs cannot be made."""
     for name in names:
-        OUTPUTS[name].load().check(source)
+        OUTPUTS[name].load().check_source(source)
