@@ -395,16 +395,6 @@ X = ('--task', 'x')
             ],
         ),
         (
-            ('score', 'good.mp4', *X, '--bag'),
-            1,
-            ['topreward: --bag needs a bag, which good is not'],
-        ),
-        (
-            ('score', 'images', *X, '--parquet'),
-            1,
-            ['topreward: --parquet needs a LeRobot dataset, which images is not'],
-        ),
-        (
             ('score', 'good.mp4', *X, '--bag', '--calibration', 'slow.yaml'),
             1,
             [TOO_SLOW.replace('slow.yaml', 'the calibration')],

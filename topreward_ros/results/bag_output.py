@@ -27,10 +27,6 @@ from .scored_bag import PublishedScore, write_scored_bag
 class BagOutput(Output):
     """Writes `bag/`: the topics of the source's bag, with Progress and SuccessDetected."""
 
-    @classmethod
-    def check_source(cls, source: Source) -> None:
-        _bag_of(source)
-
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
     ) -> OutputReport:
@@ -39,7 +35,8 @@ class BagOutput(Output):
         Every prefix has to be scored. Raises ClipError for a source that is no bag, and where the
         target exists and is no bag of this command.
         """
-        opened = _bag_of(source)
+        if not isinstance(source, BagSource):
+            raise ClipError(f'--bag needs a bag, which {source.name} is not')
         target = folder / 'bag'
         done = OutputReport(f'{target}: the bag with progress and success added')
         table = {name: [row.cells() for row in rows[name]] for name in sorted(rows)}
@@ -58,18 +55,12 @@ class BagOutput(Output):
             shutil.rmtree(target)
         stored.begin()
         published: list[PublishedScore] = []
-        for recording, episode in zip(opened.recordings, opened.episodes, strict=True):
+        for recording, episode in zip(source.recordings, source.episodes, strict=True):
             if recording.name in rows:
                 published += _published(rows[recording.name], episode, self.reading)
-        write_scored_bag(opened.bag, target, published)
+        write_scored_bag(source.bag, target, published)
         stored.finish()
         return done
-
-
-def _bag_of(source: Source) -> BagSource:
-    if not isinstance(source, BagSource):
-        raise ClipError(f'--bag needs a bag, which {source.name} is not')
-    return source
 
 
 def _plain(reading: Reading) -> dict[str, Any]:

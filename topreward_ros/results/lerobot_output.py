@@ -22,10 +22,6 @@ from .score_table import Row
 class ParquetOutput(Output):
     """Writes the file that LeRobot's RA-BC loader reads."""
 
-    @classmethod
-    def check_source(cls, source: Source) -> None:
-        _dataset_of(source)
-
     def write_source(
         self, folder: Path, source: Source, rows: Mapping[str, Sequence[Row]]
     ) -> OutputReport:
@@ -33,10 +29,11 @@ class ParquetOutput(Output):
 
         Raises ClipError for a source that is no dataset.
         """
-        episodes = _dataset_of(source).dataset.episodes
+        if not isinstance(source, DatasetSource):
+            raise ClipError(f'--parquet needs a LeRobot dataset, which {source.name} is not')
         written: list[EpisodeProgress] = []
         failed: dict[str, Exception] = {}
-        for recording, episode in zip(source.recordings, episodes, strict=True):
+        for recording, episode in zip(source.recordings, source.dataset.episodes, strict=True):
             if recording.name not in rows:
                 continue
             try:
@@ -46,12 +43,6 @@ class ParquetOutput(Output):
         file = folder / PROGRESS_FILE
         write_progress(file, written, self.model)
         return OutputReport(f'{file}: progress of {len(written)} episodes', failed)
-
-
-def _dataset_of(source: Source) -> DatasetSource:
-    if not isinstance(source, DatasetSource):
-        raise ClipError(f'--parquet needs a LeRobot dataset, which {source.name} is not')
-    return source
 
 
 def _progress(episode: DatasetEpisode, rows: Sequence[Row]) -> EpisodeProgress:

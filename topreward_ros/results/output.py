@@ -36,10 +36,10 @@ class OutputReport:
 
 
 class Output:
-    """An output in addition to the table and the plot; subclasses override what they need.
+    """An output in addition to the table and the plot; subclasses override one or both methods.
 
-    model is the scorer's name. The methods that write get complete rows, and are called again when
-    a run is repeated: output that is up to date is left unchanged.
+    model is the scorer's name. Both methods get complete rows, and are called again when a run is
+    repeated: output that is up to date is left unchanged.
     """
 
     # Files of a recording that are removed when it is scored again
@@ -48,10 +48,6 @@ class Output:
     def __init__(self, reading: Reading, model: str) -> None:
         self.reading = reading
         self.model = model
-
-    @classmethod
-    def check_source(cls, source: Source) -> None:
-        """Raise ClipError, before the work, for a source of which it cannot be made."""
 
     def write_recording(self, folder: Path, recording: Recording, rows: Sequence[Row]) -> None:
         """Write the output of one recording into its folder."""

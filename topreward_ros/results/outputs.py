@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from topreward_ros.recordings.recording import Source
-
     from .output import Output, Reading
 
 
@@ -29,12 +27,12 @@ class OutputKind:
     output: str | type[Output]
     every_prefix: bool = False
 
-    def load(self) -> type[Output]:
-        """Import the class."""
+    def make(self, reading: Reading, model: str) -> Output:
+        """Import the class and return an output."""
         if not isinstance(self.output, str):
-            return self.output
+            return self.output(reading, model)
         module, _, name = self.output.partition(':')
-        output: type[Output] = getattr(importlib.import_module(module), name)
+        output: Output = getattr(importlib.import_module(module), name)(reading, model)
         return output
 
 
@@ -58,10 +56,4 @@ OUTPUTS: dict[str, OutputKind] = {
 
 def make_outputs(names: Iterable[str], reading: Reading, model: str) -> list[Output]:
     """Return the outputs of these names."""
-    return [OUTPUTS[name].load()(reading, model) for name in names]
-
-
-def check_source(source: Source, names: Iterable[str]) -> None:
-    """Raise ClipError for a source of which one of these outputs cannot be made."""
-    for name in names:
-        OUTPUTS[name].load().check_source(source)
+    return [OUTPUTS[name].make(reading, model) for name in names]

@@ -15,14 +15,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from topreward_ros.errors import ArgumentsError, TaskError, TopRewardError
+from topreward_ros.errors import ArgumentsError, TaskError
 from topreward_ros.files import check_folder
 from topreward_ros.recordings.recording import BAD_RECORDING, NO_TASK, Recording, Source
 from topreward_ros.recordings.source_options import SourceOptions
 from topreward_ros.recordings.sources import open_source, source_name
 from topreward_ros.results.calibration_file import check_calibration
 from topreward_ros.results.output import Output, Reading
-from topreward_ros.results.outputs import check_source, make_outputs
+from topreward_ros.results.outputs import make_outputs
 from topreward_ros.results.score_table import Row
 from topreward_ros.scoring.score import Identity, Scorer
 
@@ -225,15 +225,11 @@ def open_all(options: ScoreOptions) -> Sources:
 
 
 def _open(text: str, options: ScoreOptions) -> Source:
-    """Open a source; raises TopRewardError for one of which nothing asked for can be made."""
+    """Open a source; raises TopRewardError also for one without any task."""
     source = open_source(text, options.read)
-    try:
-        check_source(source, options.outputs)
-        if not any(recording.task for recording in source.recordings):
-            raise TaskError(NO_TASK)
-    except TopRewardError:
+    if source.recordings and not any(each.task for each in source.recordings):
         source.close()
-        raise
+        raise TaskError(NO_TASK)
     return source
 
 
