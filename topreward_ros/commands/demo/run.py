@@ -41,6 +41,7 @@ from .plot import plot_episodes
 
 NAMESPACE = f'/topreward_demo_{os.getpid()}'
 TOPIC_CAMERA = f'{NAMESPACE}/image_raw'
+LOG = 'nodes.log'
 SUCCESSES = 3
 FAILURES = 3
 CAMERA_FPS = 10.0
@@ -84,23 +85,16 @@ def demo(options: DemoOptions) -> None:
     episodes = programme(options.seed)
     picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
     if options.save:
-        if options.save.exists() and not (
-            options.save.is_dir() and not any(options.save.iterdir())
-        ):
+        if options.save.exists() and not (options.save.is_dir() and _is_free(options.save)):
             raise DemoError(f'{options.save} is not an empty folder: choose another with --save')
         picture = options.save / 'demo.png'
     check_folder(options.save or Path())
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
-        try:
-            scene, recorder, is_whole = _play(options, episodes, folder, console)
-        except DemoError:
-            if options.save:  # for the next try
-                _discard(options.save)
-            raise
+        scene, recorder, is_whole = _play(options, episodes, folder, console)
         judged = judge(scene.shown, recorder)
         outcomes = _outcomes(folder)
-        if options.save:
+        if recorder.rows and options.save:
             write_rows(folder / 'scores.csv', recorder.rows)
         if not is_whole:
             raise InterruptedRunError('interrupted: the remaining episodes were not judged')
@@ -116,11 +110,9 @@ def demo(options: DemoOptions) -> None:
         raise DemoError(f'{wrong} of {len(episodes)} episodes were judged wrongly')
 
 
-def _discard(folder: Path) -> None:
-    """Remove what a start that failed has written into a folder that was empty."""
-    shutil.rmtree(folder / 'bag', ignore_errors=True)
-    for name in ('nodes.log', 'episodes.csv'):
-        (folder / name).unlink(missing_ok=True)
+def _is_free(folder: Path) -> bool:
+    """Return whether a folder is empty, or has the log alone of a start that failed."""
+    return all(file.name == LOG for file in folder.iterdir())
 
 
 def _outcomes(folder: Path) -> list[str]:
@@ -137,14 +129,21 @@ def _play(
 ) -> tuple[SceneCamera, Recorder, bool]:
     """Run the episodes; return scene, recorder, and whether all of them were played."""
     images = TOPIC_CAMERA if options.save else ''
-    with open_session(folder / 'bag', NAMESPACE, images) as session:
-        scene = _scene(episodes)
-        session.add(scene)
-        try:
-            with session.interruptible(), Board(console, options.headless) as board:
-                _run(options, episodes, folder, scene=scene, session=session, board=board)
-        finally:
-            scene.destroy_node()
+    is_scored = False
+    try:
+        with open_session(folder / 'bag', NAMESPACE, images) as session:
+            scene = _scene(episodes)
+            session.add(scene)
+            try:
+                with session.interruptible(), Board(console, options.headless) as board:
+                    _run(options, episodes, folder, scene=scene, session=session, board=board)
+            finally:
+                is_scored = bool(session.recorder.rows)
+                scene.destroy_node()
+    finally:
+        if not is_scored:  # the folder can be used for the next try
+            shutil.rmtree(folder / 'bag', ignore_errors=True)
+            (folder / 'episodes.csv').unlink(missing_ok=True)
     return scene, session.recorder, session.is_whole
 
 
@@ -171,7 +170,7 @@ def _run(
     session: Session,
     board: Board,
 ) -> None:
-    log = folder / 'nodes.log'
+    log = folder / LOG
     tasks = [episode.task.say() for episode in episodes]
     until: float | None = None
     with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
@@ -184,7 +183,7 @@ def _run(
             board.show(scene.shown, session.recorder)
             for name, node in nodes.items():
                 if node.poll() is not None:
-                    raise DemoError(end_of(f'{name} ended', node, log))
+                    raise DemoError(end_of(f'{name} ended', node, log, bool(options.save)))
             if scene.shown:  # only now, as loading the model may take long
                 until = until or time.monotonic() + TIME_LIMIT
             if until and time.monotonic() > until:

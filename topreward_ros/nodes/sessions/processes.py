@@ -79,10 +79,14 @@ class ChildProcesses:
                 interrupts.set_has_children(False)
 
 
-def end_of(what: str, process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return how and why a process has ended, such as `the node ended (exit code 1): ...`."""
+def end_of(what: str, process: subprocess.Popen[bytes], log: Path, is_kept: bool = True) -> str:
+    """Return how and why a process has ended, such as `the node ended (exit code 1): ...`.
+
+    Where the log has no reason, it is named if it is kept.
+    """
     reason = reason_in(log)
-    return f'{what} ({_code_of(process)})' + (f': {reason}' if reason else f'; see {log}')
+    see = f'; see {log}' if is_kept else ''
+    return f'{what} ({_code_of(process)})' + (f': {reason}' if reason else see)
 
 
 def _code_of(process: subprocess.Popen[bytes]) -> str:
