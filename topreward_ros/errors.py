@@ -30,6 +30,12 @@ class TopRewardError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+class ArgumentsError(TopRewardError):
+    """Wrong arguments of a command, found after they were parsed; the exit code is argparse's."""
+
+    exit_code = 2
+
+
 class InterruptedRunError(TopRewardError):
     """A command that was interrupted; its results so far are kept."""
 

@@ -109,7 +109,8 @@ def test_the_command(tmp_path: Path) -> None:
     arguments = ('--task', episode.task.say(), '--fps', 4, '--dense', '--save', tmp_path / 'out')
     first = topreward('score', *sources, *arguments)
     assert first.returncode == 1 and '1 of 3 recordings could not be scored' in first.stderr
-    assert 'bad.mp4' in first.stdout
+    assert 'bad.mp4' not in first.stdout
+    assert sum('bad.mp4' in line for line in first.stderr.splitlines()) == 1
     with (tmp_path / 'out' / 'good' / 'scores.csv').open(encoding='utf-8') as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == round(4 * float(rows[-1]['time'])) + 1
@@ -120,13 +121,13 @@ def test_the_command(tmp_path: Path) -> None:
     other = topreward(
         'score', *sources[1:2], *arguments, '--anchors', 3, '--task', 'Close the door.'
     )
-    assert other.returncode == 1 and 'choose another folder with --save' in other.stdout
+    assert other.returncode == 1 and 'choose another folder with --save' in other.stderr
 
 
 def test_wrong_arguments_are_rejected(tmp_path: Path) -> None:
     result = topreward('score', tmp_path / 'a.mp4', '--task', 'x', '--max-frames', 30)
-    assert result.returncode == 1 and 'multiple of 4' in result.stderr
+    assert result.returncode == 2 and 'multiple of 4' in result.stderr
     result = topreward('score', tmp_path / 'a.mp4', tmp_path / 'b' / 'a.mp4', '--task', 'x')
-    assert result.returncode == 1 and 'same name' in result.stderr
+    assert result.returncode == 2 and 'same name' in result.stderr
     result = topreward('score', tmp_path / 'a.mp4', '--task', ' ')
-    assert result.returncode == 1 and 'the task is blank' in result.stderr
+    assert result.returncode == 2 and 'the task is blank' in result.stderr

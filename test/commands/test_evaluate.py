@@ -44,6 +44,7 @@ from topreward_ros.demo.model import FOLDER
 from topreward_ros.errors import ModelError
 from topreward_ros.recordings.clip import Clip, ClipError
 from topreward_ros.recordings.recording import Recording
+from topreward_ros.results.calibration_file import CalibrationError
 from topreward_ros.scoring.loading.checkpoint import load_checkpoint
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Episode, Identity, Scorer
@@ -125,10 +126,10 @@ def test_a_bad_recording_is_listed_and_does_not_end_the_run(tmp_path: Path) -> N
         yield
 
     bad = Recording('bad', Clip('bad', 4.0, 2.0, broken), 'A')
-    report = evaluate(
+    report, failed = evaluate(
         [Brightness()], IDENTITY, [bad, brightening('a', 'A', True)], EvaluateOptions(tmp_path)
     )
-    assert '- bad: it broke off' in report.read_text(encoding='utf-8')
+    assert failed == 1 and '- bad: it broke off' in report.read_text(encoding='utf-8')
     with pytest.raises(EvaluationError, match='no recording'):
         evaluate([Brightness()], IDENTITY, [bad], EvaluateOptions(tmp_path / 'other'))
 
@@ -233,7 +234,7 @@ def test_the_small_world(tmp_path: Path) -> None:
     assert calibrated < progress[f'{LOG_PROB}: min-max of the episode']['failures']['value'] / 2
     assert calibrated < progress[f'{LOG_PROB}: fixed range -25 to -5 nat']['failures']['value'] / 2
     other = EvaluateOptions(tmp_path, PrefixSampling(fps=1.0), calibration)
-    with pytest.raises(EvaluationError, match='here fps is 1'):
+    with pytest.raises(CalibrationError, match='here fps is 1'):
         evaluate([], scorer.identity, examples, other)
 
 

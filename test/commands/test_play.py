@@ -99,6 +99,7 @@ def test_table_bag_and_plot_agree(played: tuple[Path, str]) -> None:
         'progress.png',
         'reward_node.log',
         'scores.csv',
+        'summary.json',
     ]
     assert [path.name for path in sorted((folder / 'bag').iterdir())] == [
         'bag.mcap',
@@ -168,37 +169,37 @@ def test_a_broken_clip_saves_its_scores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'reason'),
+    'wrong',
     [
-        (('play', 'no.mp4', '--task', 'x'), 'does not exist'),
-        (('play', 'no.mp4'), 'a clip needs a task'),
-        (('play', '--rate', '0'), 'not above 0'),
-        (('play', '--save', '.'), 'holds scores.csv already'),
-        (('play', '--set', 'fsp=4'), 'expected one of model, '),
-        (('play', '--set', 'fps=a: ['), 'cannot be read'),
-        (('play', '--set', 'task=x'), 'use --task'),
-        (('play', '--set', 'autostart=false'), 'always starts automatically'),
-        (('play', '--save', 'scores.csv/below'), 'cannot be created'),
-        (('run', '--camera', 'x', '--set', 'log_prob_low=low'), 'not a number'),
-        (('run', '--camera', 'x', '--log-level', 'verbose'), 'invalid choice'),
-        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 'use /**'),
+        (('play', 'no.mp4', '--task', 'x'), 1, 'does not exist'),
+        (('play', 'no.mp4'), 2, 'a clip needs a task'),
+        (('play', '--rate', '0'), 2, 'not above 0'),
+        (('play', '--save', '.'), 1, 'holds scores.csv already'),
+        (('play', '--set', 'fsp=4'), 2, 'expected one of model, '),
+        (('play', '--set', 'fps=a: ['), 2, 'cannot be read'),
+        (('play', '--set', 'task=x'), 2, 'use --task'),
+        (('play', '--set', 'autostart=false'), 2, 'always starts automatically'),
+        (('play', '--save', 'scores.csv/below'), 1, 'cannot be created'),
+        (('run', '--camera', 'x', '--set', 'log_prob_low=low'), 2, 'not a number'),
+        (('run', '--camera', 'x', '--log-level', 'verbose'), 2, 'invalid choice'),
+        (('run', '--camera', 'x', '--camera', 'y', '--params-file', 'one.yaml'), 2, 'use /**'),
     ],
 )
 def test_wrong_arguments(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-    reason: str,
+    wrong: tuple[tuple[str, ...], int, str],
 ) -> None:
     """Checked before any process is started, so `main` is called directly."""
+    arguments, code, reason = wrong
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'scores.csv').write_text('mine')
     (tmp_path / 'one.yaml').write_text('topreward:\n  ros__parameters:\n    fps: 4.0\n')
     try:
-        assert main(list(arguments)) == 1
+        assert main(list(arguments)) == code
     except SystemExit as ended:
-        assert ended.code == 2
+        assert ended.code == code == 2
     assert (tmp_path / 'scores.csv').read_text() == 'mine'
     assert reason in capsys.readouterr().err
 

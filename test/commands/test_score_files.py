@@ -21,11 +21,12 @@ from topreward_ros.commands.score.run import ScoreOptions, score_files
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.model import FOLDER, SETTINGS
 from topreward_ros.demo.scene import SceneEpisode
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError, TopRewardError
 from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.recording import clip_notes
 from topreward_ros.recordings.source_options import SourceOptions
 from topreward_ros.recordings.sources import open_source
+from topreward_ros.results.calibration_file import CalibrationError
 from topreward_ros.results.output import Reading
 from topreward_ros.results.score_table import read_rows
 from topreward_ros.results.video import write_image_bag, write_video
@@ -131,7 +132,7 @@ def test_a_calibration_of_another_model_is_rejected(tmp_path: Path, demo: Scorer
     foreign = dataclasses.replace(
         reading, calibration=dataclasses.replace(calibration, fingerprint='x')
     )
-    with pytest.raises(ScoreError, match='another model'):
+    with pytest.raises(CalibrationError, match='another model'):
         score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=foreign))
 
 
@@ -172,7 +173,7 @@ def test_results_are_not_written_into_the_source(
 ) -> None:
     (tmp_path / 'run').mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ScoreError, match='into itself'):
+    with pytest.raises(ArgumentsError, match='into itself'):
         ScoreOptions(('run',), Path()).check()
     (tmp_path / 'file').write_text('')
     with pytest.raises(TopRewardError, match='cannot be created'):
@@ -180,7 +181,7 @@ def test_results_are_not_written_into_the_source(
 
 
 def test_an_episode_that_cannot_be_read_is_left_out_of_the_table(
-    tmp_path: Path, demo: Scorer
+    tmp_path: Path, demo: Scorer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     episodes = draw()[:2]
     write_v21(tmp_path / 'data', episodes)
@@ -190,8 +191,9 @@ def test_an_episode_that_cannot_be_read_is_left_out_of_the_table(
         state = file.stat()
         file.write_bytes(b'?' * state.st_size)
         os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-    with pytest.raises(TopRewardError, match=r'episode_000001\.parquet cannot be read'):
+    with pytest.raises(ScoreError, match='1 of 2 recordings could not be scored'):
         score_files(demo, options(tmp_path, tmp_path / 'data', read=read, outputs=('parquet',)))
+    assert 'episode_000001.parquet cannot be read' in capsys.readouterr().err
     table = pq.read_table(tmp_path / 'out' / 'data' / 'topreward_progress.parquet')
     assert len(table) == episodes[0].frames
 

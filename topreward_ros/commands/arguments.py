@@ -7,11 +7,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError, TaskError
 
 if TYPE_CHECKING:
     from topreward_ros.scoring.loading.options import LoadOptions
@@ -56,7 +57,7 @@ def setting(text: str) -> tuple[str, str]:
 def typed(name: str, text: str, default: Any) -> Any:
     """Return a setting's value in the type of its default: 4 or 4e1 are valid for a float.
 
-    A string stays as it is, and without a default the value is as in YAML. Raises TopRewardError
+    A string stays as it is, and without a default the value is as in YAML. Raises ArgumentsError
     for another type.
     """
     if isinstance(default, str):
@@ -68,7 +69,27 @@ def typed(name: str, text: str, default: Any) -> Any:
         value = yaml.safe_load(text)
         if default is None or type(value) is type(default):
             return value
-    raise TopRewardError(f'--set {name}: {text!r} is not {KINDS[type(default)]}')
+    raise ArgumentsError(f'--set {name}: {text!r} is not {KINDS[type(default)]}')
+
+
+def check_settings(values: Mapping[str, Any]) -> None:
+    """Raise ArgumentsError for parameters that the reward node would refuse."""
+    from topreward_ros.nodes.reward.settings import RewardSettings
+
+    try:
+        RewardSettings(**values)
+    except (ValueError, TypeError) as error:
+        raise ArgumentsError(str(error)) from error
+
+
+def check_task_argument(task: str | None) -> None:
+    """Raise ArgumentsError for the text of --task that no model can be asked about."""
+    from topreward_ros.scoring.questions import check_task
+
+    try:
+        check_task(task or 'none')
+    except TaskError as error:
+        raise ArgumentsError(f'--task: {error}') from error
 
 
 def positive(text: str) -> float:
@@ -174,7 +195,7 @@ def note_of(options: argparse.Namespace) -> str:
 
 
 def load_options_of(options: argparse.Namespace) -> LoadOptions:
-    """Return how to load the model; raises TopRewardError for conflicting options."""
+    """Return how to load the model; raises ArgumentsError for conflicting options."""
     from topreward_ros.scoring.frames import DEFAULT_MAX_PIXELS
     from topreward_ros.scoring.loading.options import LoadOptions
 
@@ -188,4 +209,4 @@ def load_options_of(options: argparse.Namespace) -> LoadOptions:
             max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS,
         )
     except ValueError as error:
-        raise TopRewardError(str(error)) from error
+        raise ArgumentsError(str(error)) from error

@@ -49,17 +49,29 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name or task that the terminal cannot show
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        with interrupts.handled():
-            return _run(arguments)
-    except KeyboardInterrupt:
-        print(interrupts.MESSAGE, file=sys.stderr)
-        return interrupts.EXIT_INTERRUPTED
+        try:
+            with interrupts.handled():
+                return _run(arguments)
+        except KeyboardInterrupt:
+            print(interrupts.MESSAGE, file=sys.stderr)
+            return interrupts.EXIT_INTERRUPTED
+        finally:  # argparse prints and exits
+            sys.stdout.flush()
+            sys.stderr.flush()
     except (BrokenPipeError, SystemExit) as error:
         if not interrupts.comes_from(error, BrokenPipeError):  # rich makes a SystemExit of it
             raise
-        # The reader of the output is gone: discard all output, also at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return EXIT_CLOSED_PIPE
+
+
+def _discard_output() -> None:
+    """Discard what is still to be written, at exit too, to streams whose reader is gone."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -69,7 +81,6 @@ def _run(arguments: list[str] | None) -> int:
         arguments = sys.argv[1:] if arguments is None else arguments
         options = make_parser().parse_args([_as_path(text) for text in arguments])
         code = int(options.command(options))
-        sys.stdout.flush()
     except TopRewardError as error:
         print(f'topreward: {error}', file=sys.stderr)
         return error.exit_code

@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError
 from topreward_ros.scoring.sampling import Sampling
 
-from .arguments import add_model, load_options_of, note_of, pixels, positive, whole
+from .arguments import (
+    add_model,
+    check_task_argument,
+    load_options_of,
+    note_of,
+    pixels,
+    positive,
+    whole,
+)
 
 if TYPE_CHECKING:
     from topreward_ros.recordings.recording import Recording
@@ -107,17 +115,19 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
 def source_options_of(options: argparse.Namespace, sources: Sequence[str]) -> SourceOptions:
     """Return how to read these sources, and print which options have no effect on some of them.
 
-    Raises TopRewardError for conflicting numbers, and options without effect on any source.
+    Raises ArgumentsError for a bad task or numbers, and ClipError for options without effect on any
+    source.
     """
     from topreward_ros.recordings.source_options import SourceOptions
     from topreward_ros.recordings.sources import check_options
     from topreward_ros.recordings.spans import parse_episodes
 
+    check_task_argument(options.task)
     sampling = Sampling(options.fps, options.max_frames, options.max_gap)
     try:
         sampling.window()
     except ValueError as error:
-        raise TopRewardError(str(error)) from error
+        raise ArgumentsError(str(error)) from error
     spans, episodes = parse_episodes(options.episodes or ())
     read = SourceOptions(
         task=options.task or '',

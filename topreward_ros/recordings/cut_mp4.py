@@ -38,7 +38,7 @@ class WholeFragments(io.FileIO):
             end = place if kind == b'mdat' else end
         return end
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         left = max(self._end - self.tell(), 0)
         return super().read(left if size is None or size < 0 else min(size, left)) or b''
 

@@ -13,6 +13,7 @@ import yaml
 from topreward_ros.errors import TopRewardError
 from topreward_ros.files import write_text
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.scoring.score import Identity
 
 VERSION = 1
 HEAD = """\
@@ -60,6 +61,22 @@ def read_calibration(file: Path) -> Calibration:
         raise CalibrationError(
             f'{file} is not a calibration ({error}): make one with `topreward calibrate`'
         ) from error
+
+
+def check_calibration(
+    calibration: Calibration, fps: float, identity: Identity | None = None, name: object = ''
+) -> None:
+    """Raise CalibrationError if a calibration is for another rate, model or prompt layout.
+
+    name is of its file; without an identity, before the model is loaded, only the rate is checked.
+    """
+    fingerprint = identity.fingerprint if identity else calibration.fingerprint
+    layout = identity.layout if identity else calibration.layout
+    if reason := calibration.mismatch(fingerprint, layout, fps):
+        raise CalibrationError(
+            f'{name or "the calibration"} does not hold here: {reason}. Calibrate again, or use '
+            'the settings it was made with'
+        )
 
 
 def _scale(content: dict[str, Any] | None) -> Scale | None:

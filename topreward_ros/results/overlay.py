@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from topreward_ros.recordings.clip import Clip
 from topreward_ros.recordings.recording import Recording
 
+from .lettering import draw, wrapped
 from .output import Output
-from .plot import COLOR_PROGRESS, COLOR_TEXT, shorten
+from .plot import COLOR_PROGRESS, COLOR_TEXT
 from .score_table import Row
 from .video import write_video
 
 COLOR_BACKGROUND, COLOR_GRID = '#ffffff', '#dfe5ea'
-FONT = 'DejaVuSans.ttf'
 
 
 class OverlayOutput(Output):
@@ -58,8 +58,8 @@ class _Strip:
     def __init__(self, width: int, height: int, seconds: float, rows: Sequence[Row]) -> None:
         self._rows = rows
         self._seconds = max(seconds, 1e-9)
-        self._unit = unit = max(height // 60, 3)
-        self._font = _font(3 * unit)
+        self._unit = unit = max(min(height // 60, width // 40), 3)
+        self._size = 3 * unit  # of letters
         self._box = (2 * unit, 6 * unit, width - 13 * unit, 18 * unit)  # of the curve
         self._background = self._draw_background(width, 20 * unit, rows[-1].task if rows else '')
 
@@ -70,9 +70,8 @@ class _Strip:
         for level in (0.0, 0.5, 1.0):
             y = self._y(level)
             pen.line([(left, y), (right, y)], fill=COLOR_GRID, width=max(1, self._unit // 4))
-        max_letters = int((width - 4 * self._unit) / max(self._font.getlength('n'), 1))
-        text = shorten(task, max(max_letters, 8))
-        pen.text((2 * self._unit, self._unit), text, fill=COLOR_TEXT, font=self._font)
+        for line in wrapped(task, self._size, width - 4 * self._unit):
+            draw(pen, (2 * self._unit, self._unit), line, self._size, COLOR_TEXT)
         return background
 
     def draw(self, time: float) -> np.ndarray:
@@ -84,8 +83,7 @@ class _Strip:
         points = [(self._x(row.time), self._y(row.progress)) for row in known]
         right, middle = self._box[2] + 2 * self._unit, self._y(0.5) - 2 * self._unit
         if not points:
-            text = 'flat' if so_far else ''
-            pen.text((right, middle), text, fill=COLOR_TEXT, font=self._font)
+            draw(pen, (right, middle), 'flat' if so_far else '', self._size, COLOR_TEXT)
             return np.asarray(strip)
         # The newest value holds until the next score
         points.append((max(self._x(time), points[-1][0]), points[-1][1]))
@@ -93,7 +91,7 @@ class _Strip:
         x, y, radius = *points[-1], self._unit
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=COLOR_PROGRESS)
         value = f'{100 * known[-1].progress:.0f} %'
-        pen.text((right, middle), value, fill=COLOR_PROGRESS, font=self._font)
+        draw(pen, (right, middle), value, self._size, COLOR_PROGRESS)
         return np.asarray(strip)
 
     def _x(self, time: float) -> float:
@@ -103,10 +101,3 @@ class _Strip:
     def _y(self, progress: float) -> float:
         _, top, _, bottom = self._box
         return bottom - (bottom - top) * progress
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Load the font of matplotlib: Pillow's own is not scalable before 10.1."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', FONT)), size)

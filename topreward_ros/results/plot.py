@@ -4,24 +4,27 @@
 
 from __future__ import annotations
 
-import textwrap
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from topreward_ros.files import whole_file
 from topreward_ros.recordings.clip import Clip
 
+from .lettering import POINTS, families, wrapped
 from .score_table import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FRAMES_IN_STRIP = 7
-LEFT = 0.09  # edge of the axes
-NOTE_WIDTH = 125  # in characters
+WIDTH, HEIGHT = 9.0, 5.6  # of a run's plot [in]
+LEFT, RIGHT = 0.09, 0.91  # edges of the axes
+TASK_SIZE, NOTE_SIZE = 12, 8  # of letters [pt]
+LINE = 1.3  # from one line to the next, in sizes of their letters
 COLOR_TEXT = '#22303c'
 COLOR_PROGRESS = '#d9622b'
 COLOR_TRUE = '#2b6cb0'
@@ -41,39 +44,58 @@ def plot_run(
     """Plot a run as PNG; successes are times [s]. The file appears when it is complete."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5.6), dpi=150, facecolor='white')
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=150, facecolor='white')
     strip, progress, log_probs = figure.subplots(
         3, 1, gridspec_kw={'height_ratios': (0.9, 2.2, 1.3), 'hspace': 0.16}
     )
-    figure.subplots_adjust(left=LEFT, right=0.91, top=0.92, bottom=0.12)
+    figure.subplots_adjust(left=LEFT, right=RIGHT, top=0.92, bottom=0.12)
+    _write_texts(figure, rows[-1].task if rows else '', note)
     _draw_strip(strip, clip)
     _draw_progress(progress, rows, successes)
     _draw_values(log_probs, rows)
     for axes in (progress, log_probs):
-        axes.set_xlim(0, clip.seconds)
+        axes.set_xlim(0, max([clip.seconds, *(row.time for row in rows)]))
         axes.grid(color=COLOR_GRID, linewidth=0.8)
         axes.spines[['top', 'right']].set_visible(False)
         axes.tick_params(colors=COLOR_TEXT, labelsize=8)
     progress.tick_params(labelbottom=False)
-    task = rows[-1].task if rows else ''
-    figure.suptitle(
-        plain(f'“{shorten(task)}”'), x=LEFT, y=0.985, ha='left', fontsize=12, color=COLOR_TEXT
-    )
-    if note:
-        wrapped = textwrap.fill(note, NOTE_WIDTH)
-        figure.subplots_adjust(bottom=0.13 + 0.025 * wrapped.count('\n'))
-        figure.text(LEFT, 0.015, plain(wrapped), fontsize=8, color=COLOR_NOTE, va='bottom')
     save_png(figure, file)
 
 
-def plain(text: str) -> str:
-    """Escape dollar signs, between which matplotlib reads mathematics."""
-    return text.replace('$', r'\$')
+def _write_texts(figure: Figure, task: str, note: str) -> None:
+    """Write the task above the axes and the note below them, and make room for their lines."""
+    width = (0.97 - LEFT) * WIDTH * POINTS
+    title = wrapped(f'“{task}”', TASK_SIZE, width, 2)
+    notes = wrapped(note, NOTE_SIZE, width, 4)
+    figure.subplots_adjust(
+        top=0.92 - _height(TASK_SIZE, len(title) - 1),
+        bottom=0.12 + _height(NOTE_SIZE, len(notes)),
+    )
+    text, font = drawn(title)
+    figure.suptitle(text, x=LEFT, y=0.985, ha='left', size=TASK_SIZE, color=COLOR_TEXT, **font)
+    text, font = drawn(notes)
+    figure.text(LEFT, 0.015, text, va='bottom', size=NOTE_SIZE, color=COLOR_NOTE, **font)
+
+
+def _height(size: float, lines: int) -> float:
+    """Return the height of lines of text, as a fraction of the figure's."""
+    return lines * LINE * size / POINTS / HEIGHT
+
+
+def drawn(lines: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return wrapped lines as a text for matplotlib, and its font as keyword arguments.
+
+    Dollar signs are escaped, between which matplotlib reads mathematics.
+    """
+    text = '\n'.join(lines)
+    return text.replace('$', r'\$'), {'family': families(text), 'linespacing': LINE}
 
 
 def save_png(figure: Figure, file: Path) -> None:
     """Write a figure as PNG; the file appears when it is complete."""
-    with whole_file(file) as part:
+    with whole_file(file) as part, warnings.catch_warnings():
+        # Before 3.6 matplotlib draws a text with one font only, and warns of every other glyph
+        warnings.filterwarnings('ignore', 'Glyph .* missing')
         figure.savefig(part, format='png')
 
 
@@ -111,17 +133,16 @@ def _draw_progress(axes, rows: Sequence[Row], successes: Sequence[float]) -> Non
             linewidth=2,
             marker='o',
             markersize=3.5,
+            clip_on=False,
         )
+    if rows and all(np.isnan(row.progress) for row in rows):
+        axes.text(0.5, 0.5, 'flat', transform=axes.transAxes, ha='center', color=COLOR_TEXT)
     for time in successes:
         axes.axvline(time, color=COLOR_SUCCESS, linewidth=1.5)
-        axes.annotate(
-            ' success',
-            (time, 1.04),
-            color=COLOR_SUCCESS,
-            fontsize=8,
-            va='bottom',
-            annotation_clip=False,
-        )
+    if successes:
+        named = 'success' if len(successes) == 1 else f'{len(successes)} successes'
+        place, font = (min(successes), 1.04), {'color': COLOR_SUCCESS, 'fontsize': 8}
+        axes.annotate(f' {named}', place, va='bottom', annotation_clip=False, **font)
     axes.set_ylim(-0.04, 1.04)
     kind = rows[-1].normalization if rows else ''
     axes.set_ylabel(f'progress\n({kind})' if kind else 'progress', color=COLOR_TEXT, fontsize=9)
@@ -131,17 +152,15 @@ def _draw_values(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-
     """Plot the log-probabilities, or the model's own progress where it gives no log P."""
     times = [row.time for row in rows]
     has_log_prob = all(row.score.log_prob is not None for row in rows)
-    axes.plot(
-        times,
-        [row.score.value for row in rows],
-        color=COLOR_TRUE,
-        linewidth=1.5,
-        label='True' if has_log_prob else 'model',
-    )
+    # A single score is no line
+    style: dict[str, Any] = {'linewidth': 1.5, 'marker': '' if len(rows) > 1 else 'o'}
+    style |= {'markersize': 3.5, 'clip_on': False}
+    label = 'True' if has_log_prob else 'model'
+    axes.plot(times, [row.score.value for row in rows], color=COLOR_TRUE, label=label, **style)
     values = [row.score.value for row in rows]
     if rows and all(row.score.log_prob_false is not None for row in rows):
         false = [float(row.score.log_prob_false or 0.0) for row in rows]
-        axes.plot(times, false, color=COLOR_FALSE, linewidth=1.5, label='False')
+        axes.plot(times, false, color=COLOR_FALSE, label='False', **style)
         values += false
     axes.set_ylabel('log P [nat]' if has_log_prob else 'model', color=COLOR_TEXT, fontsize=9)
     axes.set_xlabel('image time [s]', color=COLOR_TEXT, fontsize=9)
@@ -150,8 +169,3 @@ def _draw_values(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-
     if values and np.ptp(values) < 0.5:  # so that a flat line looks flat
         middle = float(np.mean(values))
         axes.set_ylim(middle - 0.5, middle + 0.5)
-
-
-def shorten(text: str, length: int = 90) -> str:
-    """Return the text, truncated to this length with an ellipsis."""
-    return text if len(text) <= length else text[: length - 1] + '…'

@@ -31,8 +31,9 @@ class SuccessDetector:
     def __init__(self, threshold: float, window: int = WINDOW, hold: int = HOLD) -> None:
         if not math.isfinite(threshold):
             raise ValueError(f'the threshold is {threshold} nat; expected a finite number')
-        if window < 1 or hold < 1:
-            raise ValueError(f'window is {window} and hold is {hold}; expected 1 or more')
+        for name, value in (('window', window), ('hold', hold)):
+            if value < 1:
+                raise ValueError(f'{name} is {value}; expected 1 or more')
         self.threshold = threshold
         self.window = window
         self.hold = hold

@@ -134,7 +134,7 @@ def _through_ffmpeg(message: Any) -> np.ndarray:
     for plane, rows in zip(frame.planes, _rows(message, planes), strict=True):
         target = np.zeros((plane.height, plane.line_size), np.uint8)
         target[:, : rows.shape[1]] = rows
-        plane.update(target)
+        plane.update(target.tobytes())
     return frame.to_ndarray(format='rgb24')
 
 

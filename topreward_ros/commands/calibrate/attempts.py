@@ -20,6 +20,7 @@ from topreward_ros.reward.fit_scale import Attempt
 from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.score import Scorer
 
+from ..failures import named
 from ..score.clip_scores import Plan, Watch, score_clip
 from ..score.episode import EpisodeScoring
 
@@ -57,9 +58,12 @@ def attempts_of(
                 )
             attempts.append((recording, scored))
         except BAD_RECORDING as error:
-            console.print(f'{recording.name}: {error}', highlight=False, markup=False)
+            console.print(named(recording.name, error), highlight=False, markup=False)
         finally:
             recording.clip.release()
+    if left_out := len(recordings) - len(attempts):
+        text = f'{left_out} of {len(recordings)} recordings could not be used'
+        console.print(text, highlight=False)
     return attempts
 
 

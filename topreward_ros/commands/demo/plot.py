@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +13,21 @@ import numpy as np
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import KIND_NAMES
+from topreward_ros.results.lettering import POINTS, wrapped
 from topreward_ros.results.plot import (
     COLOR_FAILURE,
     COLOR_GRID,
     COLOR_PROGRESS,
     COLOR_SUCCESS,
     COLOR_TEXT,
-    plain,
+    drawn,
     save_png,
 )
 
 COLOR_TRUTH = '#9aa5b1'
 SIDE = 240  # of an image [px]
 COLUMN = 2.35  # width of an episode [in]
+TASK_SIZE = 9  # of letters [pt]
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def _draw_pictures(axes, curve: EpisodeCurve) -> None:  # type: ignore[no-untype
     axes.imshow(np.concatenate([first, gap, last], axis=1), interpolation='lanczos')
     axes.set_anchor('SW')
     axes.set_axis_off()
-    task = plain(textwrap.fill(episode.task.say(), 26))
-    axes.text(0, -48, task, fontsize=9, color=COLOR_TEXT, va='bottom')
+    task, font = drawn(wrapped(episode.task.say(), TASK_SIZE, 0.95 * COLUMN * POINTS, 2))
+    axes.text(0, -48, task, size=TASK_SIZE, color=COLOR_TEXT, va='bottom', **font)
     kind = 'success' if episode.is_success else f'failure: {KIND_NAMES[episode.kind]}'
     axes.text(
         0, -14, kind, fontsize=8, color=COLOR_SUCCESS if episode.is_success else COLOR_FAILURE

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.cameras.scene_camera import SceneCamera, make_scene
-from topreward_ros.nodes.sessions.processes import ChildProcesses, tail
+from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.results.score_table import write_rows
@@ -40,6 +41,7 @@ from .plot import plot_episodes
 
 NAMESPACE = f'/topreward_demo_{os.getpid()}'
 TOPIC_CAMERA = f'{NAMESPACE}/image_raw'
+LOG = 'nodes.log'
 SUCCESSES = 3
 FAILURES = 3
 CAMERA_FPS = 10.0
@@ -83,9 +85,7 @@ def demo(options: DemoOptions) -> None:
     episodes = programme(options.seed)
     picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
     if options.save:
-        if options.save.exists() and not (
-            options.save.is_dir() and not any(options.save.iterdir())
-        ):
+        if options.save.exists() and not (options.save.is_dir() and _is_free(options.save)):
             raise DemoError(f'{options.save} is not an empty folder: choose another with --save')
         picture = options.save / 'demo.png'
     check_folder(options.save or Path())
@@ -94,7 +94,7 @@ def demo(options: DemoOptions) -> None:
         scene, recorder, is_whole = _play(options, episodes, folder, console)
         judged = judge(scene.shown, recorder)
         outcomes = _outcomes(folder)
-        if options.save:
+        if recorder.rows and options.save:
             write_rows(folder / 'scores.csv', recorder.rows)
         if not is_whole:
             raise InterruptedRunError('interrupted: the remaining episodes were not judged')
@@ -105,9 +105,14 @@ def demo(options: DemoOptions) -> None:
             write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
     plot_episodes(picture, judged)
     console.print(verdict_table(judged))
-    console.print(f'{picture}  [dim]plot[/dim]', highlight=False, soft_wrap=True)
+    console.print(f'{picture}  plot', highlight=False, soft_wrap=True, markup=False)
     if wrong := wrongly_judged(judged, outcomes, len(episodes)):
         raise DemoError(f'{wrong} of {len(episodes)} episodes were judged wrongly')
+
+
+def _is_free(folder: Path) -> bool:
+    """Return whether a folder is empty, or has the log alone of a start that failed."""
+    return all(file.name == LOG for file in folder.iterdir())
 
 
 def _outcomes(folder: Path) -> list[str]:
@@ -124,14 +129,21 @@ def _play(
 ) -> tuple[SceneCamera, Recorder, bool]:
     """Run the episodes; return scene, recorder, and whether all of them were played."""
     images = TOPIC_CAMERA if options.save else ''
-    with open_session(folder / 'bag', NAMESPACE, images) as session:
-        scene = _scene(episodes)
-        session.add(scene)
-        try:
-            with session.interruptible(), Board(console, options.headless) as board:
-                _run(options, episodes, folder, scene=scene, session=session, board=board)
-        finally:
-            scene.destroy_node()
+    is_scored = False
+    try:
+        with open_session(folder / 'bag', NAMESPACE, images) as session:
+            scene = _scene(episodes)
+            session.add(scene)
+            try:
+                with session.interruptible(), Board(console, options.headless) as board:
+                    _run(options, episodes, folder, scene=scene, session=session, board=board)
+            finally:
+                is_scored = bool(session.recorder.rows)
+                scene.destroy_node()
+    finally:
+        if not is_scored:  # the folder can be used for the next try
+            shutil.rmtree(folder / 'bag', ignore_errors=True)
+            (folder / 'episodes.csv').unlink(missing_ok=True)
     return scene, session.recorder, session.is_whole
 
 
@@ -158,23 +170,24 @@ def _run(
     session: Session,
     board: Board,
 ) -> None:
-    log = folder / 'nodes.log'
+    log = folder / LOG
     tasks = [episode.task.say() for episode in episodes]
     until: float | None = None
     with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
-        nodes = [
-            _start_reward_node(options.model, children, stream),
-            _start_reset_node(tasks, folder, children, stream),
-        ]
+        nodes = {
+            'the reward node': _start_reward_node(options.model, children, stream),
+            'the reset node': _start_reset_node(tasks, folder, children, stream),
+        }
         while not scene.is_over:
             session.listen(0.05)
             board.show(scene.shown, session.recorder)
-            if any(node.poll() is not None for node in nodes):
-                raise DemoError(f'a node ended:\n{tail(log)}')
+            for name, node in nodes.items():
+                if node.poll() is not None:
+                    raise DemoError(end_of(f'{name} ended', node, log, bool(options.save)))
             if scene.shown:  # only now, as loading the model may take long
                 until = until or time.monotonic() + TIME_LIMIT
             if until and time.monotonic() > until:
-                raise DemoError(f'the episodes took more than {TIME_LIMIT} s:\n{tail(log)}')
+                raise DemoError(f'the episodes took more than {TIME_LIMIT:g} s')
         board.show(scene.shown, session.recorder)
         # The reset node still has to receive the end of the last reset, and to log it
         for _ in range(40):

@@ -53,21 +53,24 @@ def evaluate(options: argparse.Namespace) -> int:
     """Measure recordings with known outcomes and write the report."""
     from topreward_ros.files import check_folder
     from topreward_ros.recordings.labelled import open_recordings, sources_of
-    from topreward_ros.results.calibration_file import read_calibration
+    from topreward_ros.results.calibration_file import check_calibration, read_calibration
 
     from .measuring import PrefixSampling
     from .methods import make_methods
-    from .run import EvaluateOptions
+    from .report import NOT_MEASURED
+    from .run import EvaluateOptions, EvaluationError
     from .run import evaluate as run
 
     check_folder(options.save)
     calibration = read_calibration(options.calibration) if options.calibration else None
+    if calibration is not None:
+        check_calibration(calibration, options.fps, name=options.calibration)
     read = source_options_of(options, sources_of(options.source))
     recordings = open_recordings(options.source, read)
     print_notes(recordings)
     scorer = load(options)
     note = note_of(options)
-    report = run(
+    report, failed = run(
         make_methods(options.methods, scorer),
         scorer.identity,
         recordings,
@@ -79,6 +82,9 @@ def evaluate(options: argparse.Namespace) -> int:
             options.seed,
         ),
     )
-    print(report.read_text(encoding='utf-8'))
+    # The failures have been told, each on the error stream
+    print(report.read_text(encoding='utf-8').partition(NOT_MEASURED)[0])
     print(f'{report}: this report with plots')
+    if failed:
+        raise EvaluationError(f'{failed} of {len(recordings)} recordings could not be measured')
     return 0

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topreward_ros.results.lettering import POINTS, measured, wrapped
 from topreward_ros.results.plot import (
     COLOR_FAILURE,
     COLOR_FALSE,
@@ -18,9 +19,8 @@ from topreward_ros.results.plot import (
     COLOR_SUCCESS,
     COLOR_TEXT,
     COLOR_TRUE,
-    plain,
+    drawn,
     save_png,
-    shorten,
 )
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.metrics import last_mean
@@ -29,8 +29,14 @@ from .figures import CALIBRATED, MIN_MAX, MIN_MAXED, Reader, methods_of, reading
 from .measuring import REAL, REPEATED, Measurement
 from .methods import GVL, LOG_PROB, LRM, OWN, STATIC
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MAX_RECORDINGS = 12  # with a plot
 COLUMNS = 4
+CELL = 2.9  # width of a recording's plot with its margins [in]
+LEAST = 4.2  # width of the figure, for the legend [in]
+TASK_SIZE, LEGEND_SIZE = 7.5, 8.5  # of letters [pt]
 COLOR_PUBLISHED = '#805ad5'
 # Plotted progress mappings: color and line width
 STYLES = {
@@ -53,7 +59,9 @@ def plot_curves(
     chosen = _alternate(measured)[:MAX_RECORDINGS]
     columns = min(COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(2.9 * columns + 0.5, 2.5 * rows + 0.7), dpi=130, facecolor='white')
+    figure = Figure(
+        figsize=(max(CELL * columns + 0.5, LEAST), 2.5 * rows + 0.7), dpi=130, facecolor='white'
+    )
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
@@ -62,17 +70,19 @@ def plot_curves(
     lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
     figure.supxlabel('fraction of the recording', fontsize=9, color=COLOR_TEXT)
     figure.supylabel('progress', fontsize=9, color=COLOR_TEXT)
-    figure.legend(
-        lines.values(),
-        lines.keys(),
-        loc='upper center',
-        ncols=len(lines),
-        frameon=False,
-        fontsize=8.5,
-    )
-    top = 1 - 0.35 / figure.get_size_inches()[1]
-    figure.tight_layout(rect=(0, 0, 1, top), h_pad=1.2)
+    _draw_legend(figure, lines)
     save_png(figure, file)
+
+
+def _draw_legend(figure: Figure, lines: Mapping[str, Any]) -> None:
+    """Draw the legend above the plots, in as many columns as fit, and make room for it."""
+    width, height = figure.get_size_inches()
+    longest = max((measured(label, LEGEND_SIZE) for label in lines), default=0.0) / POINTS
+    columns = max(1, min(len(lines), int(width / (longest + 0.6))))
+    style: dict[str, Any] = {'frameon': False, 'fontsize': LEGEND_SIZE}
+    figure.legend(lines.values(), lines.keys(), loc='upper center', ncol=columns, **style)
+    top = 1 - (0.15 + 0.2 * -(-len(lines) // columns)) / height
+    figure.tight_layout(rect=(0, 0, 1, top), h_pad=1.2)
 
 
 def _draw(  # type: ignore[no-untyped-def]
@@ -98,8 +108,8 @@ def _draw(  # type: ignore[no-untyped-def]
         None: ('', COLOR_TEXT),
     }
     word, color = verdict[each.is_success]
-    title = plain(textwrap.fill(shorten(each.task, 68), 34))
-    axes.set_title(title, fontsize=7.5, color=COLOR_TEXT, loc='left', pad=11)
+    title, font = drawn(wrapped(each.task, TASK_SIZE, 0.8 * CELL * POINTS, 2))
+    axes.set_title(title, size=TASK_SIZE, color=COLOR_TEXT, loc='left', pad=11, **font)
     axes.text(0, 1.09, word, fontsize=7.5, color=color, va='bottom')
     axes.set_ylim(-0.05, 1.08)
     axes.set_xlim(0, 1)
@@ -134,8 +144,9 @@ def plot_success(file: Path, measured: Sequence[Measurement]) -> None:
         axes.set_title(f'{method}{unit}', fontsize=8.5, color=COLOR_TEXT, loc='left', pad=3)
         axes.spines[['top', 'right', 'left']].set_visible(False)
         axes.tick_params(colors=COLOR_TEXT, labelsize=7)
+        axes.xaxis.get_offset_text().set(size=7, color=COLOR_TEXT)
     handles, labels = rows[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='upper right', ncols=3, frameon=False, fontsize=8.5)
+    figure.legend(handles, labels, loc='upper right', ncol=3, frameon=False, fontsize=8.5)
     figure.tight_layout(h_pad=0.9)
     save_png(figure, file)
 

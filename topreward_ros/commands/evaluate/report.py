@@ -18,6 +18,7 @@ from .figures import ANSWERED, Figure, errors, order, published, success
 from .measuring import CONTROLS, REAL, Measurement, PrefixSampling
 from .plot import plot_curves, plot_success
 
+NOT_MEASURED = '## Not measured'  # the last section
 Table = Mapping[str, Mapping[str, Figure]]
 
 
@@ -73,7 +74,7 @@ def _markdown(
     if tables['published']:
         lines += ['## Comparison with published curves', '', *_published(tables['published'])]
     if evaluation.failed:
-        lines += ['## Not measured', '']
+        lines += [NOT_MEASURED, '']
         lines += [f'- {name}: {reason}' for name, reason in evaluation.failed.items()] + ['']
     return lines
 
@@ -166,10 +167,15 @@ def _published(table: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[s
         for method, values in row.items():
             own = values.get('its own error', math.nan)
             lines.append(
-                f'| {name} | {method} | {values["difference"]:.3f} | {values["correlation"]:.3f} | '
-                f'{"-" if math.isnan(own) else f"{own:.3f}"} |'
+                f'| {_cell_text(name)} | {method} | {values["difference"]:.3f} | '
+                f'{values["correlation"]:.3f} | {"-" if math.isnan(own) else f"{own:.3f}"} |'
             )
     return [*lines, '']
+
+
+def _cell_text(name: str) -> str:
+    """Return a name as it can stand in a cell of a table."""
+    return ' '.join(name.replace('|', '\\|').split())
 
 
 def _plain(value: Any) -> Any:

@@ -16,9 +16,11 @@ from rich.progress import track
 from topreward_ros.errors import TopRewardError
 from topreward_ros.files import StoredResults
 from topreward_ros.recordings.recording import BAD_RECORDING, Recording
+from topreward_ros.results.calibration_file import check_calibration
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.score import Identity
 
+from ..failures import named
 from .measuring import (
     Measurement,
     PrefixSampling,
@@ -51,20 +53,17 @@ def evaluate(
     identity: Identity,
     recordings: Sequence[Recording],
     options: EvaluateOptions,
-) -> Path:
-    """Measure, and write report.md, report.json and plots; return the path of report.md.
+) -> tuple[Path, int]:
+    """Measure, and write report.md, report.json and plots.
 
-    Stored measurements are reused. A recording that cannot be measured is listed in the report and
-    does not end the run. Raises EvaluationError where none could be measured, or the calibration is
-    of another model or rate.
+    Returns the path of report.md, and how many recordings could not be measured. Stored
+    measurements are reused. A recording that cannot be measured is listed in the report and
+    does not end the run. Raises EvaluationError where none could be measured, and CalibrationError
+    for a calibration of another model or rate.
     """
     if options.calibration is not None:
-        reason = options.calibration.mismatch(
-            identity.fingerprint, identity.layout, options.sampling.fps
-        )
-        if reason:
-            raise EvaluationError(f'the calibration does not hold here: {reason}')
-    console = Console()
+        check_calibration(options.calibration, options.sampling.fps, identity)
+    console = Console(stderr=True)
     measured: list[Measurement] = []
     failed: dict[str, str] = {}
     jobs = list(zip(recordings, wrong_tasks(recordings), strict=True))
@@ -73,13 +72,13 @@ def evaluate(
             measured.append(_stored_measure(methods, identity, recording, wrong_task, options))
         except BAD_RECORDING as error:
             failed[recording.name] = str(error)
-            console.print(f'{recording.name}: {error}', highlight=False, markup=False)
+            console.print(named(recording.name, error), highlight=False, markup=False)
         finally:
             recording.clip.release()
     if not measured:
         raise EvaluationError('no recording could be measured')
     evaluation = Evaluation(identity, options.sampling, options.calibration, options.notes, failed)
-    return write_report(options.save, measured, evaluation)
+    return write_report(options.save, measured, evaluation), len(failed)
 
 
 def _stored_measure(

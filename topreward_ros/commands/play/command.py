@@ -8,9 +8,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError
 
-from ..arguments import CLIP_HELP, add_node_arguments, model_of, note_of, positive, typed
+from ..arguments import (
+    CLIP_HELP,
+    add_node_arguments,
+    check_settings,
+    check_task_argument,
+    model_of,
+    note_of,
+    positive,
+    typed,
+)
 
 # Parameters of the node that `play` sets itself, and what to use instead
 OWN_PARAMETERS = {
@@ -32,9 +41,10 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         '--rate',
-        type=positive,
+        type=_rate,
         default=1.0,
-        help='playback speed: 1 is real time, others use simulated time; default: %(default)s',
+        help='playback speed: 1 is real time, others use simulated time; auto is as fast as the '
+        'node scores, without missing a frame that is due; default: %(default)s',
     )
     parser.add_argument(
         '--save', type=Path, help='output folder; default: topreward_CLIP_DATE in this folder'
@@ -46,6 +56,10 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(command=play)
 
 
+def _rate(text: str) -> float | None:
+    return None if text == 'auto' else positive(text)
+
+
 def play(options: argparse.Namespace) -> int:
     """Play the clip to the reward node."""
     from topreward_ros.demo.example import TASK
@@ -54,26 +68,27 @@ def play(options: argparse.Namespace) -> int:
 
     task = options.task or (None if options.clip else TASK)
     if task is None:
-        raise TopRewardError('a clip needs a task in words: --task "Put the block into the cup."')
+        raise ArgumentsError('a clip needs a task in words: --task "Put the block into the cup."')
+    check_task_argument(task)
     settings: dict[str, Any] = {} if options.model else dict(SETTINGS)
     for name, text in options.set:
         if name in OWN_PARAMETERS:
-            raise TopRewardError(f'play sets {name} itself: {OWN_PARAMETERS[name]}')
+            raise ArgumentsError(f'play sets {name} itself: {OWN_PARAMETERS[name]}')
         settings[name] = typed(name, text, getattr(RewardSettings, name))
     from .run import PlayOptions
     from .run import play as play_clip
 
-    play_clip(
-        PlayOptions(
-            clip=options.clip,
-            task=task,
-            model=model_of(options),
-            save=options.save,
-            rate=options.rate,
-            note=note_of(options) if options.clip else '',
-            image_transport=options.image_transport or 'raw',
-            record_images=options.record_images,
-            settings=settings,
-        )
+    play_options = PlayOptions(
+        clip=options.clip,
+        task=task,
+        model=model_of(options),
+        save=options.save,
+        rate=options.rate,
+        note=note_of(options) if options.clip else '',
+        image_transport=options.image_transport or 'raw',
+        record_images=options.record_images,
+        settings=settings,
     )
+    check_settings(play_options.node_parameters)
+    play_clip(play_options)
     return 0

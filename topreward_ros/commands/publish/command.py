@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from topreward_ros.errors import ArgumentsError
+
 from ..arguments import CLIP_HELP, add_remap, add_transport, remapping
 
 
@@ -43,7 +45,8 @@ def add_parser(commands: Any) -> None:
 
 def publish(options: argparse.Namespace) -> int:
     """Publish the clip until it is over."""
-    from topreward_ros.nodes.cameras.video_publisher import run_node
+    from topreward_ros.nodes.cameras.video_publisher import PublisherSettings, run_node
+    from topreward_ros.nodes.common.parameter_table import check
 
     settings = {
         'source': options.clip or '',
@@ -54,6 +57,10 @@ def publish(options: argparse.Namespace) -> int:
         'publish_clock': options.clock,
         'wait_for_subscribers': options.wait,
     }
+    try:
+        check(PublisherSettings(**settings))
+    except ValueError as error:
+        raise ArgumentsError(str(error)) from error
     topic = options.topic
     names = (f'image_raw:={topic}', f'image_raw/compressed:={topic}/compressed')
     return run_node(

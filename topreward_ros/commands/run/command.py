@@ -8,9 +8,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError, TopRewardError
 
-from ..arguments import add_node_arguments, add_remap, remapping, typed
+from ..arguments import (
+    add_node_arguments,
+    add_remap,
+    check_settings,
+    check_task_argument,
+    remapping,
+    typed,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -46,8 +53,11 @@ def run(options: argparse.Namespace) -> int:
     """Run the node until interrupted; for several cameras, several nodes in one process."""
     from topreward_ros.nodes.common.middleware import image_topic
     from topreward_ros.nodes.reward.node import run_nodes
-    from topreward_ros.nodes.reward.settings import RewardSettings
+    from topreward_ros.nodes.reward.settings import DESCRIPTIONS, RewardSettings
 
+    check_task_argument(options.task)
+    if options.params_file and not options.params_file.is_file():
+        raise TopRewardError(f'{options.params_file} does not exist: expected a YAML file')
     # Only explicit arguments; all other parameters are as in the file
     settings: dict[str, Any] = {'autostart': True}
     for name in ('task', 'model', 'image_transport', 'use_sim_time'):
@@ -56,6 +66,9 @@ def run(options: argparse.Namespace) -> int:
     settings |= {
         name: typed(name, text, getattr(RewardSettings, name, None)) for name, text in options.set
     }
+    if not options.params_file:  # which may have the others of a pair
+        known = {name: value for name, value in settings.items() if name in DESCRIPTIONS}
+        check_settings(known)
     file = ['--params-file', str(options.params_file)] if options.params_file else []
     several = len(options.camera) > 1
     if file and several:
@@ -76,15 +89,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_names(params_file: Path) -> None:
-    """Raise TopRewardError for parameters that no node of several would use."""
+    """Raise ArgumentsError for parameters that no node of several would use."""
     import yaml
 
     try:
         names = list(yaml.safe_load(params_file.read_text(encoding='utf-8')))
     except (OSError, yaml.YAMLError, TypeError) as error:
-        raise TopRewardError(f'{params_file} cannot be read: {error}') from error
+        raise ArgumentsError(f'{params_file} cannot be read: {error}') from error
     if {'topreward', '/topreward'} & set(names):
-        raise TopRewardError(
+        raise ArgumentsError(
             f'{params_file} has parameters for the node topreward; the nodes of several cameras '
             'are topreward_1, topreward_2, ...: use /** instead'
         )

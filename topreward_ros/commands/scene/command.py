@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError, TopRewardError
 
 from ..arguments import positive, remapping, seed, size, whole
 
@@ -65,7 +65,7 @@ def add_parser(commands: Any) -> None:
 def scene(options: argparse.Namespace) -> int:
     """Write episodes to files, or publish them as a camera until interrupted."""
     if options.episodes and not options.save:
-        raise TopRewardError('--episodes needs a folder to write to: set it with --save')
+        raise ArgumentsError('--episodes needs a folder to write to: set it with --save')
     if not options.save:
         return _publish(options)
     if options.save.exists():
@@ -83,7 +83,7 @@ def _write_episodes(options: argparse.Namespace) -> None:
     from .recordings import write_recordings
 
     if options.episodes > SEED_STRIDE:
-        raise TopRewardError(f'--episodes is {options.episodes}; expected at most {SEED_STRIDE}')
+        raise ArgumentsError(f'--episodes is {options.episodes}; expected at most {SEED_STRIDE}')
     kinds = (options.kind,) if options.kind else KINDS
     first = SEED_STRIDE * options.seed
     seeds = range(first, first + options.episodes)

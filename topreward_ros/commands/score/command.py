@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError
 from topreward_ros.results.outputs import OUTPUTS, OutputKind
 from topreward_ros.scoring.sampling import ANCHORS
 
@@ -68,12 +68,12 @@ def _add_output(parser: argparse.ArgumentParser, name: str, kind: OutputKind) ->
 
 def score(options: argparse.Namespace) -> int:
     """Score recordings, and write tables, plots and the selected outputs."""
-    from .run import ScoreOptions, score_files
+    from .run import ScoreOptions, open_all, score_files
 
     paths = {name: path for name in OUTPUTS if (path := getattr(options, name)) is not None}
     outputs = tuple(paths)
     if 'bag' not in outputs and (options.calibration or options.set):
-        raise TopRewardError('--calibration and --set only apply to --bag: add --bag')
+        raise ArgumentsError('--calibration and --set only apply to --bag: add --bag')
     dense = options.dense or any(OUTPUTS[name].every_prefix for name in outputs)
     score_options = ScoreOptions(
         sources=tuple(options.source),
@@ -85,14 +85,15 @@ def score(options: argparse.Namespace) -> int:
         reading=_reading(options),
         note=note_of(options),
     )
-    score_options.check()  # before the model is loaded
+    load_options = load_options_of(options)
     if options.ray is not None:
         from .ray_scoring import RayOptions, score_with_ray
 
-        ray_options = RayOptions(load_options_of(options), options.ray, options.workers or 0)
+        ray_options = RayOptions(load_options, options.ray, options.workers or 0)
         score_with_ray(score_options.anywhere(), ray_options)
         return 0
-    score_files(load(options), score_options)
+    sources = open_all(score_options)  # before the model is loaded
+    score_files(load(options), score_options, sources)
     return 0
 
 
@@ -110,7 +111,7 @@ def _reading(options: argparse.Namespace) -> Reading:
         values['normalization'] = 'calibrated'
     for name, text in options.set:
         if name not in defaults:
-            raise TopRewardError(
+            raise ArgumentsError(
                 f'--set {name} has no effect on a recording; expected one of {", ".join(defaults)}'
             )
         values[name] = typed(name, text, defaults[name])
@@ -118,5 +119,5 @@ def _reading(options: argparse.Namespace) -> Reading:
     try:
         reading.start()
     except (ValueError, TypeError) as error:
-        raise TopRewardError(str(error)) from error
+        raise ArgumentsError(str(error)) from error
     return reading

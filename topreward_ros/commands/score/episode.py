@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ TABLE_FILE, PLOT_FILE = 'scores.csv', 'progress.png'
 
 
 class ScoreError(TopRewardError):
-    """Some of the recordings could not be scored."""
+    """Some of the recordings could not be scored; the exit code is that of a single reason."""
+
+    def __init__(self, reason: str, exit_code: int = TopRewardError.exit_code) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,23 @@ def _check_free(folder: Path, stored: StoredResults) -> None:
 
 
 def _differences(other: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    return ', '.join(
-        'another recording, or of this one before it changed'
-        if name == 'of'
-        else f'{name} {other.get(name)!r} instead of {value!r}'
-        for name, value in asked.items()
-        if other.get(name) != value
-    )
+    """Say in words how the request of the scores in a folder differs from this one."""
+    names = [name for name, value in asked.items() if other.get(name) != value]
+    if 'of' in names:
+        return 'another recording, or of this one before it changed'
+    parts = [
+        f'{IN_WORDS[name](other.get(name))} instead of {IN_WORDS[name](asked[name])}'
+        for name in names
+        if name in IN_WORDS
+    ]
+    return ', '.join([*parts, *(['another model'] if set(names) & MODEL else [])])
+
+
+MODEL = {field.name for field in dataclasses.fields(Identity)}
+# The other values of a request
+IN_WORDS: dict[str, Callable[[Any], str]] = {
+    'task': lambda task: f'the task "{task}"',
+    'fps': lambda fps: f'{fps} frames per second',
+    'anchors': lambda count: 'every prefix' if count is None else f'{count} prefixes',
+    'max_frames': lambda count: f'at most {count} frames',
+}

@@ -22,6 +22,7 @@ from topreward_ros.scoring.families import MakeScorer, maker_of
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.score import Identity, Scorer
 
+from .episode import ScoreError
 from .run import (
     Report,
     ScoreOptions,
@@ -29,18 +30,9 @@ from .run import (
     finish,
     open_all,
     raise_errors,
-    seconds_of,
 )
 
 Job = dict[str, Any]
-
-
-class ActorError(TopRewardError):
-    """An error of an actor, with its message and exit code."""
-
-    def __init__(self, reason: str, exit_code: int) -> None:
-        super().__init__(reason)
-        self.exit_code = exit_code  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -67,16 +59,17 @@ def score_with_ray(options: ScoreOptions, ray_options: RayOptions) -> None:
     ray = _import_ray()
     ray_options = ray_options.anywhere()
     make_scorer = maker_of(ray_options.load)  # fails here rather than in every actor
-    opened, errors = open_all(options)
-    texts = [text for text in options.sources if text not in errors]
+    sources = open_all(options)
+    opened = sources.opened
+    texts = [text for text in options.sources if text not in sources.errors]
     jobs = [
         {'source': text, 'number': number}
         for text, source in zip(texts, opened, strict=True)
         for number in range(len(source.recordings))
     ]
     started = not ray.is_initialized()
-    with Report(seconds_of(opened)) as report:
-        for name, error in errors.items():
+    with sources.report() as report:
+        for name, error in sources.errors.items():
             report.failed(name, error)
         try:
             if started:
@@ -91,7 +84,7 @@ def score_with_ray(options: ScoreOptions, ray_options: RayOptions) -> None:
                 source.close()
             if started:
                 ray.shutdown()
-    raise_errors(report, options, len(jobs) + len(errors))
+    raise_errors(report)
 
 
 def _act(
@@ -126,7 +119,7 @@ def _collect(
         recording = sources[row['source']].recordings[row['number']]
         report.advance(recording.clip.seconds)
         if row['error']:
-            report.failed(recording.name, ActorError(row['error'], int(row['exit_code'])))
+            report.failed(recording.name, ScoreError(row['error'], int(row['exit_code'])))
             continue
         folder = options.save / recording.name
         rows = scores[row['source']][recording.name] = read_rows(folder / 'scores.csv')

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,17 +16,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import ArgumentsError, TaskError
 from topreward_ros.files import check_folder
-from topreward_ros.recordings.recording import BAD_RECORDING, Recording, Source
+from topreward_ros.recordings.recording import BAD_RECORDING, NO_TASK, Recording, Source
 from topreward_ros.recordings.source_options import SourceOptions
 from topreward_ros.recordings.sources import open_source, source_name
+from topreward_ros.results.calibration_file import check_calibration
 from topreward_ros.results.output import Output, Reading
 from topreward_ros.results.outputs import make_outputs
 from topreward_ros.results.score_table import Row
-from topreward_ros.scoring.questions import check_task
 from topreward_ros.scoring.score import Identity, Scorer
 
+from ..failures import tell_failure
 from .clip_scores import Plan
 from .episode import EpisodeScoring, ScoreError
 
@@ -49,28 +51,26 @@ class ScoreOptions:
 
     def check(self) -> None:
         """Raise TopRewardError for options that are wrong for any recording."""
-        if self.read.task:
-            check_task(self.read.task)
         names = [source_name(source) for source in self.sources]
         if len(set(names)) < len(names):
-            raise ScoreError('two sources have the same name: score them into different folders')
+            raise ArgumentsError(
+                'two sources have the same name: score them into different folders'
+            )
         check_folder(self.save)
+        self.check_calibration()
         for source, name in zip(self.sources, names, strict=True):
             if (self.save / name).resolve() == Path(source).expanduser().resolve():
-                raise ScoreError(
+                raise ArgumentsError(
                     f'the results of {source} would be written into itself: choose another '
                     'folder with --save'
                 )
         for output in make_outputs(self.outputs, self.reading, '', self.paths):
             output.check(self.sources)
 
-    def check_calibration(self, identity: Identity) -> None:
-        """Raise ScoreError for a calibration of another model or other options."""
-        calibration = self.reading.calibration
-        if calibration is None:
-            return
-        if reason := calibration.mismatch(identity.fingerprint, identity.layout, self.plan.fps):
-            raise ScoreError(f'the calibration does not hold here: {reason}')
+    def check_calibration(self, identity: Identity | None = None) -> None:
+        """Raise CalibrationError for a calibration of another model or other options."""
+        if self.reading.calibration is not None:
+            check_calibration(self.reading.calibration, self.plan.fps, identity)
 
     def anywhere(self) -> ScoreOptions:
         """Return the same options with absolute paths."""
@@ -87,17 +87,24 @@ class ScoreOptions:
 
 
 class Report:
-    """Prints results with a bar of the seconds scored, and collects errors."""
+    """Prints results with a bar of the seconds scored, and collects errors.
 
-    def __init__(self, seconds: float) -> None:
+    Of `count` recordings, of this number of sources, each error is printed at once; that of a
+    single one ends the command.
+    """
+
+    def __init__(self, seconds: float, sources: int, count: int) -> None:
         self.console = Console()
-        self.errors: list[Exception] = []
+        self.sources = sources
+        self.count = count
+        self.errors: list[tuple[str, Exception]] = []
         self._bar = Progress(
-            TextColumn('{task.description}'),
+            TextColumn('{task.description}', markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
             console=self.console,
+            redirect_stderr=sys.stderr.isatty(),  # errors stay on their own stream
         )
         self._all = self._bar.add_task('', total=max(seconds, 1e-9))
 
@@ -112,8 +119,9 @@ class Report:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def failed(self, name: str, error: Exception) -> None:
-        self.errors.append(error)
-        self.print(f'{name}: {error or type(error).__name__}')
+        self.errors.append((name, error))
+        if self.count > 1:
+            tell_failure(name, error)
 
     def scored(self, folder: Path, rows: Sequence[Row], found_before: bool) -> None:
         if found_before:
@@ -140,8 +148,8 @@ class Report:
             self.advance(recording.clip.seconds / count)
 
 
-def score_files(scorer: Scorer, options: ScoreOptions) -> None:
-    """Write a folder per recording, and the outputs of each source.
+def score_files(scorer: Scorer, options: ScoreOptions, sources: Sources | None = None) -> None:
+    """Write a folder per recording, and the outputs of each source; sources may be open already.
 
     Existing scores are left unchanged, so that an interrupted run can be continued; a recording
     that cannot be scored does not end the run. At the end, raises the error of a single source, or
@@ -160,11 +168,11 @@ def score_files(scorer: Scorer, options: ScoreOptions) -> None:
         report.scored(folder, rows, found_before)
         return rows
 
-    opened, errors = open_all(options)
-    with Report(seconds_of(opened)) as report:
-        for name, error in errors.items():
+    sources = sources or open_all(options)
+    with sources.report() as report:
+        for name, error in sources.errors.items():
             report.failed(name, error)
-        for source in opened:
+        for source in sources.opened:
             scores: dict[str, list[Row]] = {}
             with contextlib.closing(source):
                 for recording in source.recordings:
@@ -173,7 +181,7 @@ def score_files(scorer: Scorer, options: ScoreOptions) -> None:
                     except BAD_RECORDING as error:
                         report.failed(recording.name, error)
                 finish(source, scores, scoring.outputs, options, report)
-    raise_errors(report, options, sum(len(source.recordings) for source in opened) + len(errors))
+    raise_errors(report)
 
 
 def absolute(text: str) -> str:
@@ -182,21 +190,52 @@ def absolute(text: str) -> str:
     return str(path.resolve()) if path.exists() else text
 
 
-def open_all(options: ScoreOptions) -> tuple[list[Source], dict[str, Exception]]:
-    """Open the sources; return those that can be opened, and the errors of the others."""
+@dataclass(frozen=True)
+class Sources:
+    """The sources that could be opened, and the errors of the others by their text."""
+
+    opened: Sequence[Source]
+    errors: Mapping[str, Exception]
+
+    @property
+    def count(self) -> int:
+        """The number of recordings; a source that cannot be opened counts as one."""
+        return sum(len(source.recordings) for source in self.opened) + len(self.errors)
+
+    @property
+    def seconds(self) -> float:
+        return sum(each.clip.seconds for source in self.opened for each in source.recordings)
+
+    def report(self) -> Report:
+        return Report(self.seconds, len(self.opened) + len(self.errors), self.count)
+
+
+def open_all(options: ScoreOptions) -> Sources:
+    """Open the sources, before the model is loaded; raises TopRewardError if none can be scored."""
     options.check()
     opened: list[Source] = []
     errors: dict[str, Exception] = {}
     for text in options.sources:
         try:
-            opened.append(open_source(text, options.read))
+            opened.append(_open(text, options))
         except BAD_RECORDING as error:
             errors[text] = error
-    return opened, errors
+    sources = Sources(opened, errors)
+    if not opened:
+        report = sources.report()
+        for name, failure in errors.items():
+            report.failed(name, failure)
+        raise_errors(report)
+    return sources
 
 
-def seconds_of(sources: Iterable[Source]) -> float:
-    return sum(recording.clip.seconds for source in sources for recording in source.recordings)
+def _open(text: str, options: ScoreOptions) -> Source:
+    """Open a source; raises TopRewardError also for one without any task."""
+    source = open_source(text, options.read)
+    if source.recordings and not any(each.task for each in source.recordings):
+        source.close()
+        raise TaskError(NO_TASK)
+    return source
 
 
 def finish(
@@ -221,11 +260,16 @@ def finish(
     report.warn(source)
 
 
-def raise_errors(report: Report, options: ScoreOptions, count: int) -> None:
-    """Raise the only error if there is one source, else ScoreError with the number of errors."""
+def raise_errors(report: Report) -> None:
+    """Raise the error of a single recording, else ScoreError with the number of errors."""
     if not report.errors:
         return
-    (first, *others) = report.errors
-    if len(options.sources) == 1 and not others and isinstance(first, TopRewardError):
-        raise first
-    raise ScoreError(f'{len(report.errors)} of {count} recordings could not be scored')
+    errors = [error for _, error in report.errors]
+    if report.count == 1 and len(errors) == 1:
+        raise errors[0]
+    if report.count == 1:
+        for each in report.errors:
+            tell_failure(*each)
+    codes = {getattr(error, 'exit_code', 1) for error in errors}
+    code = codes.pop() if report.sources == 1 and len(codes) == 1 else 1
+    raise ScoreError(f'{len(errors)} of {report.count} recordings could not be scored', code)

@@ -91,8 +91,6 @@ class VideoPublisher(Node):
         self._settings = settings = Parameters(self, PublisherSettings).read()
         self._compressed = settings.image_transport == 'compressed'
         self.clip: Clip = open_clip(settings.source, settings.fps)
-        for note in self.clip.notes:
-            self.get_logger().warning(note)
         message = CompressedImage if self._compressed else Image
         self._publisher = self.create_publisher(
             message, image_topic(TOPIC_IMAGES, settings.image_transport), QOS_CAMERA_OFFERED
@@ -105,6 +103,8 @@ class VideoPublisher(Node):
 
     def play(self, executor: SingleThreadedExecutor) -> int:
         """Publish the clip, once or in a loop; return the number of images."""
+        for note in self.clip.notes:
+            self.get_logger().warning(note)
         self._wait_for_subscribers(executor)
         speed = self._settings.speed
         self.get_logger().info(f'playing {self.clip.name}, {self.clip.seconds:.1f} s')
@@ -119,16 +119,31 @@ class VideoPublisher(Node):
             stamp = time.time_ns()
             if self._clock_publisher is not None:
                 stamp = began_ros + round(clip_time * NANOSECONDS)
-                self._clock_publisher.publish(ClockMessage(clock=time_message(stamp)))
-            self._publisher.publish(self._message(image, stamp))
+                self.tick(stamp)
+            self.show(image, stamp)
             count += 1
         return count
 
+    def tick(self, stamp: int) -> None:
+        """Publish a time on /clock [ns]; publish_clock has to be set."""
+        assert self._clock_publisher is not None
+        self._clock_publisher.publish(ClockMessage(clock=time_message(stamp)))
+
+    def show(self, image: np.ndarray, stamp: int) -> None:
+        """Publish an image, uint8 RGB (H, W, 3), with this stamp [ns]."""
+        self._publisher.publish(self._message(image, stamp))
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there are as many subscriptions to the images as the start waits for."""
+        return self._publisher.get_subscription_count() >= self._settings.wait_for_subscribers
+
     def _wait_for_subscribers(self, executor: SingleThreadedExecutor) -> None:
-        count = self._settings.wait_for_subscribers
-        while self._publisher.get_subscription_count() < count:
+        while not self.is_awaited:
             executor.spin_once(timeout_sec=0.05)
-        if count:  # discovered here, but the other side may not be ready yet
+        if (
+            self._settings.wait_for_subscribers
+        ):  # discovered here, but the other side may not be ready yet
             time.sleep(DISCOVERY_TIME)
 
     def _frames(self) -> Iterator[tuple[float, np.ndarray]]:

@@ -22,10 +22,10 @@ from std_srvs.srv import Trigger
 
 from topreward_ros.errors import reason_of
 from topreward_ros.msg import Progress, SuccessDetected
-from topreward_ros.results.calibration_file import CalibrationError, read_calibration
+from topreward_ros.results.calibration_file import check_calibration, read_calibration
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.loading.memory import memory_in_use
-from topreward_ros.scoring.score import Identity, Scorer
+from topreward_ros.scoring.score import Scorer
 
 from ..common.diagnostics import LEVEL_ERROR, LEVEL_OK, diagnostic_array
 from ..common.lifecycle_node import AsyncLifecycleNode, run
@@ -88,7 +88,9 @@ class RewardNode(AsyncLifecycleNode):
         calibration = None
         if settings.calibration:
             calibration = read_calibration(Path(settings.calibration))
-            settings.reward.start(calibration)  # raises ValueError before the model is loaded
+            # Before the model is loaded
+            check_calibration(calibration, settings.fps, name=settings.calibration)
+            settings.reward.start(calibration)
         self._channel.load(
             partial(load_fitting_scorer, settings, calibration), partial(_settle, loading)
         )
@@ -106,7 +108,10 @@ class RewardNode(AsyncLifecycleNode):
     def _start(self) -> None:
         scorer = cast(Scorer, self._scorer)  # loaded by `configure`
         if self._calibration is not None:
-            check_calibration(self._calibration, scorer.identity, self._read_settings())
+            settings = self._read_settings()
+            check_calibration(
+                self._calibration, settings.fps, scorer.identity, settings.calibration
+            )
         for publisher in self._results.values():
             publisher.on_activate(UNUSED)
         self._live = live = LiveScoring(
@@ -224,18 +229,6 @@ def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
         future.set_exception(error)
 
 
-def check_calibration(
-    calibration: Calibration, identity: Identity, settings: RewardSettings
-) -> None:
-    """Raise CalibrationError if the calibration is for another model, prompt layout or fps."""
-    reason = calibration.mismatch(identity.fingerprint, identity.layout, settings.fps)
-    if reason:
-        raise CalibrationError(
-            f'{settings.calibration} does not hold here: {reason}. Calibrate again, or use the '
-            'settings it was made with'
-        )
-
-
 def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | None) -> Scorer:
     """Load a scorer and warm it up, in the worker's thread; raises as `check_calibration`."""
     scorer = WORKER.scorer(settings.load_options)
@@ -243,7 +236,7 @@ def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | Non
         width, height = settings.warm_up
         scorer.warm_up(height, width, settings.max_frames)
     if calibration is not None:
-        check_calibration(calibration, scorer.identity, settings)
+        check_calibration(calibration, settings.fps, scorer.identity, settings.calibration)
     return scorer
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from typing import IO, Any
 
 from topreward_ros import interrupts
 
+# The head of an entry in a log: of rclpy, or of a node that prints why it cannot start
+ENTRY = re.compile(r'(\[[A-Z]+\] \[[\d.]+\] \[[^\]]*\]|[a-z_]+): ')
+NO_ERROR = re.compile(r'\[(DEBUG|INFO|WARN)\]')
 GRACE = 35.0  # for a process to end after an interrupt [s]
 
 
@@ -75,6 +79,38 @@ class ChildProcesses:
                 interrupts.set_has_children(False)
 
 
-def tail(log: Path, lines: int = 8) -> str:
-    """Return the last lines of a log."""
-    return '\n'.join(log.read_text(encoding='utf-8', errors='replace').splitlines()[-lines:])
+def end_of(what: str, process: subprocess.Popen[bytes], log: Path, is_kept: bool = True) -> str:
+    """Return how and why a process has ended, such as `the node ended (exit code 1): ...`.
+
+    Where the log has no reason, it is named if it is kept.
+    """
+    reason = reason_in(log)
+    see = f'; see {log}' if is_kept else ''
+    return f'{what} ({_code_of(process)})' + (f': {reason}' if reason else see)
+
+
+def _code_of(process: subprocess.Popen[bytes]) -> str:
+    """Return the signal or the exit code by which a process has ended, such as `SIGKILL`."""
+    code = process.returncode
+    if code >= 0:
+        return f'exit code {code}'
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # one of the real-time signals
+        return f'signal {-code}'
+
+
+def reason_in(log: Path, lines: int = 8) -> str:
+    """Return the newest error of a log without level, time and name.
+
+    Without one, the last lines if they are not entries of the log, such as a traceback; else ''.
+    """
+    text = log.read_text(encoding='utf-8', errors='replace').splitlines()
+    heads = {k: head for k, line in enumerate(text) if (head := ENTRY.match(line))}
+    errors = [k for k, head in heads.items() if not NO_ERROR.match(head[0])]
+    if not errors:
+        newest = max(heads, default=-1)
+        return '\n'.join(text[newest + 1 :][-lines:])
+    newest = errors[-1]
+    end = next((k for k in heads if k > newest), len(text))
+    return '\n'.join([text[newest][heads[newest].end() :], *text[newest + 1 : end]])

@@ -48,6 +48,7 @@ class Recorder(Node):
         self._first: int | None = None
         self.rows: list[Row] = []
         self.successes: list[float] = []
+        self.newest_stamp = 0  # of the images scored [ns]
         self.health: Any = None
         self.health_time = 0.0
         self.problem = ''
@@ -73,10 +74,14 @@ class Recorder(Node):
         is_warning = self.health is not None and self.health.level == LEVEL_WARN
         return str(self.health.message) if is_warning else ''
 
-    def lost(self) -> list[tuple[str, str]]:
+    def count(self, *keys: str) -> int:
+        """Return the sum of these counts in the newest diagnostics; 0 before the first."""
+        return sum(int(self.fact(key) or 0) for key in keys)
+
+    def lost(self) -> list[tuple[int, str]]:
         """Return the numbers of frames that were not scored and their causes, if not 0."""
-        counts = [(self.fact(key), key) for key in (KEY_DROPPED, KEY_MISSED, KEY_REFUSED)]
-        return [(count, key) for count, key in counts if count not in ('', '0')]
+        counts = [(self.count(key), key) for key in (KEY_DROPPED, KEY_MISSED, KEY_REFUSED)]
+        return [(count, key) for count, key in counts if count]
 
     def _record(
         self, topic: str, message_type: Any, callback: Callable[[Any], None] | None
@@ -107,6 +112,7 @@ class Recorder(Node):
         score = score_of(message)
         if score is None:  # the message has no score
             return
+        self.newest_stamp = Time.from_msg(message.header.stamp).nanoseconds
         self.rows.append(
             Row(
                 time=self._seconds(message.header.stamp),

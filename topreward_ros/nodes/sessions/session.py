@@ -60,7 +60,7 @@ def open_session(
     If image_topic is not empty, its images are recorded, too.
     """
     apply_image_profile()
-    init_rclpy([])
+    init_rclpy(['--ros-args', '--log-level', 'warn'])  # a command shows what happens
     if ends_with_terminal():
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:

@@ -17,8 +17,9 @@ from .geometry import Geometry
 
 def fit(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """Resize uint8 RGB (H, W, 3) to uint8 (3, *size), bit-identical to the published processor."""
-    # Writable, as torch warns of other arrays, though it does not write
-    image = torch.from_numpy(np.require(frame, requirements=('C', 'W'))).permute(2, 0, 1)
+    # torch warns of arrays that are not writable, as those of images from files are
+    writable = np.require(frame, requirements=('C_CONTIGUOUS', 'WRITEABLE'))
+    image = torch.from_numpy(writable).permute(2, 0, 1)
     if tuple(image.shape[1:]) == size:
         return image.contiguous()
     resized = F.interpolate(image[None], size=size, mode='bicubic', antialias=True)
