@@ -18,6 +18,7 @@ from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.results.messages import common_fields, progress_fields, success_fields
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import LiveReward
+from topreward_ros.reward.success import Scene
 from topreward_ros.scoring.questions import check_task
 from topreward_ros.scoring.sampling import Sample
 
@@ -34,6 +35,8 @@ from .image_subscription import ImageSubscription
 from .scoring_requests import EpisodeRequest, Frame, ScoringResult
 from .scoring_worker import Channel
 from .settings import RewardSettings
+
+NOT_RESET = 'scene looks finished: was it reset?'  # from the start of the episode
 
 
 class LiveScoring:
@@ -61,6 +64,7 @@ class LiveScoring:
         self._running = False
         self._episode = 0  # counted since activation
         self._problem = ''  # why scoring has stopped, until the next episode
+        self._scene = Scene.UNKNOWN  # by the newest score
         self._dropped = 0
         self._rate = ScoreRate()
         self.images = ImageSubscription(node, self._settings, self._on_frame, self._on_jump)
@@ -102,9 +106,10 @@ class LiveScoring:
         return not self._problem, self._problem or f'episode {self._episode}'
 
     def _begin_episode(self, reason: str) -> None:
-        reward = self._read_settings().reward.start(self._calibration)
+        reward = self._read_settings().reward.start(self._calibration, from_unfinished=True)
         self._episode += 1
         self._problem = ''
+        self._scene = Scene.UNKNOWN
         self._running = True
         self._channel.begin(
             EpisodeRequest(
@@ -158,6 +163,9 @@ class LiveScoring:
             return
         score, header = result.score, result.frame.header
         step = reward.update(score)
+        if step.scene is Scene.FINISHED_AT_START and self._scene is not step.scene:
+            self._node.get_logger().warning(f'episode {episode}: {NOT_RESET}')
+        self._scene = step.scene
         latency = self._since(header.stamp)
         self._rate.add(latency, result.seconds)
         common = common_fields(header, episode, self._task, score)
@@ -181,6 +189,8 @@ class LiveScoring:
             return LEVEL_OK, 'waiting for a task'
         if problem := self.images.problem():
             return LEVEL_WARN, problem
+        if self._scene is Scene.FINISHED_AT_START:
+            return LEVEL_WARN, NOT_RESET
         if self._channel.waiting * 2 > self._settings.queue_size:
             return LEVEL_WARN, 'the model falls behind'
         return LEVEL_OK, 'scoring'
