@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 
 from rclpy.node import Node
 from std_msgs.msg import String
@@ -20,20 +18,17 @@ from ..common.diagnostics import LEVEL_ERROR, LEVEL_OK, LEVEL_WARN
 from ..common.monotonic_clock import MonotonicClock
 from ..common.qos import QOS_TASK
 from ..common.rclpy_versions import steady_clock
-from .episode_log import EpisodeLog, EpisodeRecord
+from .episode_log import EpisodeLog
 from .episode_messages import EpisodeMessages
+from .episode_outcomes import EpisodeOutcomes
 from .episode_start import EpisodeStart
 from .reset import Reset, ResetError
-from .running_episode import LOOKED_FINISHED, RunningEpisode
+from .running_episode import RunningEpisode
 from .settings import ResetSettings
 from .task_list import TaskList
 
 TICK_PERIOD = 0.05  # [s]
 WARNING_DELAY = 5.0  # before a silent reward node is reported [s]
-SCENE_NOT_RESET = (
-    '{} in a row looked finished from their start: is the scene reset? See to the steps of the '
-    'parameter reset, or to the success threshold'
-)
 
 
 class Phase(enum.Enum):
@@ -66,13 +61,11 @@ class EpisodeLoop:
         self._node = node
         self._settings = settings
         self._reset = reset
-        self._log = log
+        self._outcomes = EpisodeOutcomes(node, log, settings.suspicious_resets)
         self._publish_running = publish_running
         self._tasks = TaskList(settings.task_list, settings.task_order, settings.task_seed)
         self._task = ''  # from the parameter tasks; empty if there is none
-        self._ended: EpisodeRecord | None = None  # to be logged with its reset
         self._reset_callbacks: list[Callable[[bool, str], None]] = []
-        self._suspicious = 0  # episodes in a row that looked finished from their start
         self._problem = ''
         self._clock = MonotonicClock(node)
         self._episode = RunningEpisode(settings, self._clock.now())
@@ -106,7 +99,7 @@ class EpisodeLoop:
             callback(False, 'a reset is already in progress')
             return
         self._reset_callbacks.append(callback)
-        self._suspicious = 0
+        self._outcomes.suspicious = 0
         self._end('asked for' if self._phase is Phase.RUNNING else '')
 
     def halt(self, reason: str) -> str:
@@ -147,9 +140,7 @@ class EpisodeLoop:
         """Return the values for /diagnostics."""
         return {
             'task': self._task or self._episode.task,
-            'episodes': self._log.count if self._log else 'not logged',
-            'successes': self._log.successes if self._log else 'not logged',
-            'looked finished in a row': self._suspicious,
+            **self._outcomes.facts(),
             'progress': f'{self._episode.progress:.3f}',
             'seconds in this phase': f'{self._clock.now() - self._phase_start:.1f}',
         }
@@ -199,7 +190,7 @@ class EpisodeLoop:
         if done:
             seconds = now - self._phase_start
             self._node.get_logger().info(f'the reset took {seconds:.1f} s')
-            self._write('done', seconds)
+            self._outcomes.write('done', seconds)
             self._enter(Phase.SETTLING)
 
     def _settle(self, now: float) -> None:
@@ -212,33 +203,19 @@ class EpisodeLoop:
         self._start.cancel()  # it would start an episode before the reset
         if outcome:
             self._end_episode(outcome)
-        if self._suspicious and self._suspicious == self._settings.suspicious_resets:
-            episodes = f'{self._suspicious} episodes' if self._suspicious > 1 else 'an episode'
-            self._write('not done', 0.0)
-            self._halt(SCENE_NOT_RESET.format(episodes))
+        if problem := self._outcomes.problem():
+            self._outcomes.write('not done', 0.0)
+            self._halt(problem)
             return
         self._handover = self._settings.handover_time if outcome else 0.0
         self._enter(Phase.OVER)
         self._begin_reset(self._phase_start)
 
     def _end_episode(self, outcome: str) -> None:
-        seconds = self._clock.now() - self._phase_start
+        self._publish_running(False)  # first: a log on a slow disk must not keep a policy going
         self._messages.follow(None)
-        if outcome == LOOKED_FINISHED:
-            self._suspicious += 1
-        elif self._episode.was_unfinished:
-            self._suspicious = 0
-        self._ended = EpisodeRecord(
-            ended=datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
-            task=self._task or self._episode.task,
-            outcome=outcome,
-            seconds=seconds,
-            progress=self._episode.progress,
-        )
-        self._node.get_logger().info(
-            f'the episode ended after {seconds:.1f} s ({outcome}, progress '
-            f'{self._episode.progress:.2f})'
-        )
+        seconds = self._clock.now() - self._phase_start
+        self._outcomes.end(self._episode, outcome, self._task, seconds)
 
     def _begin_reset(self, _now: float) -> None:
         """Begin the reset once the handover time is over."""
@@ -259,13 +236,13 @@ class EpisodeLoop:
         if self._phase is Phase.RUNNING:
             self._end_episode(outcome)
         if self._phase is Phase.RESETTING:
-            self._write(outcome, seconds)
+            self._outcomes.write(outcome, seconds)
         else:
-            self._write('not done', 0.0)
+            self._outcomes.write('not done', 0.0)
 
     def _fail(self, reason: str, seconds: float) -> None:
         """Log why a reset failed and its duration [s], and wait for another one."""
-        self._write(reason, seconds)
+        self._outcomes.write(reason, seconds)
         self._halt(reason, 'the reset failed: ')
 
     def _halt(self, reason: str, prefix: str = '') -> None:
@@ -302,19 +279,7 @@ class EpisodeLoop:
     def _on_success(self, _message: SuccessDetected) -> None:
         self._end('success')
 
-    # Results
-
     def _answer_reset_requests(self, success: bool, message: str) -> None:
         callbacks, self._reset_callbacks = self._reset_callbacks, []
         for callback in callbacks:
             callback(success, message)
-
-    def _write(self, reset: str, seconds: float) -> None:
-        """Log the episode that has ended, if any, with the result and duration [s] of its reset."""
-        ended, self._ended = self._ended, None
-        if self._log is None or ended is None:
-            return
-        try:
-            self._log.write(dataclasses.replace(ended, reset=reset, reset_seconds=seconds))
-        except (OSError, ValueError) as error:
-            self._node.get_logger().error(f'the episode could not be logged: {error}')
