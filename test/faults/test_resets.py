@@ -189,11 +189,11 @@ def test_a_scene_that_nobody_resets(real_stage: RealStage) -> None:
 def test_the_wait_for_a_scene_that_looks_unfinished(real_stage: RealStage) -> None:
     stage = real_stage
     stage.add(FakeScene())
-    stage.start(reset='trigger, unfinished', handover_time=0.0, reset_time_limit=1.5)
+    stage.start(reset='trigger, unfinished', handover_time=0.0, reset_time_limit=3.0)
     stage.until(lambda: stage.node._loop.phase == 'an episode is running')
     answer = stage.call()
     assert not answer.success
-    assert answer.message == 'the scene still looks finished, 1.5 s after the reset'
+    assert answer.message == 'the scene still looks finished, 3.0 s after the reset'
     stage.camera.level = 20
     assert stage.call().success
     assert [row['reset'] for row in stage.rows()] == [answer.message]
@@ -804,8 +804,8 @@ def test_a_controller_without_an_action(stage: Stage, name: str) -> None:
     [
         (1, 1, 2, 'done'),
         (2, 2, 3, 'done'),
-        (1, 0, 1, '/stage/reset_scene did not respond within 0.4 s'),
-        (9, 2, 3, '/stage/reset_scene did not respond within 0.4 s (3 tries)'),
+        (1, 0, 1, '/stage/reset_scene did not respond within 0.8 s'),
+        (9, 2, 3, '/stage/reset_scene did not respond within 0.8 s (3 tries)'),
     ],
 )
 def test_a_late_answer(stage: Stage, late: int, retries: int, resets: int, reset: str) -> None:
@@ -815,7 +815,7 @@ def test_a_late_answer(stage: Stage, late: int, retries: int, resets: int, reset
         scene.answer = True if scene.resets > late else None
 
     scene.on_reset = on_reset
-    stage.start(reset_time_limit=0.4, reset_retries=retries, handover_time=0.0)
+    stage.start(reset_time_limit=0.8, reset_retries=retries, handover_time=0.0)
     stage.succeed_until(stage.rows)
     assert (scene.resets, stage.rows()[0]['reset']) == (resets, reset)
     stage.spin(0.5)
@@ -825,7 +825,7 @@ def test_a_late_answer(stage: Stage, late: int, retries: int, resets: int, reset
 def test_an_early_answer_that_comes_late_is_not_that_of_the_newest_call(stage: Stage) -> None:
     """The scene is still busy with the second call when it answers the first."""
     scene = stage.add(FakeScene(None))
-    stage.start(reset_time_limit=0.5, handover_time=0.0)
+    stage.start(reset_time_limit=1.5, handover_time=0.0)
     stage.succeed_until(lambda: scene.resets == 2)
     scene.waiting[0].set_result(True)
     stage.spin(0.2)

@@ -16,6 +16,8 @@ from .episode_start import EpisodeStart
 from .reset import ResetError
 from .settings import ResetSettings
 
+FINISHED = (Progress.SCENE_FINISHED, Progress.SCENE_FINISHED_AT_START)
+
 
 class UnfinishedScene:
     """Begins an episode of the reward node that only looks, and waits for its judgement.
@@ -33,13 +35,14 @@ class UnfinishedScene:
         self._messages = EpisodeMessages(node, settings.reward_node, self._on_progress)
         self._task = ''
         self._scene: int | None = None  # by the newest progress
+        self._looked_finished = False  # at any time since `begin`
         self._following = False
         self._deadline = 0.0
 
     def begin(self, task: str) -> None:
         self.stop()
         self._task = task
-        self._scene = None
+        self._scene, self._looked_finished = None, False
         self._deadline = time.monotonic() + self._settings.reset_time_limit
 
     def is_done(self) -> bool:
@@ -72,10 +75,11 @@ class UnfinishedScene:
     def _on_progress(self, message: Progress) -> None:
         if self._following:
             self._scene = message.scene
+            self._looked_finished |= message.scene in FINISHED
 
     def _problem(self) -> str:
         if self._start.problem:
             return self._start.problem
-        if self._scene in (Progress.SCENE_FINISHED, Progress.SCENE_FINISHED_AT_START):
+        if self._looked_finished:
             return 'the scene still looks finished'
         return 'the reward node has not judged the scene'
