@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the episode reset node for a reward node, configure it and activate it.
 
-With params_file:=so100 or params_file:=franka the arm moves home after each episode.
+With params_file:=so100, so101 or franka the arm moves home after each episode.
 """
 
 from launch import LaunchContext, LaunchDescription
@@ -28,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'params_file',
                 default_value=str(share_directory() / 'config' / 'episode_reset.yaml'),
-                description='parameter file of the node, or the name of a robot: so100, franka',
+                description='parameter file, or the name of a robot: so100, so101, franka',
             ),
             DeclareLaunchArgument(
                 'reward_node',

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     'demo': {'scoring', *BASE},
     'recordings': {'scoring', 'reward', 'demo', *BASE},
     'results': {'scoring', 'reward', 'demo', 'recordings', *BASE},
-    'nodes': {'scoring', 'reward', 'demo', 'recordings', 'results', 'msg', *BASE},
+    'nodes': {'scoring', 'reward', 'demo', 'recordings', 'results', 'action', 'msg', *BASE},
     'commands': {'scoring', 'reward', 'demo', 'recordings', 'results', 'nodes', *BASE},
 }
 MODULE = re.compile(r'topreward_ros(?:\.[a-z0-9_]+)+')
@@ -78,7 +78,7 @@ def test_every_package_has_rules() -> None:
 @pytest.mark.parametrize('room', MAY_IMPORT)
 def test_imports_point_one_way(room: str) -> None:
     members = [file for file in files() if module_of(file).split('.')[1] == room]
-    known = MAY_IMPORT.keys() | {'msg'}
+    known = MAY_IMPORT.keys() | {'action', 'msg'}
     for file in members:
         names = imported(file)
         others = rooms(names) & known - {room}

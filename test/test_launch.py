@@ -182,7 +182,7 @@ def test_arguments_of_the_reset_node(reset: Launch) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize('robot', ['so100', 'franka'])
+@pytest.mark.parametrize('robot', ['so100', 'so101', 'franka'])
 def test_params_file_may_be_the_name_of_a_robot(reset: Launch, robot: str) -> None:
     params_file, _ = reset.parameters(params_file=robot)
     assert params_file == CONFIG / f'{robot}.yaml' and params_file.is_file()

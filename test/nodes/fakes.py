@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -102,8 +102,10 @@ class FakeRewardNode(Node):
         self.episode = 0
         self.tasks: list[str] = []
         self.answers_start = True
+        self.answer = ''  # in place of the number of the episode
         self.delay = 0.0  # before an episode starts [s]
         self.calls = 0  # of ~/start_episode
+        self.frames = 0  # of the newest progress
         self._progress = self.create_publisher(Progress, '~/progress', QOS_RESULT)
         self._success = self.create_publisher(SuccessDetected, '~/success_detected', QOS_RESULT)
         self.create_subscription(String, '~/task', lambda m: self.tasks.append(m.data), QOS_TASK)
@@ -118,35 +120,52 @@ class FakeRewardNode(Node):
             await later
             timer.cancel()
         self.episode += self.answers_start
-        response.success, response.message = self.answers_start, f'episode {self.episode}'
+        response.success = self.answers_start
+        response.message = self.answer or f'episode {self.episode}'
         return response
 
     @property
     def task(self) -> str:
         return self.tasks[-1] if self.tasks else ''
 
-    def publish_progress(self, progress: float, episode: int | None = None) -> None:
-        episode = self.episode if episode is None else episode
-        self._progress.publish(Progress(episode=episode, task=self.task, progress=progress))
+    def publish_progress(self, progress: float, episode: int | None = None, **fields: Any) -> None:
+        """Publish a progress; its key is new unless it is given by `frames`."""
+        self.frames += 1
+        fields = {'frames': self.frames, 'episode': self._number(episode), **fields}
+        self._progress.publish(Progress(task=self.task, progress=progress, **fields))
 
-    def succeed(self, episode: int | None = None) -> None:
-        episode = self.episode if episode is None else episode
-        self._success.publish(SuccessDetected(episode=episode, task=self.task))
+    def succeed(self, episode: int | None = None, **fields: Any) -> None:
+        """Publish the success that belongs to the newest progress."""
+        fields = {'frames': self.frames, 'episode': self._number(episode), **fields}
+        self._success.publish(SuccessDetected(task=self.task, **fields))
+
+    def finish(self, episode: int | None = None) -> None:
+        """Publish a progress and its success."""
+        self.publish_progress(0.97, episode, scene=Progress.SCENE_FINISHED)
+        self.succeed(episode)
+
+    def _number(self, episode: int | None) -> int:
+        return self.episode if episode is None else episode
 
 
 class FakeScene(Node):
-    """A scene with a reset service; with answer None the service never responds."""
+    """A scene with a reset service; with answer None it responds when `waiting` is completed."""
 
     def __init__(self, answer: bool | None = True) -> None:
         super().__init__('scene', namespace=NAMESPACE)
         self.answer = answer
         self.resets = 0
+        self.on_reset: Callable[[], None] = lambda: None
+        self.waiting: list[Any] = []  # futures of calls without a response
         group = ReentrantCallbackGroup()  # a call without a response must not block others
         self.create_service(Trigger, 'reset_scene', self._on_reset, callback_group=group)
 
     async def _on_reset(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
         self.resets += 1
-        if self.answer is None:
-            await Future(executor=self.executor)
-        response.success, response.message = bool(self.answer), 'the lid is stuck'
+        self.on_reset()
+        answer = self.answer
+        if answer is None:
+            self.waiting.append(Future(executor=self.executor))
+            answer = await self.waiting[-1]
+        response.success, response.message = bool(answer), 'the lid is stuck'
         return response

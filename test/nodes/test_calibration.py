@@ -20,7 +20,7 @@ from .harness import TASK_TEXT, Harness
 
 LEVELS = (-40.0, -20.0, -10.0, -1.0)
 POINTS = (0.0, 0.3, 0.6, 1.0)
-STEP = 3.0  # of the length bias at the second frame [nat]
+STEP = -5.0  # of the length bias at the second frame [nat]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def calibration(checkpoint: Checkpoint) -> Calibration:
         window=1,
         hold=1,
         plain=scale,
-        static=dataclasses.replace(scale, threshold=-40.0),
+        static=dataclasses.replace(scale, threshold=-6.0),
         bias=LengthBias((0.0, STEP)),
     )
 
@@ -68,9 +68,10 @@ def test_progress_and_success_by_a_calibration(
     second = node.score(2.5)
     assert second.frames == 2
     assert second.progress == pytest.approx(progress_of(second.log_prob - STEP), abs=1e-5)
-    # The threshold of the calibration with the bias subtracted is far below.
+    # The threshold is reached at the second frame, and not before, with the bias subtracted.
+    assert second.log_prob < -6.0 < second.log_prob - STEP
     node.until(lambda: node.successes)
-    assert node.successes[0].threshold == -40.0
+    assert node.successes[0].threshold == -6.0
     assert 'made for other tasks' not in node.output()
     node.ask('Another task.')
     node.until(lambda: 'made for other tasks' in node.output())

@@ -10,122 +10,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lifecycle_msgs.msg import Transition
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool
-from std_srvs.srv import Trigger
 
 from topreward_ros.nodes.common.qos import QOS_TASK
 from topreward_ros.nodes.reset import episode_loop
 from topreward_ros.nodes.reset.episode_log import EpisodeLog, EpisodeRecord
-from topreward_ros.nodes.reset.node import EpisodeResetNode
 from topreward_ros.nodes.reset.task_list import TaskList
 
-from .fakes import JOINTS, NAMESPACE, FakeArm, FakeRewardNode, FakeScene
-
-HOME = [0.1, 0.2]
-MOTION = {
-    'reset': 'home_motion',
-    'trajectory_topic': 'arm/joint_trajectory',
-    'joints': list(JOINTS),
-    'home': HOME,
-    'lower_limits': [-1.0, -1.0],
-    'upper_limits': [1.0, 1.0],
-    'speed': 1.5,
-    'reset_time_limit': 1.5,
-    'joint_state_timeout': 1.5,
-}
-
-
-class Stage:
-    """The reset node and its counterparts on one executor."""
-
-    def __init__(self, folder: Path) -> None:
-        self.executor = SingleThreadedExecutor()
-        self.nodes: list[Node] = []
-        self.log = folder / 'log' / 'episodes.csv'
-        self.reward = self.add(FakeRewardNode())
-        self.client: Any = None
-        self.node: Any = None
-
-    def add(self, node: Any) -> Any:
-        self.executor.add_node(node)
-        self.nodes.append(node)
-        return node
-
-    def start(self, activate: bool = True, **values: Any) -> EpisodeResetNode:
-        values = {
-            'settle_time': 0.0,
-            'log_file': str(self.log),
-            'diagnostics_period': 0.1,
-            **values,
-        }
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        self.node = self.add(EpisodeResetNode(namespace=NAMESPACE, parameter_overrides=overrides))
-        self.client = self.reward.create_client(Trigger, 'episode_reset/reset')
-        assert self.change('CONFIGURE')
-        if activate:
-            assert self.change('ACTIVATE')
-            self.until(lambda: self.reward.episode == 1)
-        return self.node
-
-    def change(self, transition: str) -> bool:
-        number = getattr(Transition, f'TRANSITION_{transition}')
-        task = self.executor.create_task(self.node.change_state, number)
-        self.until(task.done)
-        return bool(task.result())
-
-    def call(self) -> Trigger.Response:
-        self.until(self.client.service_is_ready)
-        answer = self.client.call_async(Trigger.Request())
-        self.until(answer.done)
-        return answer.result()
-
-    def until(self, condition: Callable[[], Any], seconds: float = 15.0) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            self.executor.spin_once(timeout_sec=0.05)
-            assert time.monotonic() < end, f'not true after {seconds} s; {self.rows()}'
-
-    def spin(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.executor.spin_once(timeout_sec=0.02)
-
-    def succeed_until(self, condition: Callable[[], Any]) -> None:
-        """Publish a success, repeatedly until both sides have discovered each other."""
-        episode, publish_time = self.reward.episode, 0.0
-
-        def done() -> Any:
-            nonlocal publish_time
-            if time.monotonic() - publish_time > 0.5:
-                publish_time = time.monotonic()
-                self.reward.succeed(episode)
-            return condition()
-
-        self.until(done)
-
-    def rows(self) -> list[dict[str, str]]:
-        if not self.log.exists():
-            return []
-        with self.log.open(encoding='utf-8', newline='') as stream:
-            return list(csv.DictReader(stream))
-
-    def close(self) -> None:
-        for node in self.nodes:
-            if isinstance(node, EpisodeResetNode):
-                node.close()
-            node.destroy_node()
-        self.executor.shutdown()
+from .fakes import NAMESPACE, FakeArm, FakeScene
+from .stage import HOME, MOTION, Stage
 
 
 @pytest.fixture
@@ -154,7 +54,7 @@ def test_a_success_that_comes_late_does_not_end_the_next_episode(stage: Stage) -
     stage.start()
     stage.succeed_until(lambda: stage.reward.episode == 2)
     for _ in range(5):
-        stage.reward.succeed(episode=1)
+        stage.reward.finish(episode=1)
         stage.spin(0.1)
     assert scene.resets == 1 and stage.reward.episode == 2
     stage.succeed_until(lambda: stage.reward.episode == 3)
@@ -243,13 +143,15 @@ def test_a_reset_while_an_episode_is_being_started(stage: Stage) -> None:
     assert stage.rows() == [], 'no episode had begun'
 
 
-def test_an_episode_of_the_number_of_the_last_one_counts(stage: Stage) -> None:
-    """The reward node counts from its activation, and may be restarted."""
+def test_a_reward_node_that_counts_anew(stage: Stage) -> None:
+    """It counts from its activation, and may be restarted: it is then asked for an episode."""
     stage.add(FakeScene())
     stage.start()
     stage.succeed_until(lambda: stage.reward.episode == 2)
     stage.reward.episode = 1
-    stage.until(lambda: [stage.reward.succeed(1), stage.spin(0.3), stage.reward.episode == 2][2])
+    stage.until(lambda: [stage.reward.finish(1), stage.spin(0.3), stage.reward.episode == 2][2])
+    assert [row['outcome'] for row in stage.rows()] == ['success'], 'one not asked for has ended it'
+    stage.succeed_until(lambda: stage.reward.episode == 3)
     assert [row['outcome'] for row in stage.rows()] == ['success'] * 2
 
 
@@ -259,7 +161,7 @@ def test_messages_of_another_task_and_without_a_number(stage: Stage) -> None:
     stage.until(lambda: stage.reward.task == 'Open it.')
     stage.reward.tasks.append('Close it.')
     for _ in range(10):
-        stage.reward.succeed()
+        stage.reward.finish()
         stage.reward.publish_progress(0.5)
         stage.spin(0.1)
     stage.reward.tasks.append('Open it.')
@@ -348,7 +250,7 @@ def test_no_controller(stage: Stage) -> None:
 def test_nothing_moves_unless_active_and_deactivation_stops(stage: Stage) -> None:
     arm = stage.add(FakeArm())
     stage.start(activate=False, **{**MOTION, 'speed': 0.2})
-    stage.reward.succeed()
+    stage.reward.finish()
     assert not stage.call().success
     stage.spin(0.3)
     assert arm.commands == [] and arm.positions == [0.8, -0.6]

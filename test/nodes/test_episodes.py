@@ -15,6 +15,8 @@ import pytest
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
 
+from topreward_ros.msg import Progress
+from topreward_ros.reward.success import SuccessDetector
 from topreward_ros.scoring.loading.checkpoint import load_checkpoint
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 
@@ -124,22 +126,43 @@ def test_episodes_are_counted_anew_after_activation(active: Harness) -> None:
 
 
 def test_success_once_per_episode(active: Harness) -> None:
+    """It counts only after a mean below the threshold; see `SuccessDetector`."""
+    pictures = [np.random.default_rng(k).integers(0, 256, (48, 64, 3), np.uint8) for k in range(9)]
+
+    def attempt(begin: float) -> list[Progress]:
+        return [active.score(begin + k / 2, pixels=each) for k, each in enumerate(pictures)]
+
     active.set(success_threshold=ANYTHING)
     active.ask()
-    for k in range(7):
-        active.score(k / 2)
+    log_probs = [p.log_prob for p in attempt(0.0)]
     active.spin(0.3)
-    assert [success.frames for success in active.successes] == [4]  # window 3, hold 2
-    success = active.successes[0]
-    last = [p.log_prob for p in active.progress[1:4]]
-    assert success.score == pytest.approx(sum(last) / 3, abs=1e-5)
-    assert success.threshold == ANYTHING and success.task == TASK_TEXT
-    assert success.header == active.progress[3].header
-    active.start_episode()
-    for k in range(7, 13):
-        active.score(k / 2)
-    active.until(lambda: len(active.successes) == 2)
-    assert active.successes[1].episode == 2
+    assert active.successes == [] and active.fact('episode') == '1'
+    assert [p.scene for p in active.progress] == [0, 0, 2] + [3] * 6
+    assert 'episode 1: scene looks finished: was it reset?' in active.output()
+    # Halfway between two neighbouring means: some are below, and later ones above
+    means = sorted(sum(log_probs[k - 2 : k + 1]) / 3 for k in range(2, 9))
+    threshold, hit = next(
+        (middle, found)
+        for middle in ((a + b) / 2 for a, b in pairwise(means) if b - a > 1e-3)
+        if (found := first_success(middle, log_probs)) is not None
+    )
+    active.set(success_threshold=threshold)
+    for episode in (2, 3):
+        active.start_episode()
+        attempt(10.0 * episode)
+        active.until(lambda episode=episode: len(active.successes) == episode - 1)
+        success = active.successes[-1]
+        assert (success.episode, success.frames, success.task) == (episode, hit + 1, TASK_TEXT)
+        assert success.score == pytest.approx(sum(log_probs[hit - 2 : hit + 1]) / 3, abs=1e-4)
+        assert success.threshold == pytest.approx(threshold)
+        of_episode = [p for p in active.progress if p.episode == episode]
+        assert success.header == of_episode[hit].header
+
+
+def first_success(threshold: float, log_probs: list[float]) -> int | None:
+    """Return the index of the score at which a success that counts is detected, or None."""
+    detector = SuccessDetector(threshold, from_unfinished=True)
+    return next((k for k, value in enumerate(log_probs) if detector.update(value)), None)
 
 
 def test_no_success_under_the_threshold(active: Harness) -> None:

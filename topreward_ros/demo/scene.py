@@ -16,6 +16,12 @@ from .table import Point, State, progress
 from .tasks import KINDS, Task
 
 
+def check_kind(kind: str) -> None:
+    """Raise ValueError for an unknown kind of episode."""
+    if kind not in KINDS:
+        raise ValueError(f'kind is {kind!r}; expected one of {", ".join(KINDS)}')
+
+
 class SceneEpisode:
     """One attempt at a task, determined by seed, kind and task.
 
@@ -25,8 +31,7 @@ class SceneEpisode:
 
     def __init__(self, seed: int, kind: str = 'success', task: Task | None = None) -> None:
         """Raises ValueError for an unknown kind."""
-        if kind not in KINDS:
-            raise ValueError(f'kind is {kind!r}; expected one of {", ".join(KINDS)}')
+        check_kind(kind)
         random = np.random.default_rng([seed, KINDS.index(kind)])
         self.seed = seed
         self.kind = kind

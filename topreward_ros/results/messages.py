@@ -30,6 +30,7 @@ def progress_fields(score: Score, step: Step, latency: float) -> dict[str, Any]:
         'reward': step.reward,
         'normalization': step.normalization,
         'latency': latency,
+        'scene': int(step.scene),
     }
 
 

@@ -13,6 +13,8 @@ from topreward_ros.errors import ModelError
 from topreward_ros.files import ResultsError, whole_file
 from topreward_ros.scoring.score import Score
 
+from .table_text import from_cell, to_cell
+
 COLUMNS = (
     'time',
     'episode',
@@ -53,6 +55,7 @@ class Row:
         cells = {name: getattr(self, name, None) for name in COLUMNS}
         for name in ('frames', 'log_prob', 'log_prob_false'):
             cells[name] = getattr(score, name)
+        cells['task'] = to_cell(self.task)
         cells |= {column: getattr(score, name) for column, name in MODEL_COLUMNS.items()}
         cells |= {PART_PREFIX + name: value for name, value in score.parts.items()}
         return cells
@@ -114,5 +117,5 @@ def _row(cells: dict[str, str], extra: Sequence[str]) -> Row:
         reward=float(cells['reward']),
         normalization=cells['normalization'],
         latency=float(cells['latency']),
-        task=cells['task'],
+        task=from_cell(cells['task']),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .progress import NORMALIZATIONS as NORMALIZATIONS
     from .progress import make_normalization as make_normalization
     from .progress import min_max as min_max
+    from .success import Scene as Scene
     from .success import Success as Success
     from .success import SuccessDetector as SuccessDetector
     from .values import dense_rewards as dense_rewards
@@ -41,7 +42,7 @@ __getattr__, __all__ = lazy_exports(
         'live': ('LiveReward', 'RewardOptions', 'Step'),
         'metrics': ('bootstrap', 'roc_auc', 'value_order_correlation'),
         'progress': ('NORMALIZATIONS', 'make_normalization', 'min_max'),
-        'success': ('Success', 'SuccessDetector'),
+        'success': ('Scene', 'Success', 'SuccessDetector'),
         'values': ('dense_rewards', 'differences', 'discounted_values', 'shaped_rewards'),
         'weights': ('advantage_weights', 'rabc_weights'),
     },

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from .calibration import Calibration, LengthBias
 from .progress import CalibratedNormalization, Normalization, make_normalization
-from .success import HOLD, WINDOW, Success, SuccessDetector
+from .success import HOLD, WINDOW, Scene, Success, SuccessDetector
 
 NO_BIAS = LengthBias()
 NORMALIZATION_MODEL = 'model'  # of a progress that the model provides itself
@@ -44,6 +44,7 @@ class Step:
     reward: float
     success: Success | None
     normalization: str
+    scene: Scene = Scene.UNKNOWN
 
 
 class LiveReward:
@@ -88,7 +89,8 @@ class LiveReward:
         gained = progress - self._last
         self._last = progress
         success = None if evidence is None else self.detector.update(evidence)
-        return Step(progress, 0.0 if math.isnan(gained) else gained, success, name)
+        reward = 0.0 if math.isnan(gained) else gained
+        return Step(progress, reward, success, name, self.detector.scene)
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,25 @@ class RewardOptions:
     success_window: int = WINDOW
     success_hold: int = HOLD
 
-    def start(self, calibration: Calibration | None = None) -> LiveReward:
-        """Return a live reward; ValueError if a required calibration is missing."""
+    def start(
+        self, calibration: Calibration | None = None, from_unfinished: bool = False
+    ) -> LiveReward:
+        """Return a live reward; ValueError if a required calibration is missing.
+
+        from_unfinished is that of `SuccessDetector`: for episodes that follow a reset, whereas a
+        recording may begin anywhere.
+        """
         if calibration is None:
             if self.length_bias != 'none':
                 raise ValueError(f'length_bias is {self.length_bias}, which needs a calibration')
             detector = SuccessDetector(
-                self.success_threshold, self.success_window, self.success_hold
+                self.success_threshold, self.success_window, self.success_hold, from_unfinished
             )
             return LiveReward(self._normalization(), detector)
         scale, bias = calibration.reading(self.length_bias)
-        detector = SuccessDetector(scale.threshold, calibration.window, calibration.hold)
+        detector = SuccessDetector(
+            scale.threshold, calibration.window, calibration.hold, from_unfinished
+        )
         normalization = self._normalization(scale.points, scale.levels)
         return LiveReward(normalization, detector, bias, is_calibrated=True)
 

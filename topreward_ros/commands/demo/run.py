@@ -9,7 +9,6 @@ episode runs, as it would with a robot.
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import tempfile
@@ -30,6 +29,7 @@ from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.cameras.scene_camera import SceneCamera, make_scene
+from topreward_ros.nodes.reset.episode_log import read_log
 from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
@@ -120,8 +120,7 @@ def _outcomes(folder: Path) -> list[str]:
     file = folder / 'episodes.csv'
     if not file.is_file():
         return []
-    with file.open(encoding='utf-8', newline='') as stream:
-        return [row['outcome'] for row in csv.DictReader(stream)]
+    return [record.outcome for record in read_log(file)]
 
 
 def _play(

@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rclpy import task
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -19,7 +25,7 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from topreward_ros.demo.drawing import SceneRenderer
-from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.demo.scene import SceneEpisode, check_kind
 from topreward_ros.demo.tasks import KINDS
 from topreward_ros.scoring.sampling import NANOSECONDS
 
@@ -69,35 +75,69 @@ class StagedEpisode:
 class SceneCamera(Node):
     """Publishes images on `image_raw` and the task in words on `task`.
 
-    episode is the current one; shown are the episodes whose arm has moved, of which the last may
-    still be running. After the last episode of a programme the scene stays as it is, and is_over
-    is true.
+    episode is the current one, None until the first is set up; shown are the episodes whose arm has
+    moved, of which the last may still be running. After the last episode of a programme the scene
+    stays as it is, and is_over is true.
+
+    The next episode is made in a thread of its own, as a table may take seconds to find.
     """
 
     def __init__(self, programme: Iterable[SceneEpisode] | None = None, **options: Any) -> None:
-        """Set up the first episode; raises ValueError for an unknown kind of episode."""
+        """Make the first episode; raises ValueError for an unknown kind of episode."""
         super().__init__('scene', **options)
         self._settings = Parameters(self, SceneSettings).read()
         self._programme: Iterator[SceneEpisode] = iter(programme or self._endless())
+        self.episode: SceneEpisode | None = None
         self.shown: list[StagedEpisode] = []
         self.is_over = False
         self._images = self.create_publisher(Image, 'image_raw', QOS_CAMERA_OFFERED)
         self._tasks = self.create_publisher(String, 'task', QOS_TASK)
-        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._waiting: task.Future[None] | None = None  # a reset, for the next episode
+        # Reentrant: images are published while a reset waits.
+        group = ReentrantCallbackGroup()
+        self.create_service(Trigger, '~/reset', self._on_reset, callback_group=group)
         if self._settings.wait_for_running:
             self.create_subscription(Bool, 'running', self._on_running, QOS_TASK)
-        self._set_up(next(self._programme))
+        self._wake = self.create_guard_condition(self._on_made)
+        self._next = self._make_next()
         self.create_timer(1.0 / self._settings.fps, self._publish_image)
 
     def picture(self, time: float) -> np.ndarray:
         """Return the scene at a time [s] after the arm's start, uint8 RGB (height, width, 3)."""
+        assert self.episode is not None
         return self._camera.take(self.episode.state(max(0.0, time * self._settings.speed)))
 
     def _endless(self) -> Iterator[SceneEpisode]:
         kinds, seed = list(self._settings.kinds), self._settings.seed
         for kind in kinds:
-            SceneEpisode(seed, kind)  # raises now for an unknown kind
-        return (SceneEpisode(seed + k, kinds[k % len(kinds)]) for k in itertools.count())
+            check_kind(kind)
+        # Not a generator, which an error would end
+        return map(lambda k: SceneEpisode(seed + k, kinds[k % len(kinds)]), itertools.count())
+
+    def _make_next(self) -> Future[SceneEpisode | None]:
+        """Make the next episode in a thread; None after the last one."""
+        made: Future[SceneEpisode | None] = Future()
+
+        def make() -> None:
+            try:
+                made.set_result(next(self._programme, None))
+            except Exception as error:
+                made.set_exception(error)
+            with contextlib.suppress(InvalidHandle):  # the node has been destroyed
+                self._wake.trigger()
+
+        threading.Thread(target=make, daemon=True).start()
+        return made
+
+    def _on_made(self) -> None:
+        if not self._next.done():
+            return
+        if self.episode is None:
+            if (episode := self._next.result()) is not None:
+                self._set_up(episode)
+            self._next = self._make_next()
+        elif self._waiting is not None:
+            self._waiting.set_result(None)
 
     def _set_up(self, episode: SceneEpisode) -> None:
         self.episode = episode
@@ -111,6 +151,8 @@ class SceneCamera(Node):
         self.get_logger().info(f'{episode.task.say()} (kind: {episode.kind})')
 
     def _publish_image(self) -> None:
+        if self.episode is None:
+            return
         now = self._now()
         moves = self._start_time is not None and now >= self._start_time
         if moves and (not self.shown or self.shown[-1].episode is not self.episode):
@@ -122,10 +164,23 @@ class SceneCamera(Node):
         if message.data and self._start_time is None:
             self._start_time = self._now()
 
-    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    async def _on_reset(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        if self._waiting is not None:
+            response.success, response.message = False, 'a reset is already in progress'
+            return response
         if self.shown and not self.shown[-1].ended:
             self.shown[-1].ended = self._now()
-        episode = next(self._programme, None)
+        if self.episode is None or not self._next.done():
+            self._waiting = task.Future(executor=self.executor)
+            await self._waiting
+            self._waiting = None
+        made, self._next = self._next, self._make_next()
+        if error := made.exception():
+            response.success, response.message = False, f'no episode could be made: {error}'
+            return response
+        episode = made.result()
         if episode is None:
             self.is_over = True
         else:

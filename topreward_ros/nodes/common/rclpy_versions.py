@@ -18,6 +18,7 @@ from rclpy.exceptions import (
     NameValidationException,
 )
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.subscription import Subscription
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -38,6 +39,34 @@ ARGUMENT_ERRORS = (
 def on_incompatible_qos(callback: Callable[[], None]) -> SubscriptionEventCallbacks:
     """Return event callbacks of a subscription; callback is called on an incompatible QoS."""
     return SubscriptionEventCallbacks(incompatible_qos=lambda _event: callback())
+
+
+def with_message_info(callback: Callable[[Any, Any], None]) -> Callable[..., None]:
+    """Return a callback of a subscription that passes on a message and the information on it.
+
+    Humble gives none, which is then empty; Jazzy's is without the publisher.
+    """
+    if hasattr(Subscription, 'CallbackType'):
+        return callback
+    return lambda message: callback(message, {})
+
+
+def is_from_node(node: Any, name: str, topic: str, info: Any) -> bool:
+    """Return whether a message on a topic is from the node of this name, as far as can be told.
+
+    info is that of `with_message_info`. A topic with one publisher is
+    that node's, by whatever name. With several, one of them must be of the only node of this name,
+    and the message must say that it is from that one, which rclpy does not in every version.
+    """
+    publishers = node.get_publishers_info_by_topic(topic)
+    gid = bytes((info.get('publisher_gid') or {}).get('data') or b'')
+    if not gid:
+        return len(publishers) == 1
+    if len(publishers) > 1:
+        names = [f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in publishers]
+        publishers = [each for each, its in zip(publishers, names, strict=True) if its == name]
+    # Humble pads the one of the graph to 24 bytes.
+    return [bytes(each.endpoint_gid)[: len(gid)] for each in publishers] == [gid]
 
 
 def init_rclpy(args: list[str] | None, **options: Any) -> None:

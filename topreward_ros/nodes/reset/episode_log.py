@@ -13,14 +13,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from topreward_ros.results.table_text import from_cell, to_cell
+
 
 @dataclass(frozen=True)
 class EpisodeRecord:
     """A row of the log: how an episode ended.
 
-    ended is UTC in ISO 8601; outcome is success, time is up, stalled, asked for or cut off;
-    seconds is the length of the episode, progress the last one published (NaN if none); reset is
-    done, not done, cut off or the reason of a failure, and reset_seconds its duration.
+    ended is UTC in ISO 8601; outcome is success, time is up, stalled, looked finished, asked for,
+    stopped or cut off; seconds is the length of the episode, progress the last one published (NaN
+    if none); reset is done, not done, stopped, cut off or the reason of a failure, and
+    reset_seconds its duration.
     """
 
     ended: str
@@ -28,11 +31,16 @@ class EpisodeRecord:
     outcome: str
     seconds: float
     progress: float
-    reset: str
-    reset_seconds: float
+    reset: str = ''
+    reset_seconds: float = 0.0
 
 
 HEADER = ','.join(['number', *(field.name for field in dataclasses.fields(EpisodeRecord))])
+
+
+def read_log(file: Path) -> list[EpisodeRecord]:
+    """Return the complete rows of a log; raises OSError, or ValueError for another file."""
+    return [_record(row) for row in _rows(file, _complete_lines(file, file.read_bytes()))]
 
 
 class EpisodeLog:
@@ -98,20 +106,12 @@ class EpisodeLog:
     def _read(self, stream: io.FileIO) -> None:
         stream.seek(0)
         content = stream.readall()
-        # A spreadsheet may have saved it with a byte order mark and other line endings.
-        header = content.split(b'\n')[0].decode('utf-8-sig', 'replace').rstrip('\r')
-        if header != HEADER and not (b'\n' not in content and HEADER.startswith(header)):
-            raise ValueError(f'{self._file} is not a log of episodes; expected columns {HEADER}')
-        # A line without an end was interrupted while it was written: it is removed.
-        complete = content[: content.rfind(b'\n') + 1]
-        if complete != content:
+        complete = _complete_lines(self._file, content)
+        if complete != content:  # a line was interrupted while it was written
             stream.truncate(len(complete))
         if not complete:
             stream.write(f'{HEADER}\n'.encode())
-        try:
-            rows = list(csv.DictReader(io.StringIO(complete.decode('utf-8-sig', 'replace'))))
-        except csv.Error as error:
-            raise ValueError(f'{self._file} is not a valid CSV file: {error}') from error
+        rows = _rows(self._file, complete)
         self.count = len(rows)
         self.successes = sum(row['outcome'] == 'success' for row in rows)
 
@@ -126,7 +126,35 @@ class EpisodeLog:
             self._read(self._stream)
 
 
+def _complete_lines(file: Path, content: bytes) -> bytes:
+    """Return the content without a line that has no end; ValueError if it is not of a log."""
+    # A spreadsheet may have saved it with a byte order mark and other line endings.
+    header = content.split(b'\n')[0].decode('utf-8-sig', 'replace').rstrip('\r')
+    if header != HEADER and not (b'\n' not in content and HEADER.startswith(header)):
+        raise ValueError(f'{file} is not a log of episodes; expected columns {HEADER}')
+    return content[: content.rfind(b'\n') + 1]
+
+
+def _rows(file: Path, content: bytes) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(content.decode('utf-8-sig', 'replace'))))
+    except csv.Error as error:
+        raise ValueError(f'{file} is not a valid CSV file: {error}') from error
+
+
 def _cell(value: str | float) -> str:
     if isinstance(value, float):
         return f'{value:.3f}'
-    return ' '.join(value.split())  # on one line
+    return to_cell(' '.join(value.split()))  # on one line
+
+
+def _record(row: dict[str, str]) -> EpisodeRecord:
+    return EpisodeRecord(
+        ended=row['ended'],
+        task=from_cell(row['task']),
+        outcome=row['outcome'],
+        seconds=float(row['seconds']),
+        progress=float(row['progress']),
+        reset=from_cell(row['reset']),
+        reset_seconds=float(row['reset_seconds']),
+    )

@@ -5,17 +5,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from builtin_interfaces.msg import Duration as DurationMessage
-from rclpy.duration import Duration
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from ..common.monotonic_clock import MonotonicClock
-from ..common.qos import QOS_COMMAND, QOS_JOINT_STATES
+from .controller import Controller
+from .joint_readings import JointReading, JointReadings
 from .reset import ResetError
 from .settings import ResetSettings
 
@@ -24,16 +22,6 @@ LONGEST_MOTION = 600.0  # [s]
 STOP_TIME = 0.3  # for the joints to come to rest when a motion is stopped [s]
 REST_TIME = 0.2  # within the tolerance before the arm counts as arrived, not as passing by [s]
 LIMIT_MARGIN = 0.2  # by which a measured position may exceed its limits [rad or m]
-DELIVERY_TIME = 1.0  # for a stop to reach the controller before the publisher is destroyed [s]
-
-
-@dataclass(frozen=True)
-class JointReading:
-    """A measured joint: position and velocity [rad, rad/s or m, m/s], and the time received [s]."""
-
-    position: float
-    velocity: float
-    received: float
 
 
 class HomeMotion:
@@ -42,36 +30,32 @@ class HomeMotion:
     Timed by a MonotonicClock, as controllers follow simulated time, however slow it is.
     """
 
+    phase = 'moving home'
+
     def __init__(self, node: Node, settings: ResetSettings) -> None:
         self._node = node
         self._settings = settings
         self._moving = False
+        self._must_stop = False  # as soon as it is known where the joints are
         self._arrived = False
         self._clock = MonotonicClock(node)
         self._end_time = 0.0  # end of the trajectory that was sent [s]
         self._near_since: float | None = None
-        self._readings: dict[str, JointReading] = {}
-        self._others: set[str] = set()  # names of joints that are not in the parameter joints
-        self._publisher = node.create_publisher(
-            JointTrajectory, settings.trajectory_topic, QOS_COMMAND
-        )
-        self._subscription = node.create_subscription(
-            JointState, settings.joint_states_topic, self._on_joint_state, QOS_JOINT_STATES
-        )
+        self._controller = Controller(node, settings)
+        self._joints = JointReadings(node, settings, self._clock, self._on_reading)
 
-    def begin(self) -> None:
+    @property
+    def distance(self) -> float:
+        distances = self._joints.distances()
+        return math.nan if any(map(math.isnan, distances)) else max(distances)
+
+    def begin(self, _task: str) -> None:
         # Without time, joint states would never become stale and the motion would never end.
         if problem := self._clock.problem(self._settings.joint_state_timeout):
             raise ResetError(f'{problem}: start the simulator, or set use_sim_time to false')
-        positions = self._positions()
-        self._check_limits(positions)
-        if not self._publisher.get_subscription_count():
-            raise ResetError(
-                f'no controller subscribes to {self._publisher.topic_name}; start it, or set '
-                'trajectory_topic to its topic'
-            )
-        longest = max(abs(a - b) for a, b in zip(positions, self._settings.home, strict=True))
-        seconds = max(SHORTEST_MOTION, longest / self._settings.speed)
+        self._check_limits([reading.position for reading in self._joints.current()])
+        self._controller.check()
+        seconds = max(SHORTEST_MOTION, max(self._joints.distances()) / self._settings.speed)
         if seconds > LONGEST_MOTION:
             raise ResetError(
                 f'the motion home would take {seconds:.0f} s at a speed of {self._settings.speed}; '
@@ -79,54 +63,63 @@ class HomeMotion:
             )
         self._end_time = self._clock.now() + seconds
         self._near_since = None
-        self._moving, self._arrived = True, False
-        self._send(self._settings.home, seconds)
+        self._moving, self._must_stop, self._arrived = True, False, False
+        self._controller.send(self._trajectory(self._settings.home, seconds))
 
     def is_done(self) -> bool:
         if self._arrived:
             self._moving = False
             return True
         try:
-            positions = self._positions()
+            readings = self._joints.current()
+            if problem := self._controller.problem():
+                raise ResetError(problem)
         except ResetError:
             self.stop()
             raise
         if self._clock.now() > self._end_time + self._settings.reset_time_limit:
-            distances = [abs(a - b) for a, b in zip(positions, self._settings.home, strict=True)]
-            worst = distances.index(max(distances))
             self.stop()
+            distances = self._joints.distances()
+            worst = distances.index(max(distances))
             raise ResetError(
-                f'{self._settings.joints[worst]} is at {positions[worst]:.3f} and did not come to '
-                f'rest within {self._settings.tolerance} of {self._settings.home[worst]:.3f} in '
-                'time'
+                f'{self._settings.joints[worst]} is at {readings[worst].position:.3f} and did not '
+                f'come to rest within {self._settings.tolerance} of '
+                f'{self._settings.home[worst]:.3f} in time'
             )
         return False
 
-    def stop(self) -> None:
+    def stop(self) -> str:
         """Bring the joints to rest near their current positions.
 
         Controllers do not accept an empty trajectory, so one is sent to where the joints come to
-        rest from their current velocities. If these are unknown, it could move the arm backwards,
-        so the motion continues to its end.
+        rest from their current velocities. If these are unknown, it could move the arm backwards:
+        it is then sent as soon as they are known again, unless the controller's action can be
+        cancelled.
         """
         if not self._moving:
-            return
+            return ''
         self._moving = False
+        trajectory, problem = None, ''
         try:
-            self._positions()
+            trajectory = self._way_to_rest(self._joints.current())
         except ResetError as error:
-            self._node.get_logger().error(f'the motion is not stopped and runs to its end: {error}')
-            return
-        settings = self._settings
-        rows = zip(settings.joints, settings.lower_limits, settings.upper_limits, strict=True)
-        goals = [self._stop_position(self._readings[joint], *limits) for joint, *limits in rows]
-        self._send(goals, STOP_TIME)
-        self._publisher.wait_for_all_acked(Duration(seconds=DELIVERY_TIME))
+            problem = str(error)
+        if self._controller.stop(trajectory):
+            return ''
+        self._must_stop = True
+        problem = f'the motion is not stopped until the joints are known: {problem}'
+        self._node.get_logger().error(problem)
+        return problem
 
     def close(self) -> None:
         self.stop()
-        self._node.destroy_subscription(self._subscription)
-        self._node.destroy_publisher(self._publisher)
+        self._joints.close()
+        self._controller.close()
+
+    def _way_to_rest(self, readings: list[JointReading]) -> JointTrajectory:
+        settings = self._settings
+        rows = zip(readings, settings.lower_limits, settings.upper_limits, strict=True)
+        return self._trajectory([self._stop_position(*row) for row in rows], STOP_TIME)
 
     def _stop_position(self, reading: JointReading, low: float, high: float) -> float:
         """Return where a joint comes to rest, with its velocity limited to a plausible one."""
@@ -148,7 +141,7 @@ class HomeMotion:
                     'expected radians or metres within them'
                 )
 
-    def _send(self, positions: Any, seconds: float) -> None:
+    def _trajectory(self, positions: Sequence[float], seconds: float) -> JointTrajectory:
         nanoseconds = round(seconds * 1e9)
         count = len(self._settings.joints)
         point = JointTrajectoryPoint(
@@ -159,56 +152,31 @@ class HomeMotion:
             time_from_start=DurationMessage(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9),
         )
         # A stamp of zero: start now
-        self._publisher.publish(
-            JointTrajectory(joint_names=list(self._settings.joints), points=[point])
-        )
+        return JointTrajectory(joint_names=list(self._settings.joints), points=[point])
 
-    def _on_joint_state(self, message: JointState) -> None:
-        now = self._clock.now()
-        # Some drivers send no velocities, or fewer, or publish arm and gripper separately.
-        velocities = dict(zip(message.name, message.velocity, strict=False))
-        for joint, position in zip(message.name, message.position, strict=False):
-            if joint not in self._settings.joints:
-                if len(self._others) < 100:
-                    self._others.add(joint)
-            elif math.isfinite(position):
-                velocity = velocities.get(joint, 0.0)
-                self._readings[joint] = JointReading(
-                    position, velocity if math.isfinite(velocity) else 0.0, now
-                )
-        if self._moving and not self._arrived:
-            self._check_arrival(now)
+    def _on_reading(self) -> None:
+        if self._must_stop:
+            self._stop_late()
+        elif self._moving and not self._arrived:
+            self._check_arrival(self._clock.now())
+
+    def _stop_late(self) -> None:
+        if self._clock.now() > self._end_time:  # it has run to its end
+            self._must_stop = False
+            return
+        try:
+            trajectory = self._way_to_rest(self._joints.current())
+        except ResetError:
+            return
+        self._must_stop = False
+        self._controller.stop(trajectory)
+        self._node.get_logger().info('the motion is stopped')
 
     def _check_arrival(self, now: float) -> None:
         """Note the arrival when all joints stay at home for REST_TIME after the trajectory."""
-        settings = self._settings
-        homes = zip(settings.joints, settings.home, strict=True)
-        distance = max(abs(self._readings[joint].position - home) for joint, home in homes)
-        if distance > settings.tolerance or now < self._end_time:
+        if max(self._joints.distances()) > self._settings.tolerance or now < self._end_time:
             self._near_since = None
         elif self._near_since is None:
             self._near_since = now
         else:
-            oldest = min(reading.received for reading in self._readings.values())
-            self._arrived = oldest - self._near_since >= REST_TIME
-
-    def _positions(self) -> list[float]:
-        """Return the current positions of the joints; raises ResetError if they are unknown."""
-        settings, topic = self._settings, self._subscription.topic_name
-        if not self._readings and not self._others:
-            raise ResetError(
-                f'no joint states on {topic}; start the driver, or set joint_states_topic to its '
-                'topic'
-            )
-        if unknown := [joint for joint in settings.joints if joint not in self._readings]:
-            raise ResetError(
-                f'no position of {", ".join(unknown)} on {topic}, which has '
-                f'{", ".join(sorted({*self._readings, *self._others}))}'
-            )
-        age = self._clock.now() - min(reading.received for reading in self._readings.values())
-        if age > settings.joint_state_timeout:
-            raise ResetError(
-                f'no joint states on {topic} for {age:.1f} s; expected one every '
-                f'{settings.joint_state_timeout} s'
-            )
-        return [self._readings[joint].position for joint in settings.joints]
+            self._arrived = self._joints.oldest - self._near_since >= REST_TIME

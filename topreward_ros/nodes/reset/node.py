@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
-from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -25,17 +23,13 @@ from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import steady_clock
 from .episode_log import EpisodeLog
 from .episode_loop import EpisodeLoop
-from .home_motion import HomeMotion
-from .reset import Reset
+from .reset_action import ResetAction
+from .reset_steps import ResetSteps
 from .settings import ResetSettings
-from .trigger_reset import TriggerReset
+from .stop_subscription import StopSubscription
 
 NODE_NAME = 'episode_reset'
-# Constructors, by the value of the parameter reset
-RESETS: dict[str, Callable[[Node, ResetSettings], Reset]] = {
-    'trigger': TriggerReset,
-    'home_motion': HomeMotion,
-}
+STOPPED = 'stopped by ~/stop'
 
 
 class EpisodeResetNode(AsyncLifecycleNode):
@@ -47,14 +41,18 @@ class EpisodeResetNode(AsyncLifecycleNode):
         self._read_settings = Parameters(self, ResetSettings, lambda: self.state).read
         settings = self._read_settings()
         self._log: EpisodeLog | None = None
-        self._reset: tuple[ResetSettings, Reset] | None = None
+        self._reset: tuple[ResetSettings, ResetSteps] | None = None
         self._loop: EpisodeLoop | None = None
+        self._halted = ''  # why, until a reset is asked for
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
         self._running = self.create_publisher(Bool, '~/running', QOS_TASK)
         # Reentrant: a call is answered when its reset is over, and further calls at once.
         self.create_service(
             Trigger, '~/reset', self._on_reset, callback_group=ReentrantCallbackGroup()
         )
+        self.create_service(Trigger, '~/stop', self._on_stop)
+        self._stop_subscription = StopSubscription(self, self._halt)
+        self._action = ResetAction(self, self._request_reset, lambda: self._loop, self._halt)
         self.create_timer(settings.diagnostics_period, self._diagnose, clock=steady_clock())
 
     async def configure(self) -> None:
@@ -72,18 +70,29 @@ class EpisodeResetNode(AsyncLifecycleNode):
         settings = self._read_settings()
         self._open_log(settings.log_file)
         reset = self._set_reset(settings)
-        self._loop = EpisodeLoop(self, settings, reset, self._log, self._publish_running)
+        self._loop = EpisodeLoop(
+            self,
+            settings,
+            reset,
+            self._log,
+            self._publish_running,
+            halted=self._halted,
+        )
 
     async def deactivate(self) -> None:
         self._stop()
 
     async def cleanup(self) -> None:
-        self.close()
+        self._release()
 
     async def release(self) -> None:
-        self.close()
+        self._release()
 
     def close(self) -> None:
+        self._release()
+        self._action.close()
+
+    def _release(self) -> None:
         self._stop()
         if self._reset is not None:
             self._reset[1].close()
@@ -106,13 +115,13 @@ class EpisodeResetNode(AsyncLifecycleNode):
         except (OSError, RuntimeError, ValueError) as error:
             raise ValueError(f'log_file cannot be used: {error}') from error
 
-    def _set_reset(self, settings: ResetSettings) -> Reset:
+    def _set_reset(self, settings: ResetSettings) -> ResetSteps:
         """Return the reset for these settings; a new one if they have changed."""
         if self._reset is not None and self._reset[0] != settings:
             self._reset[1].close()
             self._reset = None
         if self._reset is None:
-            self._reset = settings, RESETS[settings.reset](self, settings)
+            self._reset = settings, ResetSteps(self, settings)
         return self._reset[1]
 
     def _publish_running(self, running: bool) -> None:
@@ -121,14 +130,28 @@ class EpisodeResetNode(AsyncLifecycleNode):
     async def _on_reset(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
+        response.success, response.message = await self._request_reset()
+        return response
+
+    async def _request_reset(self) -> tuple[bool, str]:
+        """Reset, and return whether that succeeded and a message when it is over."""
         if self._loop is None:
-            response.success, response.message = False, f'the node is {self.state}, not active'
-            return response
+            return False, f'the node is {self.state}, not active'
+        self._halted = ''
         result: Future[Any] = Future(executor=self.executor)
         self._loop.request_reset(lambda success, message: result.set_result((success, message)))
-        outcome: tuple[bool, str] = await result  # type: ignore[assignment, unused-ignore]
-        response.success, response.message = outcome
+        return await result  # type: ignore[return-value, unused-ignore]
+
+    def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        problem = self._halt(STOPPED)
+        response.success = not problem
+        response.message = problem or 'stopped; nothing moves before a reset is asked for'
         return response
+
+    def _halt(self, reason: str = STOPPED) -> str:
+        """Stop everything until a reset is asked for; see `EpisodeLoop.halt`."""
+        self._halted = reason
+        return self._loop.halt(reason) if self._loop is not None else ''
 
     def _diagnose(self) -> None:
         level, message = LEVEL_OK, self.state

@@ -16,16 +16,29 @@ class ResetError(TopRewardError):
 class Reset(Protocol):
     """One way to reset."""
 
-    def begin(self) -> None:
-        """Start the reset; raises ResetError with the reason if that is not possible."""
+    @property
+    def phase(self) -> str:
+        """What is being done."""
+        ...
+
+    @property
+    def distance(self) -> float:
+        """The distance of the joint that is farthest from home [rad or m]; NaN if unknown."""
+        ...
+
+    def begin(self, task: str) -> None:
+        """Start the reset for an episode with this task, empty for the reward node's own.
+
+        Raises ResetError with the reason if that is not possible.
+        """
         ...
 
     def is_done(self) -> bool:
         """Return whether the reset is complete; raises ResetError if it has failed."""
         ...
 
-    def stop(self) -> None:
-        """Stop a reset that is in progress."""
+    def stop(self) -> str:
+        """Stop a reset that is in progress; return why a motion goes on, empty if none does."""
         ...
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..common import parameter_table
 from ..common.parameter_table import Change, check, parameter
 
-RESET_KINDS = ('trigger', 'home_motion')
+RESET_STEPS = ('trigger', 'home_motion', 'unfinished')
 TASK_ORDERS = ('in_order', 'shuffled')
 NO_NAMES = ('',)  # an empty list has no type in ROS
 NO_NUMBERS = (0.0,)
@@ -66,17 +66,30 @@ class ResetSettings:
     )
     reset: str = parameter(
         'trigger',
-        'Kind of reset: trigger calls a service of the scene or robot, home_motion moves the arm '
-        'to the pose home.',
+        'Steps of a reset in order, separated by commas: trigger calls a service of the scene or '
+        'robot, home_motion moves the arm to the pose home, unfinished waits until the scene looks '
+        'unfinished by the success rule.',
         Change.INACTIVE,
-        choices=RESET_KINDS,
     )
     reset_time_limit: float = parameter(
         30.0,
-        'Time limit of a reset, after which it has failed; for a home motion, in addition to the '
-        'duration of the motion [s].',
+        'Time limit of a step of a reset, after which it has failed; for a home motion, in '
+        'addition to the duration of the motion [s].',
         Change.INACTIVE,
         range=(0.1, 3600.0),
+    )
+    reset_retries: int = parameter(
+        2,
+        'Calls of the service of a trigger reset after one that was not answered in time.',
+        Change.INACTIVE,
+        range=(0, 100),
+    )
+    suspicious_resets: int = parameter(
+        3,
+        'Episodes in a row that look finished from their start, after which the node stops, as the '
+        'scene does not seem to be reset; 0 for no limit.',
+        Change.INACTIVE,
+        range=(0, 1000),
     )
     handover_time: float = parameter(
         0.3,
@@ -99,6 +112,13 @@ class ResetSettings:
     trajectory_topic: str = parameter(
         'joint_trajectory_controller/joint_trajectory',
         "The controller's trajectory_msgs/JointTrajectory topic for a home motion.",
+        Change.INACTIVE,
+    )
+    trajectory_action: str = parameter(
+        'joint_trajectory_controller/follow_joint_trajectory',
+        "The controller's control_msgs/FollowJointTrajectory action, used for a home motion "
+        'instead of the topic where control_msgs is installed and the controller offers it; empty '
+        'for the topic only.',
         Change.INACTIVE,
     )
     joint_states_topic: str = parameter(
@@ -151,7 +171,13 @@ class ResetSettings:
         check(self)
         if not self.reward_node.strip('/'):
             raise ValueError('reward_node is empty; expected the name of the reward node')
-        if self.reset == 'home_motion':
+        for step in self.reset_steps:
+            if step not in RESET_STEPS:
+                raise ValueError(
+                    f'reset is {self.reset!r}; expected steps among {", ".join(RESET_STEPS)}, '
+                    'separated by commas'
+                )
+        if 'home_motion' in self.reset_steps:
             self._check_motion()
 
     def _check_motion(self) -> None:
@@ -172,6 +198,11 @@ class ResetSettings:
                 raise ValueError(
                     f'home of {joint} is {home}; expected within its limits, {low} to {high}'
                 )
+
+    @property
+    def reset_steps(self) -> tuple[str, ...]:
+        """The steps of a reset, by name."""
+        return tuple(step.strip() for step in self.reset.split(','))
 
     @property
     def task_list(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -13,12 +14,19 @@ from std_srvs.srv import Trigger
 from .reset import ResetError
 from .settings import ResetSettings
 
+RETURN_TIME = 3.0  # for a service that is not available to return, as its node may respawn [s]
+
 
 class TriggerReset:
     """Calls a Trigger service; its response decides whether the reset succeeded.
 
-    The time limit is measured by the steady clock: a simulator may pause while it resets.
+    A response that does not come within the time limit may be lost, or its node be starting anew:
+    the service is called again, up to `reset_retries` times. Only the response to the newest call
+    counts, as the scene may still be busy with it when an earlier one responds. Timed by the steady
+    clock: a simulator may pause while it resets.
     """
+
+    distance = math.nan
 
     def __init__(self, node: Node, settings: ResetSettings) -> None:
         self._node = node
@@ -26,38 +34,65 @@ class TriggerReset:
         self._name = node.resolve_service_name(settings.trigger_service)
         self._client: Any = node.create_client(Trigger, settings.trigger_service)
         self._response: Any = None
-        self._deadline = 0.0
+        self._attempts = 0
+        self._limit = self._deadline = 0.0
 
-    def begin(self) -> None:
-        if not self._client.service_is_ready():
-            raise ResetError(
-                f'service {self._name} is not available; start its node, or set trigger_service to '
-                'another service'
-            )
-        self._deadline = time.monotonic() + self._settings.reset_time_limit
-        self._response = self._client.call_async(Trigger.Request())
+    @property
+    def phase(self) -> str:
+        return f'{"waiting for" if self._response is None else "calling"} {self._name}'
+
+    def begin(self, _task: str) -> None:
+        self.stop()
+        self._attempts = 0
+        self._attempt()
+        if self._response is None:
+            self._node.get_logger().warning(f'service {self._name} is not available: waiting')
 
     def is_done(self) -> bool:
         if self._response is None:
-            raise ResetError(f'{self._name} was not called')
-        if self._response.done():
-            response = self._response.result()
-            self._response = None
+            self._call()
+        elif self._response.done():
+            response, self._response = self._response.result(), None
             if not response.success:
                 raise ResetError(f'{self._name} reports: {response.message or "no success"}')
             return True
         if time.monotonic() > self._deadline:
+            problem = self._problem()
             self.stop()
-            raise ResetError(
-                f'{self._name} did not respond within {self._settings.reset_time_limit} s'
-            )
+            if self._attempts > self._settings.reset_retries:
+                raise ResetError(problem)
+            self._node.get_logger().warning(f'{problem}; trying again')
+            self._attempt()
         return False
 
-    def stop(self) -> None:
+    def stop(self) -> str:
         if self._response is not None:
             self._client.remove_pending_request(self._response)
             self._response = None
+        return ''
 
     def close(self) -> None:
         self.stop()
         self._node.destroy_client(self._client)
+
+    def _attempt(self) -> None:
+        self._attempts += 1
+        self._set_limit(min(RETURN_TIME, self._settings.reset_time_limit))
+        self._call()
+
+    def _call(self) -> None:
+        if self._client.service_is_ready():
+            self._set_limit(self._settings.reset_time_limit)
+            self._response = self._client.call_async(Trigger.Request())
+
+    def _set_limit(self, seconds: float) -> None:
+        self._limit, self._deadline = seconds, time.monotonic() + seconds
+
+    def _problem(self) -> str:
+        tries = f' ({self._attempts} tries)' if self._attempts > 1 else ''
+        if self._response is not None:
+            return f'{self._name} did not respond within {self._limit} s{tries}'
+        return (
+            f'service {self._name} is not available{tries}; start its node, or set '
+            'trigger_service to another service'
+        )

@@ -18,6 +18,7 @@ from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.results.messages import common_fields, progress_fields, success_fields
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import LiveReward
+from topreward_ros.reward.success import Scene
 from topreward_ros.scoring.questions import check_task
 from topreward_ros.scoring.sampling import Sample
 
@@ -36,6 +37,7 @@ from .scoring_worker import Channel
 from .settings import RewardSettings
 
 THREAD_ENDED = 'the scoring thread has ended: configure the node anew'
+NOT_RESET = 'scene looks finished: was it reset?'  # from the start of the episode
 
 
 class LiveScoring:
@@ -67,6 +69,7 @@ class LiveScoring:
         self._running = False
         self._episode = 0  # counted since activation
         self._problem = ''  # why scoring has stopped, until the next episode
+        self._scene = Scene.UNKNOWN  # by the newest score
         self._dropped = 0
         self._skipped = 0  # scores that failed, since activation
         self._skipped_in_a_row = 0
@@ -120,9 +123,10 @@ class LiveScoring:
         return not self._problem, self._problem or f'episode {self._episode}'
 
     def _begin_episode(self, reason: str) -> None:
-        reward = self._read_settings().reward.start(self._calibration)
+        reward = self._read_settings().reward.start(self._calibration, from_unfinished=True)
         self._episode += 1
         self._problem = ''
+        self._scene = Scene.UNKNOWN
         self._running = True
         self._channel.begin(
             EpisodeRequest(
@@ -181,6 +185,9 @@ class LiveScoring:
         self._skipped_in_a_row, self._skip_reason = 0, ''
         score, header = result.score, result.frame.header
         step = reward.update(score)
+        if step.scene is Scene.FINISHED_AT_START and self._scene is not step.scene:
+            self._node.get_logger().warning(f'episode {episode}: {NOT_RESET}')
+        self._scene = step.scene
         latency = self._since(header.stamp)
         self._rate.add(latency, result.seconds)
         common = common_fields(header, episode, self._task, score)
@@ -191,6 +198,8 @@ class LiveScoring:
 
     def _on_skipped(self, reason: str) -> None:
         """Count a failed score; after too many in a row, give up."""
+        if not self._running:
+            return
         self._skipped += 1
         self._skipped_in_a_row += 1
         self._skip_reason = reason
@@ -225,6 +234,8 @@ class LiveScoring:
         problem = self.images.problem()  # always, as it also opens an overdue gate
         if self._skip_reason:
             return f'the newest score failed: {self._skip_reason}'
+        if problem is None and self._scene is Scene.FINISHED_AT_START:
+            return NOT_RESET
         if problem is None and self._channel.waiting * 2 > self._settings.queue_size:
             return 'the model falls behind'
         return problem
