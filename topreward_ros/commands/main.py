@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import traceback
 
@@ -75,8 +76,7 @@ def _run(arguments: list[str] | None) -> int:
         print(f'topreward: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        missing = (error.name or '').split('.')
-        if missing[0] not in ROS_MODULES and missing[:2] != MESSAGES:
+        if not is_of_ros(error):
             return _report_bug()
         print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
         return 1
@@ -84,9 +84,15 @@ def _run(arguments: list[str] | None) -> int:
         if interrupts.is_behind(error):
             raise KeyboardInterrupt from error
         return _report_bug()
-    if code == 0 and interrupts.was_received():  # a node ends quietly
+    if code == 0 and interrupts.was_received(signal.SIGINT):  # a node ends quietly
         raise KeyboardInterrupt
     return code
+
+
+def is_of_ros(error: ModuleNotFoundError) -> bool:
+    """Whether the module that was not found belongs to ROS, or was to be built with it."""
+    missing = (error.name or '').split('.')
+    return missing[0] in ROS_MODULES or missing[:2] == MESSAGES
 
 
 def _report_bug() -> int:
@@ -111,4 +117,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    interrupts.leave(main())

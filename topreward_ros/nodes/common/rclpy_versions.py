@@ -6,33 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import rclpy
 
 # The path that Humble needs; Kilted still has it but does not export it to type checkers.
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined, unused-ignore]
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    NameValidationException,
-)
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity, set_logger_level
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
-
-# Raised for invalid names, arguments and parameters of a node; RCLError, which is private in
-# rclpy, is a RuntimeError.
-ARGUMENT_ERRORS = (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    NameValidationException,
-    RuntimeError,
-    ValueError,
-)
 
 
 def on_incompatible_qos(callback: Callable[[], None]) -> SubscriptionEventCallbacks:
@@ -44,8 +30,11 @@ def init_rclpy(args: list[str] | None, **options: Any) -> None:
     """Initialise rclpy; KeyboardInterrupt if it was interrupted before any node exists.
 
     rclpy shuts down on an interrupt, and what is made after that fails with an error of its own.
+    Nothing is logged of wrong arguments: the exception says all of it.
     """
+    set_logger_level('rcl', LoggingSeverity.FATAL)
     rclpy.init(args=args, **options)
+    set_logger_level('rcl', LoggingSeverity.UNSET)
     if not rclpy.ok():
         raise KeyboardInterrupt
 
@@ -59,6 +48,11 @@ def lost_interrupts() -> Iterator[None]:
         if rclpy.ok():
             raise
         raise KeyboardInterrupt from error
+
+
+def given_parameters(node: Any) -> dict[str, Any]:
+    """Return the parameters that were given at start, by name; declaring takes its values here."""
+    return cast(dict[str, Any], node._parameter_overrides)
 
 
 def steady_clock() -> Clock:
@@ -94,6 +88,10 @@ class StateMachine:
         except RuntimeError:
             return False
         return True
+
+    def close(self) -> None:
+        """Release the node: destroying it does not, and others would see it for seconds more."""
+        self._machine.destroy_when_not_in_use()
 
     def finish(self, result: TransitionCallbackReturn) -> None:
         """Leave the state of the transition, according to its result."""

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from topreward_ros import interrupts
 
-GRACE = 35.0  # for a process to end after an interrupt [s]
+GRACE = 10.0  # for a process to end after an interrupt [s]
 
 
 class ChildProcesses:
