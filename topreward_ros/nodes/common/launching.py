@@ -11,7 +11,6 @@ from typing import Any
 
 import launch.logging
 import yaml
-from launch import LaunchContext, LaunchDescription
 from launch.action import Action
 from launch.actions import (
     DeclareLaunchArgument,
@@ -22,6 +21,8 @@ from launch.actions import (
 )
 from launch.events import IncludeLaunchDescription as Included
 from launch.events.process import ProcessExited
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
 from launch.substitutions import LaunchConfiguration
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -134,7 +135,7 @@ def own_parameter_file(context: LaunchContext, default: str, settings: type) -> 
     these launch files has taken, and that has no parameter of this node, is not meant for it.
     """
     file = parameter_file(context.launch_configurations['params_file'])
-    taken = getattr(context.locals, TAKEN_FILES, frozenset())
+    taken: frozenset[str] = getattr(context.locals, TAKEN_FILES, frozenset())
     if file in taken and not parameters_in(file) & descriptions(settings).keys() - OF_EVERY_NODE:
         return parameter_file(default)
     context.extend_globals({TAKEN_FILES: taken | {file}})

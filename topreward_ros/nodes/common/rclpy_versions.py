@@ -13,7 +13,7 @@ import rclpy
 # The path that Humble needs; Kilted still has it but does not export it to type checkers.
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined, unused-ignore]
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.logging import LoggingSeverity, set_logger_level
+from rclpy.logging import LoggingSeverity, set_logger_level  # type: ignore[attr-defined, unused-ignore]
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
