@@ -180,6 +180,70 @@ def test_leaving_loses_nothing(tmp_path: Path, code: int) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {'at_exit', 'logged'}
 
 
+# The kind: signals to a command, once and again, while it works and while it saves
+COMMAND = """
+import signal, sys, time
+from pathlib import Path
+from topreward_ros import interrupts
+
+{before}
+interrupts.at_once(130, interrupts.MESSAGE)
+
+def main():
+    try:
+        with interrupts.handled():
+            try:
+                print('begun', flush=True)
+                time.sleep({work})
+            finally:
+                time.sleep({saving})
+                Path('saved').touch()
+            return 0
+    except KeyboardInterrupt:
+        return 130
+
+interrupts.leave(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ('signals', 'times', 'code', 'is_saved'),
+    [
+        ([INT], (60, 0), 130, True),
+        ([TERM], (60, 0), 130, True),
+        ([HUP], (60, 0), 130, True),
+        ([INT, INT], (60, 0.3), 130, True),  # one press, passed on by a parent process as well
+        ([INT, None, INT], (60, 60), 130, False),  # twice pressed
+        ([TERM, None, INT], (60, 60), 130, False),
+        ([HUP], (0.3, 0), 0, True),  # under nohup
+    ],
+)
+def test_a_signal_to_a_command(
+    tmp_path: Path,
+    signals: list[signal.Signals | None],
+    times: tuple[float, float],
+    code: int,
+    is_saved: bool,
+) -> None:
+    ignored = 'signal.signal(signal.SIGHUP, signal.SIG_IGN)' if code == 0 else ''
+    script = COMMAND.format(before=ignored, work=times[0], saving=times[1])
+    log = tmp_path / 'log'
+    with log.open('w') as stream:
+        process = subprocess.Popen(
+            [sys.executable, '-c', script], stdout=stream, stderr=subprocess.STDOUT, cwd=tmp_path
+        )
+    wait_for('begun', log, process)
+    for number in signals:
+        if number is None:
+            time.sleep(0.8)
+        else:
+            process.send_signal(number)
+            time.sleep(0.05)
+    assert process.wait(timeout=GONE) == code, log.read_text()
+    assert (tmp_path / 'saved').exists() == is_saved
+    assert log.read_text().replace('topreward: interrupted\n', '') == 'begun\n'
+
+
 # The kind: wrong arguments of ROS, each in one line with what is expected
 SEVERAL = 'has a list of several types in line 1: write all of its numbers with a decimal point'
 
