@@ -280,6 +280,34 @@ def test_wrong_arguments_of_ros(
     assert message in lines[1] and '.c:' not in lines[1]
 
 
+# The kind: names that are parameters, or arguments of a command
+@pytest.mark.parametrize(
+    ('executable', 'arguments', 'message'),
+    [
+        ('episode_reset_node', ('reward_node:=a-b',), 'configuring failed: a name of a topic, '),
+        ('episode_reset_node', ('trigger_service:=9x',), 'not valid: topic name token must not start with a number'),
+        ('episode_reset_node', ('reset:=home_motion', 'joints:=[a]', 'joint_states_topic:=a//b'),
+         "topic name '/a//b' is not valid: expected letters, digits and _"),
+        ('topreward', ('run', '--camera', '9x'), "remapping 'image:=9x' is not valid"),
+        ('topreward', ('run', '--camera', 'x', '--namespace', 'a-b'),
+         "namespace '/a-b' is not valid: expected such as /left_arm"),
+        ('topreward', ('run', '--camera', 'x', '--params-file', 'none.yaml'),
+         'params file none.yaml cannot be read: check the path'),
+        ('topreward', ('publish', '--topic', 'a b'), "remapping 'image_raw:=a b' is not valid"),
+        ('topreward', ('scene', '--topic', 'a-b'), "remapping 'image_raw:=a-b' is not valid"),
+    ],
+)  # fmt: skip
+def test_wrong_names(
+    tmp_path: Path, executable: str, arguments: tuple[str, ...], message: str
+) -> None:
+    if executable != 'topreward':
+        given = ('autostart:=true', 'log_file:=""', *arguments)
+        arguments = ('--ros-args', *(word for each in given for word in ('-p', each)))
+    code, output = ended(executable, tmp_path, *arguments)
+    assert code == 1 and message in output, output
+    assert output.count('\n') == 2 and 'Traceback' not in output
+
+
 def ended(executable: str, folder: Path, *arguments: str) -> tuple[int, str]:
     """Return the exit code and the output of a process that ends by itself."""
     log = folder / 'log'

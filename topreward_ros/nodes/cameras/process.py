@@ -19,7 +19,7 @@ from ..common.argument_errors import ARGUMENT_ERRORS
 from ..common.middleware import apply_image_profile
 from ..common.parameter_files import warn_of_unused_files
 from ..common.process import closing, report
-from ..common.rclpy_versions import init_rclpy
+from ..common.rclpy_versions import init_rclpy, silent_rcl
 
 N = TypeVar('N', bound=Node)
 
@@ -40,11 +40,12 @@ def run_camera(
     overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
     with interrupts.noted(), closing() as closes:
         try:
-            init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
-            executor = SingleThreadedExecutor()
-            node = make_node(parameter_overrides=overrides, **options)
+            with silent_rcl():
+                init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
+                node = make_node(parameter_overrides=overrides, **options)
             closes.append(node.destroy_node)
             warn_of_unused_files(node, args)
+            executor = SingleThreadedExecutor()
             executor.add_node(node)
             publish(node, executor)
         except (KeyboardInterrupt, ExternalShutdownException):

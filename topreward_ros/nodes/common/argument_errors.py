@@ -23,8 +23,14 @@ ARGUMENT_ERRORS = (
     ValueError,
 )
 NAME_RULE = 'letters, digits and _ between slashes, and no digit first'
+UNRESOLVED = 'failed to resolve name: '  # an RCLError, which does not tell the name
 # Where in its sources ROS found it, as in ", at /project/src/rcl/arguments.c:380"
 PLACE = re.compile(r',?\s*(, search ended)? at (index \d+, at )?/\S+\.c:\d+')
+
+
+def is_wrong_name(error: Exception) -> bool:
+    """Whether a topic, service or node cannot have a name that it was given."""
+    return isinstance(error, NameValidationException) or UNRESOLVED in str(error)
 
 
 def reason(error: Exception) -> str:
@@ -78,6 +84,9 @@ EXPLANATIONS: dict[str, Callable[[re.Match[str]], str]] = {
     r'trailing (?P<flag>-\S+) flag': lambda match: f'{match["flag"]} needs a value behind it',
     r"^Invalid (?P<kind>[a-z ]+): .*: '(?P<name>.*?)' \^": lambda match: (
         f'{match["kind"]} {match["name"]!r} is not valid: expected {NAME_RULE}'
+    ),
+    f'{UNRESOLVED}(?P<fault>.*)': lambda match: (
+        f'a name of a topic, service or node is not valid: {match["fault"]}'
     ),
     r"^\['(?P<flag>.*)'\]$": lambda match: (
         f'ROS does not know the argument {match["flag"]}: see --help'

@@ -11,7 +11,6 @@ from typing import Any
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 from rclpy.node import Node
@@ -21,11 +20,11 @@ from rclpy.signals import SignalHandlerOptions
 from topreward_ros import interrupts
 from topreward_ros.errors import TopRewardError
 
-from .argument_errors import ARGUMENT_ERRORS, reason
+from .argument_errors import ARGUMENT_ERRORS, is_wrong_name, reason
 from .parameter_files import warn_of_unused_files
 from .parameters import with_doubles
 from .process import closing, is_ending, report, spin
-from .rclpy_versions import StateMachine, init_rclpy
+from .rclpy_versions import StateMachine, init_rclpy, silent_rcl
 
 RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
 RESULT_FAILURE = TransitionCallbackReturn.FAILURE
@@ -36,7 +35,7 @@ STEADY_STATES = ('unconfigured', 'inactive', 'active')  # between transitions, a
 class AsyncLifecycleNode(LifecycleNodeMixin, Node):
     """The base class; nodes override `configure`, `activate`, `deactivate`, `cleanup`, `release`.
 
-    A TopRewardError, ValueError or NameValidationException raised there is a failure: the node
+    A TopRewardError, a ValueError or a wrong name raised there is a failure: the node
     returns to its previous state. Any other exception is an error: everything is released and the
     node becomes unconfigured. Both are logged with their reason.
     """
@@ -120,10 +119,10 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
     ) -> TransitionCallbackReturn:
         try:
             await step()
-        except (TopRewardError, ValueError, NameValidationException) as error:
-            self.get_logger().error(f'{name} failed: {reason(error)}')
-            return RESULT_FAILURE
         except Exception as error:
+            if isinstance(error, TopRewardError | ValueError) or is_wrong_name(error):
+                self.get_logger().error(f'{name} failed: {reason(error)}')
+                return RESULT_FAILURE
             self.get_logger().error(f'{name} failed: {error!r}\n{traceback.format_exc()}')
             return RESULT_ERROR
         return RESULT_SUCCESS
@@ -148,13 +147,14 @@ def run(make_nodes: Sequence[Callable[[], AsyncLifecycleNode]], args: list[str] 
     nodes: list[AsyncLifecycleNode] = []
     with interrupts.noted(), closing() as closes:
         try:
-            init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
-            executor = SingleThreadedExecutor()
-            for make_node in make_nodes:
-                nodes.append(make_node())
-                closes += [nodes[-1].destroy_node, nodes[-1].close]
-                warn_of_unused_files(nodes[-1], args)
-                executor.add_node(nodes[-1])
+            with silent_rcl():
+                init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
+                executor = SingleThreadedExecutor()
+                for make_node in make_nodes:
+                    nodes.append(make_node())
+                    closes += [nodes[-1].destroy_node, nodes[-1].close]
+                    warn_of_unused_files(nodes[-1], args)
+                    executor.add_node(nodes[-1])
         except KeyboardInterrupt:
             return 0
         except ARGUMENT_ERRORS as error:

@@ -30,13 +30,20 @@ def init_rclpy(args: list[str] | None, **options: Any) -> None:
     """Initialise rclpy; KeyboardInterrupt if it was interrupted before any node exists.
 
     rclpy shuts down on an interrupt, and what is made after that fails with an error of its own.
-    Nothing is logged of wrong arguments: the exception says all of it.
     """
-    set_logger_level('rcl', LoggingSeverity.FATAL)
     rclpy.init(args=args, **options)
-    set_logger_level('rcl', LoggingSeverity.UNSET)
     if not rclpy.ok():
         raise KeyboardInterrupt
+
+
+@contextmanager
+def silent_rcl() -> Iterator[None]:
+    """Let rcl log nothing of wrong arguments: the exception says all of it."""
+    set_logger_level('rcl', LoggingSeverity.FATAL)
+    try:
+        yield
+    finally:
+        set_logger_level('rcl', LoggingSeverity.UNSET)
 
 
 @contextmanager
