@@ -285,7 +285,7 @@ def test_wrong_arguments_of_ros(
     ('executable', 'arguments', 'message'),
     [
         ('episode_reset_node', ('reward_node:=a-b',), 'configuring failed: a name of a topic, '),
-        ('episode_reset_node', ('trigger_service:=9x',), 'not valid: topic name token must not start with a number'),
+        ('episode_reset_node', ('trigger_service:=9x',), 'name token must not start with a number'),
         ('episode_reset_node', ('reset:=home_motion', 'joints:=[a]', 'joint_states_topic:=a//b'),
          "topic name '/a//b' is not valid: expected letters, digits and _"),
         ('topreward', ('run', '--camera', '9x'), "remapping 'image:=9x' is not valid"),
