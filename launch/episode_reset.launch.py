@@ -7,15 +7,18 @@ With params_file:=so100, so101 or franka the arm moves home after each episode.
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument
 from launch_ros.actions import LifecycleNode
 
 from topreward_ros.nodes.common.launching import (
     UNLESS_EMPTY,
-    bring_up,
-    parameter_file,
+    argument_on_exit,
+    description_of,
+    ending,
+    own_parameter_file,
     parameter_overrides,
 )
+from topreward_ros.nodes.reset.settings import ResetSettings
 from topreward_ros.share import share_directory
 
 # Arguments that override the parameters of the same names, with their types
@@ -23,7 +26,7 @@ PARAMETERS = {'reward_node': str, 'episode_time': float, 'log_file': str, 'use_s
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(
+    return description_of(
         [
             DeclareLaunchArgument(
                 'params_file',
@@ -60,8 +63,10 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='info',
                 description='log level of the node: debug, info, warn, error or fatal',
             ),
-            OpaqueFunction(function=start_episode_reset_node),
-        ]
+            argument_on_exit(),
+        ],
+        start_episode_reset_node,
+        __file__,
     )
 
 
@@ -72,13 +77,13 @@ def start_episode_reset_node(context: LaunchContext) -> list[Action]:
         executable='episode_reset_node',
         name='episode_reset',
         namespace=arguments['namespace'],
-        # The launch file configures and activates the node, so autostart must be false.
+        # It configures and activates itself: the exit code then tells whether it could.
         parameters=[
-            parameter_file(arguments['params_file']),
-            {**parameter_overrides(arguments, PARAMETERS), 'autostart': False},
+            own_parameter_file(context, 'episode_reset', ResetSettings),
+            {**parameter_overrides(arguments, PARAMETERS), 'autostart': True},
         ],
         arguments=['--ros-args', '--log-level', arguments['log_level']],
         output='screen',
-        on_exit=Shutdown(reason='the node has ended'),
+        **ending(context, __file__),
     )
-    return bring_up(node)
+    return [node]

@@ -4,16 +4,19 @@
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument
 from launch_ros.actions import LifecycleNode
 
 from topreward_ros.nodes.common.launching import (
     UNLESS_EMPTY,
-    bring_up,
-    parameter_file,
+    argument_on_exit,
+    description_of,
+    ending,
+    own_parameter_file,
     parameter_overrides,
 )
 from topreward_ros.nodes.common.middleware import image_profile_environment, image_topic
+from topreward_ros.nodes.reward.settings import RewardSettings
 from topreward_ros.share import share_directory
 
 # Arguments that override the parameters of the same names, with their types
@@ -21,7 +24,7 @@ PARAMETERS = {'task': str, 'model': str, 'image_transport': str, 'use_sim_time':
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(
+    return description_of(
         [
             DeclareLaunchArgument(
                 'camera',
@@ -64,8 +67,10 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='info',
                 description='log level of the node: debug, info, warn, error or fatal',
             ),
-            OpaqueFunction(function=start_reward_node),
-        ]
+            argument_on_exit(),
+        ],
+        start_reward_node,
+        __file__,
     )
 
 
@@ -76,15 +81,15 @@ def start_reward_node(context: LaunchContext) -> list[Action]:
         executable='reward_node',
         name='topreward',
         namespace=arguments['namespace'],
-        # The launch file configures and activates the node, so autostart must be false.
+        # It configures and activates itself: the exit code then tells whether it could.
         parameters=[
-            parameter_file(arguments['params_file']),
-            {**parameter_overrides(arguments, PARAMETERS), 'autostart': False},
+            own_parameter_file(context, 'topreward', RewardSettings),
+            {**parameter_overrides(arguments, PARAMETERS), 'autostart': True},
         ],
         remappings=[('image', image_topic(arguments['camera'], arguments['image_transport']))],
         additional_env=image_profile_environment(context.environment),
         arguments=['--ros-args', '--log-level', arguments['log_level']],
         output='screen',
-        on_exit=Shutdown(reason='the node has ended'),
+        **ending(context, __file__),
     )
-    return bring_up(node)
+    return [node]

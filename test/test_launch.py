@@ -22,7 +22,7 @@ from launch.actions import OpaqueFunction, TimerAction
 from launch.events.process import ProcessExited
 from launch_ros.actions import LifecycleNode
 from launch_ros.events.lifecycle import StateTransition
-from lifecycle_msgs.msg import Transition, TransitionEvent
+from lifecycle_msgs.msg import TransitionEvent
 
 from topreward_ros.recordings.bags.errors import BagError
 from topreward_ros.results.video import write_image_bag
@@ -47,17 +47,23 @@ class Launch:
         for argument in self.description.get_launch_arguments():
             argument.execute(self.context)
 
-    def start(self, **arguments: str) -> list[Action]:
-        """Return its actions: an event handler, the node and an event."""
+    def execute(self, **arguments: str) -> list[Action]:
+        """Return the actions that start with these arguments."""
         assert arguments.keys() <= self.context.launch_configurations.keys()
         self.context.launch_configurations.update(arguments)
-        handler, node, configure = self.description.entities[-1].execute(self.context)
+        (group,) = self.description.entities
+        start = next(e for e in group.get_sub_entities() if isinstance(e, OpaqueFunction))
+        return start.execute(self.context)
+
+    def start(self, **arguments: str) -> LifecycleNode:
+        """Return its node."""
+        (node,) = self.execute(**arguments)
         node._perform_substitutions(self.context)
-        return [handler, node, configure]
+        return node
 
     def parameters(self, **arguments: str) -> tuple[Path, dict]:
         """Return the params_file of the node, and the parameters that override it."""
-        _, node, _ = self.start(**arguments)
+        node = self.start(**arguments)
         (params_file, _), (overrides, _) = node._Node__expanded_parameter_arguments
         (values,) = yaml.safe_load(Path(overrides).read_text()).values()
         return Path(params_file), values['ros__parameters']
@@ -85,38 +91,23 @@ def test_every_argument_is_described(either: Launch) -> None:
     arguments = either.description.get_launch_arguments()
     undescribed = {'', 'no description given'}  # the latter is launch's own
     assert arguments and undescribed.isdisjoint(argument.description for argument in arguments)
-    assert isinstance(either.description.entities[-1], OpaqueFunction)
 
 
 @pytest.mark.parametrize('name', ['topreward', 'episode_reset'])
 def test_name_and_namespace(name: str) -> None:
-    _, node, _ = Launch(name).start(namespace='left_arm')
+    node = Launch(name).start(namespace='left_arm')
     assert node.node_name == f'/left_arm/{name}'
 
 
 @pytest.mark.parametrize('name', ['topreward', 'episode_reset'])
 def test_arguments_left_empty_leave_params_file_alone(name: str) -> None:
-    assert Launch(name).parameters() == (CONFIG / f'{name}.yaml', {'autostart': False})
+    assert Launch(name).parameters() == (CONFIG / f'{name}.yaml', {'autostart': True})
 
 
 def test_autostart_of_params_file_is_overruled(either: Launch, tmp_path: Path) -> None:
     mine = tmp_path / 'mine.yaml'
-    mine.write_text('/**: {ros__parameters: {autostart: true}}')
-    assert either.parameters(params_file=str(mine)) == (mine, {'autostart': False})
-
-
-def test_configures_then_activates(either: Launch) -> None:
-    handler, node, configure = either.start()
-    assert configure.event.transition_id == Transition.TRANSITION_CONFIGURE
-    assert configure.event.lifecycle_node_matcher(node)
-
-    handler = handler.event_handler
-    assert handler.matches(transition(node, 'configuring', 'inactive'))
-    assert not handler.matches(transition(node, 'deactivating', 'inactive'))
-    assert not handler.matches(transition(node, 'configuring', 'unconfigured'))
-    (activate,) = handler.entities
-    assert activate.event.transition_id == Transition.TRANSITION_ACTIVATE
-    assert activate.event.lifecycle_node_matcher(node)
+    mine.write_text('/**: {ros__parameters: {autostart: false}}')
+    assert either.parameters(params_file=str(mine)) == (mine, {'autostart': True})
 
 
 def transition(node: Action, start_state: str, goal_state: str) -> StateTransition:
@@ -132,7 +123,7 @@ def transition(node: Action, start_state: str, goal_state: str) -> StateTransiti
 def test_arguments_of_the_reward_node(reward: Launch) -> None:
     assert [argument.name for argument in reward.description.get_launch_arguments()] == [
         'camera', 'task', 'model', 'params_file', 'namespace', 'image_transport', 'use_sim_time',
-        'log_level',
+        'log_level', 'on_exit',
     ]  # fmt: skip
 
 
@@ -147,7 +138,7 @@ def test_arguments_of_the_reward_node(reward: Launch) -> None:
     ],
 )
 def test_camera(reward: Launch, camera: str, image_transport: str, topic: str) -> None:
-    _, node, _ = reward.start(camera=camera, image_transport=image_transport)
+    node = reward.start(camera=camera, image_transport=image_transport)
     assert node.expanded_remapping_rules == [('image', topic)]
 
 
@@ -155,20 +146,20 @@ def test_arguments_override_parameters_of_the_reward_node(reward: Launch) -> Non
     task = "12: put {the cup} on $(the) 'shelf'"  # not parsed as YAML
     arguments = {'task': task, 'model': '7', 'image_transport': 'raw', 'use_sim_time': 'true'}
     _, overrides = reward.parameters(**arguments)
-    assert overrides == {**arguments, 'use_sim_time': True, 'autostart': False}
+    assert overrides == {**arguments, 'use_sim_time': True, 'autostart': True}
 
 
 def test_images_of_any_size_arrive(reward: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv('RMW_IMPLEMENTATION', raising=False)
     monkeypatch.setenv('ROS_DISTRO', 'kilted')
     monkeypatch.delenv(PROFILE, raising=False)
-    _, node, _ = reward.start()
+    node = reward.start()
     assert PROFILE in {key[0].text for key, _ in node.additional_env}
 
 
 def test_profile_of_the_user_stays(reward: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PROFILE, 'mine.xml')
-    _, node, _ = reward.start()
+    node = reward.start()
     assert not node.additional_env
 
 
@@ -178,7 +169,7 @@ def test_profile_of_the_user_stays(reward: Launch, monkeypatch: pytest.MonkeyPat
 def test_arguments_of_the_reset_node(reset: Launch) -> None:
     assert [argument.name for argument in reset.description.get_launch_arguments()] == [
         'params_file', 'reward_node', 'episode_time', 'log_file', 'namespace', 'use_sim_time',
-        'log_level',
+        'log_level', 'on_exit',
     ]  # fmt: skip
 
 
@@ -208,7 +199,7 @@ def test_params_file_that_is_not_there(either: Launch, file: str) -> None:
 def test_arguments_override_parameters_of_the_reset_node(reset: Launch, seconds: str) -> None:
     arguments = {'reward_node': '7', 'log_file': '~/a: b.csv', 'use_sim_time': 'false'}
     _, overrides = reset.parameters(episode_time=seconds, **arguments)
-    expected = {**arguments, 'episode_time': 20.0, 'use_sim_time': False, 'autostart': False}
+    expected = {**arguments, 'episode_time': 20.0, 'use_sim_time': False, 'autostart': True}
     assert overrides == expected
     assert isinstance(overrides['episode_time'], float)  # ROS refuses an integer
 
@@ -222,15 +213,9 @@ class Replay(Launch):
     def __init__(self, bag: Path) -> None:
         super().__init__('replay', bag=str(bag))
 
-    def start(self, **arguments: str) -> list[Action]:
-        """Return its actions: three event handlers, and the included launch file."""
-        assert arguments.keys() <= self.context.launch_configurations.keys()
-        self.context.launch_configurations.update(arguments)
-        return self.description.entities[-1].execute(self.context)
-
     def command(self, **arguments: str) -> list[str]:
         """Return the words of the command that plays the bag."""
-        once_active, *_ = self.start(**arguments)
+        once_active, _ = self.execute(**arguments)
         (player,) = once_active.event_handler.entities
         return [
             ''.join(part.perform(self.context) for part in parts)
@@ -239,7 +224,18 @@ class Replay(Launch):
 
 
 @pytest.fixture
-def bag(tmp_path: Path) -> Path:
+def player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Replaces rosbag2, which may not be installed."""
+    player = tmp_path / 'bin' / 'ros2'
+    player.parent.mkdir()
+    player.write_text('#!/bin/sh\necho "ros2 $*"\n')
+    player.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{player.parent}:{os.environ["PATH"]}')
+    return player
+
+
+@pytest.fixture
+def bag(tmp_path: Path, player: Path) -> Path:
     write_image_bag(tmp_path / 'bag', [np.zeros((32, 32, 3), np.uint8)] * 3, 10.0, 'Do it.')
     return tmp_path / 'bag'
 
@@ -252,9 +248,10 @@ def test_arguments_of_a_replay(bag: Path) -> None:
 
 
 def test_a_bag_is_played_with_the_clock_once_the_node_is_active(bag: Path) -> None:
-    once_active, *_ = Replay(bag).start()
-    node = LifecycleNode(package='topreward_ros', executable='x', name='x', namespace='')
+    once_active, _ = Replay(bag).execute()
+    node, other = named_node('topreward'), named_node('arm')
     handler = once_active.event_handler
+    assert not handler.matches(transition(other, 'activating', 'active'))
     assert handler.matches(transition(node, 'activating', 'active'))
     assert not handler.matches(transition(node, 'configuring', 'inactive'))
     command = Replay(bag).command(rate='2.5')
@@ -272,42 +269,38 @@ def test_the_task_is_the_bags_or_the_one_given(bag: Path) -> None:
 
 
 def test_a_replayed_node_follows_the_bags_clock(bag: Path) -> None:
-    *_, node = Replay(bag).start(task='Close the lid.', model='mine')
+    _, node = Replay(bag).execute(task='Close the lid.', model='mine')
     assert dict(node.launch_arguments) == {
         'camera': '/camera/image_raw', 'task': 'Close the lid.', 'model': 'mine',
         'params_file': str(CONFIG / 'topreward.yaml'), 'image_transport': 'raw',
-        'use_sim_time': 'true',
+        'use_sim_time': 'true', 'namespace': '', 'log_level': 'info', 'on_exit': 'shutdown',
     }  # fmt: skip
+
+
+def named_node(name: str) -> LifecycleNode:
+    node = LifecycleNode(package='topreward_ros', executable='x', name=name, namespace='')
+    node._perform_substitutions(LaunchContext())
+    return node
 
 
 def test_a_replay_ends_a_moment_after_the_bag(bag: Path) -> None:
     replay = Replay(bag)
-    once_active, _, at_end, _ = replay.start()
+    once_active, _ = replay.execute()
     (player,) = once_active.event_handler.entities
-    exited = ProcessExited(
-        action=player, name='ros2', cmd=[], cwd=None, env=None, pid=1, returncode=0
-    )
-    assert at_end.event_handler.matches(exited)
-    (timer,) = at_end.event_handler.handle(exited, replay.context)
+    end_after = player._ExecuteLocal__on_exit
+    described = {'action': player, 'name': 'ros2', 'cmd': [], 'cwd': None, 'env': None, 'pid': 1}
+    timer = end_after(ProcessExited(**described, returncode=0), replay.context)
     assert isinstance(timer, TimerAction)
     ends = timer.actions[0].event.process_matcher
-    assert ends(LifecycleNode(package='p', executable='x', name='x', namespace=''))
-    assert not ends(player)
+    assert ends(named_node('topreward'))
+    assert not ends(named_node('arm')) and not ends(player)
+    with pytest.raises(RuntimeError, match='ros2 ended with exit code 3'):
+        end_after(ProcessExited(**described, returncode=3), replay.context)
 
 
-def test_a_replay_ends_where_the_node_cannot_be_configured(bag: Path) -> None:
-    _, never_active, *_ = Replay(bag).start()
-    node = LifecycleNode(package='topreward_ros', executable='x', name='x', namespace='')
-    handler = never_active.event_handler
-    assert handler.matches(transition(node, 'configuring', 'unconfigured'))
-    assert not handler.matches(transition(node, 'configuring', 'inactive'))
-    (end,) = handler.entities
-    assert end.event.process_matcher(node)
-
-
-def test_a_bag_without_images_starts_nothing(tmp_path: Path) -> None:
+def test_a_bag_without_images_starts_nothing(tmp_path: Path, player: Path) -> None:
     with pytest.raises(BagError, match='does not exist'):
-        Replay(tmp_path / 'none').start()
+        Replay(tmp_path / 'none').execute()
 
 
 # Real processes
@@ -392,13 +385,8 @@ def test_the_real_reset_node_is_configured_and_activated(tmp_path: Path) -> None
 
 
 def test_a_real_replay_begins_when_the_node_is_active_and_ends_by_itself(
-    checkpoint_folder: Path, bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint_folder: Path, bag: Path, tmp_path: Path
 ) -> None:
-    player = tmp_path / 'bin' / 'ros2'  # replaces rosbag2, which may not be installed
-    player.parent.mkdir()
-    player.write_text('#!/bin/sh\necho "ros2 $*"\n')
-    player.chmod(0o755)
-    monkeypatch.setenv('PATH', f'{player.parent}:{os.environ["PATH"]}')
     output = run_launch('replay', tmp_path, f'bag:={bag}', f'model:={checkpoint_folder}')
     start = output.index('subscribed to /camera/image_raw')
     assert start < output.index(f'ros2 bag play {bag} --clock')

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from topreward_ros.nodes.common.parameter_table import descriptions
+from topreward_ros.nodes.common.parameter_table import sentences
 from topreward_ros.nodes.reset.settings import ResetSettings
 from topreward_ros.nodes.reward.settings import RewardSettings
 
@@ -34,16 +34,9 @@ def parameter_file(file: str) -> str:
     """Return the content of the file of this name in config/."""
     node, settings = NODES[file]
     lines = []
+    texts = sentences(settings)
     for field in dataclasses.fields(settings):
-        described = descriptions(settings)[field.name]
-        facts = [described.text]
-        if described.choices:
-            facts.append(f'One of: {", ".join(described.choices)}.')
-        if described.range:
-            kind = type(field.default)
-            facts.append('From {} to {}.'.format(*map(kind, described.range)))
-        facts.append(f'Set {described.change.value}.')
-        comment = textwrap.wrap(' '.join(facts), 92)
+        comment = textwrap.wrap(texts[field.name], 92)
         lines += ['', *(f'    # {line}' for line in comment)]
         value = list(field.default) if isinstance(field.default, tuple) else field.default
         text = yaml.safe_dump(value, default_flow_style=True, width=1000)

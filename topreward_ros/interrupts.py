@@ -1,68 +1,108 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the `topreward` command answers an interrupt from the keyboard, at any moment.
+"""How a process is ended: by Ctrl-C, SIGTERM or a closed terminal, and when its work is done.
 
-An exception does not always get through: C extensions that are being imported lose it, or turn it
-into an ImportError or an abort, and rclpy into an error of its own.
+- While nothing has been opened yet, and when everything is closed: at once (`at_once`).
+- A command is interrupted by an exception (`handled`). One does not always get through: C
+  extensions that are being imported lose it, or turn it into an ImportError or an abort.
+- A node only notes the signal (`noted`), and its loop ends: an exception could interrupt any code,
+  a stop of an arm included, and rclpy would make an error of its own of it.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 EXIT_INTERRUPTED = 130  # as a shell has it
 MESSAGE = 'topreward: interrupted'
 IMPORT_SYSTEM = '<frozen importlib._bootstrap>'
+CLOSING_TIME = 1.0  # in which a process that shall end gives back what it has [s]
+SAME_PRESS = 0.5  # a terminal and a parent process can both pass on one Ctrl-C [s]
 
-_received = False
+_received: int | None = None  # the first signal within `handled` or `noted`
+_received_time = 0.0
 _is_deferred = False
 _has_children = False
 
 
+def at_once(code: int, message: str = '') -> None:
+    """From now on, leave at a signal with this exit code; for a process that has nothing open."""
+
+    def leave_now(_number: int, _frame: FrameType | None) -> None:
+        if message:
+            print(message, file=sys.stderr, flush=True)
+        os._exit(code)
+
+    for number in _signals():
+        signal.signal(number, leave_now)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, whose work is done and whose files are closed.
+
+    Taking down the interpreter would take another second with torch, more with a GPU, and would
+    wait for threads that are still loading a model.
+    """
+    for number in _signals():
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(BaseException):
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # no stream, a closed pipe or stream
+            stream.flush()
+    os._exit(code)
+
+
 @contextmanager
 def handled() -> Iterator[None]:
-    """Handle SIGINT within this; only the main thread can, and elsewhere nothing changes."""
+    """Raise KeyboardInterrupt at a signal within this; only the main thread can."""
     global _received  # noqa: PLW0603
-    if threading.current_thread() is not threading.main_thread():
+    _received = None
+    with _handlers():
         yield
-        return
-    _received = False
-    before = signal.signal(signal.SIGINT, _on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
     """Raise an interrupt of `handled` only at the end of this: what is begun here is whole."""
-    global _is_deferred  # noqa: PLW0603
     before = _received
-    _is_deferred = True
-    try:
+    with _only_noted():
         yield
-    finally:
-        _is_deferred = False
-    if _received and not before:
+    if _received is not None and before is None:
         raise KeyboardInterrupt
 
 
-def was_received() -> bool:
-    """Whether there has been an interrupt since `handled` was entered."""
-    return _received
+@contextmanager
+def noted() -> Iterator[None]:
+    """Only note signals within this; the loop of a node asks `was_received`."""
+    with _only_noted(), _handlers():
+        yield
+
+
+def was_received(number: int | None = None) -> bool:
+    """Whether there has been a signal to end, or this one, since `handled` or `noted`."""
+    return _received is not None if number is None else _received == number
+
+
+def closing_time() -> float:
+    """Return the time that is left for closing, since the signal if there was one [s]."""
+    since = time.monotonic() - _received_time if _received is not None else 0.0
+    return max(0.0, CLOSING_TIME - since)
 
 
 def is_behind(error: BaseException) -> bool:
     """Whether an interrupt was made into this error on its way."""
     # C extensions keep no cause, but they raise only these two
-    lost = _received and isinstance(error, ImportError | SystemError)
+    lost = was_received() and isinstance(error, ImportError | SystemError)
     return lost or comes_from(error, KeyboardInterrupt)
 
 
@@ -80,12 +120,43 @@ def set_has_children(value: bool) -> None:
     _has_children = value
 
 
-def _on_interrupt(_number: int, frame: FrameType | None) -> None:
-    global _received  # noqa: PLW0603
-    _received = True
-    if _is_deferred:
+def _signals() -> list[signal.Signals]:
+    """The signals that end a process; under nohup the end of the terminal is none."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextmanager
+def _handlers() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only that one can
+        yield
         return
-    if _is_importing(frame) and not _has_children:
+    before = {number: signal.signal(number, _on_signal) for number in _signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_noted() -> Iterator[None]:
+    global _is_deferred  # noqa: PLW0603
+    before, _is_deferred = _is_deferred, True
+    try:
+        yield
+    finally:
+        _is_deferred = before
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    global _received, _received_time
+    is_again = _received is not None
+    if not is_again:
+        _received, _received_time = number, time.monotonic()
+    if _is_deferred or (is_again and time.monotonic() - _received_time < SAME_PRESS):
+        return
+    if (is_again or _is_importing(frame)) and not _has_children:
         print(MESSAGE, file=sys.stderr, flush=True)
         os._exit(EXIT_INTERRUPTED)
     raise KeyboardInterrupt

@@ -50,15 +50,15 @@ from rclpy.executors import SingleThreadedExecutor
 
 from topreward_ros.commands.main import main
 
-spin = SingleThreadedExecutor.spin
+spin_once = SingleThreadedExecutor.spin_once
 
 
-def announced_spin(self):
+def announced_spin(self, **options):
     print('spinning', flush=True)
-    spin(self)
+    spin_once(self, **options)
 
 
-SingleThreadedExecutor.spin = announced_spin
+SingleThreadedExecutor.spin_once = announced_spin
 sys.exit(main(sys.argv[1:]))
 """
 DEAF = 'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)'

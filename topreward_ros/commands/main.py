@@ -12,6 +12,7 @@ import argparse
 import importlib
 import io
 import os
+import signal
 import sys
 import traceback
 
@@ -93,8 +94,7 @@ def _run(arguments: list[str] | None) -> int:
         print(f'topreward: {error}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        missing = (error.name or '').split('.')
-        if missing[0] not in ROS_MODULES and missing[:2] not in INTERFACES:
+        if not is_of_ros(error):
             return _report_bug()
         print(f'topreward: {NO_ROS.format(error)}', file=sys.stderr)
         return 1
@@ -102,7 +102,7 @@ def _run(arguments: list[str] | None) -> int:
         if interrupts.is_behind(error):
             raise KeyboardInterrupt from error
         return _report_bug()
-    if code == 0 and interrupts.was_received():  # a node ends quietly
+    if code == 0 and interrupts.was_received(signal.SIGINT):  # a node ends quietly
         raise KeyboardInterrupt
     return code
 
@@ -111,6 +111,12 @@ def _as_path(text: str) -> str:
     """Return a file whose name begins with a dash as what is no option: -a.mp4 as ./-a.mp4."""
     is_file = text.startswith('-') and '.' in text and os.path.isfile(text)
     return os.path.join('.', text) if is_file else text
+
+
+def is_of_ros(error: ModuleNotFoundError) -> bool:
+    """Whether the module that was not found belongs to ROS, or was to be built with it."""
+    missing = (error.name or '').split('.')
+    return missing[0] in ROS_MODULES or missing[:2] in INTERFACES
 
 
 def _report_bug() -> int:
@@ -135,4 +141,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    interrupts.leave(main())

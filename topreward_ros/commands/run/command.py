@@ -79,10 +79,11 @@ def run(options: argparse.Namespace) -> int:
         rules = [f'image:={camera}', *options.remap]
         if several:
             rules.append(f'__node:=topreward_{number}')
-        arguments = ['--ros-args', *remapping(*rules), *file]
-        nodes.append({'cli_args': arguments, 'namespace': options.namespace})
+        if namespace := options.namespace.strip('/'):
+            rules.append(f'__ns:=/{namespace}')
+        nodes.append({'cli_args': ['--ros-args', *remapping(*rules)]})
     return run_nodes(
-        ['--ros-args', '--log-level', options.log_level],
+        ['--ros-args', '--log-level', options.log_level, *file],
         nodes,
         settings,
     )

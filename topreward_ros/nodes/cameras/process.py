@@ -4,19 +4,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 
+from topreward_ros import interrupts
 from topreward_ros.recordings.clip import ClipError
 
+from ..common.argument_errors import ARGUMENT_ERRORS
 from ..common.middleware import apply_image_profile
-from ..common.rclpy_versions import ARGUMENT_ERRORS, init_rclpy, lost_interrupts
+from ..common.parameter_files import warn_of_unused_files
+from ..common.process import closing, report
+from ..common.rclpy_versions import init_rclpy, silent_rcl
 
 N = TypeVar('N', bound=Node)
 
@@ -35,21 +38,19 @@ def run_camera(
     """
     apply_image_profile()
     overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
-    node = None
-    try:
-        init_rclpy(args)
-        with lost_interrupts():
+    with interrupts.noted(), closing() as closes:
+        try:
+            with silent_rcl():
+                init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
+                node = make_node(parameter_overrides=overrides, **options)
+            closes.append(node.destroy_node)
+            warn_of_unused_files(node, args)
             executor = SingleThreadedExecutor()
-            node = make_node(parameter_overrides=overrides, **options)
             executor.add_node(node)
             publish(node, executor)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except (ClipError, *ARGUMENT_ERRORS) as error:
-        print(f'{make_node.__module__.split(".")[-1]}: {error}', file=sys.stderr)
-        return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            return 0
+        except (ClipError, *ARGUMENT_ERRORS) as error:
+            report(error)
+            return 1
     return 0

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -24,6 +23,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
+from topreward_ros import interrupts
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode, check_kind
 from topreward_ros.demo.tasks import KINDS
@@ -31,7 +31,9 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 
 from ..common.parameter_table import Change, parameter
 from ..common.parameters import Parameters
+from ..common.process import spin
 from ..common.qos import QOS_CAMERA_OFFERED, QOS_TASK
+from ..common.usage import read_arguments
 from .image_messages import raw_message
 from .process import run_camera
 
@@ -217,16 +219,17 @@ def run_node(
 ) -> int:
     """Show episodes until interrupted; return 1 for an invalid parameter."""
 
-    def spin(_node: SceneCamera, executor: SingleThreadedExecutor) -> None:
-        executor.spin()
+    def show(_node: SceneCamera, executor: SingleThreadedExecutor) -> None:
+        spin(executor)
 
-    return run_camera(SceneCamera, spin, args, parameters, **options)
+    return run_camera(SceneCamera, show, args, parameters, **options)
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node as an executable."""
+    read_arguments(args, __doc__, SceneSettings)
     return run_node(args)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    interrupts.leave(main())

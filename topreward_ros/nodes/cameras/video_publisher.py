@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CompressedImage, Image
 
+from topreward_ros import interrupts
 from topreward_ros.recordings.clip import Clip
 from topreward_ros.recordings.clip_source import open_clip
 from topreward_ros.scoring.sampling import NANOSECONDS
@@ -25,7 +24,9 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from ..common.middleware import TRANSPORTS, image_topic
 from ..common.parameter_table import Change, parameter
 from ..common.parameters import Parameters
+from ..common.process import SIGNAL_PERIOD, is_ending
 from ..common.qos import QOS_CAMERA_OFFERED
+from ..common.usage import read_arguments
 from .image_messages import jpeg_message, raw_message, time_message
 from .process import run_camera
 
@@ -111,10 +112,10 @@ class VideoPublisher(Node):
         began, began_ros, count = time.monotonic(), time.time_ns(), 0
         for clip_time, image in self._frames():
             wait = began + clip_time / speed - time.monotonic() if speed else 0.0
-            while wait > 0:
-                executor.spin_once(timeout_sec=wait)
+            while wait > 0 and not is_ending():
+                executor.spin_once(timeout_sec=min(wait, SIGNAL_PERIOD))
                 wait = began + clip_time / speed - time.monotonic()
-            if not rclpy.ok():
+            if is_ending():
                 break
             stamp = time.time_ns()
             if self._clock_publisher is not None:
@@ -139,11 +140,10 @@ class VideoPublisher(Node):
         return self._publisher.get_subscription_count() >= self._settings.wait_for_subscribers
 
     def _wait_for_subscribers(self, executor: SingleThreadedExecutor) -> None:
-        while not self.is_awaited:
+        while not self.is_awaited and not is_ending():
             executor.spin_once(timeout_sec=0.05)
-        if (
-            self._settings.wait_for_subscribers
-        ):  # discovered here, but the other side may not be ready yet
+        # Discovered here, but the other side may not be ready yet
+        if self._settings.wait_for_subscribers and not is_ending():
             time.sleep(DISCOVERY_TIME)
 
     def _frames(self) -> Iterator[tuple[float, np.ndarray]]:
@@ -171,15 +171,17 @@ def run_node(
 
     def play(node: VideoPublisher, executor: SingleThreadedExecutor) -> None:
         node.play(executor)
-        time.sleep(FLUSH_TIME)
+        if not is_ending():
+            time.sleep(FLUSH_TIME)
 
     return run_camera(VideoPublisher, play, args, parameters, **options)
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node as an executable."""
+    read_arguments(args, __doc__, PublisherSettings)
     return run_node(args)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    interrupts.leave(main())

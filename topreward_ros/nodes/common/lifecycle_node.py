@@ -4,38 +4,38 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import rclpy
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from topreward_ros import interrupts
 from topreward_ros.errors import TopRewardError
 
-from .rclpy_versions import ARGUMENT_ERRORS, StateMachine, init_rclpy, lost_interrupts
-from .signals import ends_with_terminal
+from .argument_errors import ARGUMENT_ERRORS, is_wrong_name, reason
+from .parameter_files import warn_of_unused_files
+from .parameters import with_doubles
+from .process import closing, is_ending, report, spin
+from .rclpy_versions import StateMachine, init_rclpy, silent_rcl
 
 RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
 RESULT_FAILURE = TransitionCallbackReturn.FAILURE
 RESULT_ERROR = TransitionCallbackReturn.ERROR
-SIGNAL_PERIOD = 0.2  # between two checks for a signal [s]
 STEADY_STATES = ('unconfigured', 'inactive', 'active')  # between transitions, and not final
 
 
 class AsyncLifecycleNode(LifecycleNodeMixin, Node):
     """The base class; nodes override `configure`, `activate`, `deactivate`, `cleanup`, `release`.
 
-    A TopRewardError, ValueError or NameValidationException raised there is a failure: the node
+    A TopRewardError, a ValueError or a wrong name raised there is a failure: the node
     returns to its previous state. Any other exception is an error: everything is released and the
     node becomes unconfigured. Both are logged with their reason.
     """
@@ -80,7 +80,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         # While a step is awaited, the state machine also accepts the transitions that end it. They
         # are internal: a client must not trigger them.
         if before not in STEADY_STATES or not self._machine.begin(transition):
-            if self.context.ok():  # otherwise the process is being ended
+            if not is_ending():
                 self.get_logger().error(f'transition {transition} is not possible from {before}')
             return False
         state = self.state
@@ -106,27 +106,39 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
             self._machine.finish(RESULT_ERROR)
             self._machine.finish(await self._attempt('error processing', self.release))
 
+    def set_parameters_atomically(
+        self, parameter_list: list[Parameter[Any]]
+    ) -> SetParametersResult:
+        """As rclpy, which answers ~/set_parameters with it; takes a whole number for any number."""
+        return super().set_parameters_atomically(
+            [with_doubles(each, self.get_parameter_or(each.name)) for each in parameter_list]
+        )
+
     async def start_automatically(self) -> None:
         """Configure and activate; end the process if that fails."""
         if not (
             await self.change_state(Transition.TRANSITION_CONFIGURE)
             and await self.change_state(Transition.TRANSITION_ACTIVATE)
         ):
-            self.autostart_failed = self.context.ok()  # otherwise the process is being ended
+            self.autostart_failed = not is_ending()
             self.context.try_shutdown()
 
     def close(self) -> None:
         """Release everything immediately; the node cannot be used afterwards."""
+
+    def destroy_node(self) -> None:
+        self._machine.close()
+        super().destroy_node()
 
     async def _attempt(
         self, name: str, step: Callable[[], Awaitable[None]]
     ) -> TransitionCallbackReturn:
         try:
             await step()
-        except (TopRewardError, ValueError, NameValidationException) as error:
-            self.get_logger().error(f'{name} failed: {error}')
-            return RESULT_FAILURE
         except Exception as error:
+            if isinstance(error, TopRewardError | ValueError) or is_wrong_name(error):
+                self.get_logger().error(f'{name} failed: {reason(error)}')
+                return RESULT_FAILURE
             self.get_logger().error(f'{name} failed: {error!r}\n{traceback.format_exc()}')
             return RESULT_ERROR
         return RESULT_SUCCESS
@@ -142,74 +154,30 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         return response
 
 
-def run(
-    make_nodes: Sequence[Callable[[], AsyncLifecycleNode]],
-    args: list[str] | None,
-    *,
-    publish_at_end: bool = False,
-) -> int:
-    """Run nodes until they are interrupted; return 1 if one could not start.
+def run(make_nodes: Sequence[Callable[[], AsyncLifecycleNode]], args: list[str] | None) -> int:
+    """Run nodes until a signal ends them; return 1 if one could not start.
 
-    A node whose parameter `autostart` is true is configured and activated. With publish_at_end the
-    nodes can still publish while they are closed; rclpy's own signal handlers shut the middleware
-    down before that.
+    A node whose parameter `autostart` is true is configured and activated. The middleware is still
+    there while the nodes are closed: one that moves an arm stops it then.
     """
-    signals: list[int] = []
-    if publish_at_end:
-        _record(signals)
-    handlers = SignalHandlerOptions.NO if publish_at_end else SignalHandlerOptions.ALL
     nodes: list[AsyncLifecycleNode] = []
-    try:
-        executor = _start(make_nodes, nodes, args, handlers)
-    except KeyboardInterrupt:
-        _close(nodes)
-        return 0
-    except ARGUMENT_ERRORS as error:
-        print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
-        _close(nodes)
-        return 1
-    try:
-        if publish_at_end:
-            while not signals and rclpy.ok():
-                executor.spin_once(timeout_sec=SIGNAL_PERIOD)
-        else:
-            with lost_interrupts():
-                executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        _close(nodes)
-    return int(any(node.autostart_failed for node in nodes))
-
-
-def _record(signals: list[int]) -> None:
-    """Only record signals: an exception could interrupt any code, including a stop."""
-    handled = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends_with_terminal() else [])]
-    for number in handled:
-        signal.signal(number, lambda number, _: signals.append(number))
-
-
-def _start(
-    make_nodes: Sequence[Callable[[], AsyncLifecycleNode]],
-    nodes: list[AsyncLifecycleNode],
-    args: list[str] | None,
-    handlers: SignalHandlerOptions,
-) -> SingleThreadedExecutor:
-    """Start the middleware and the nodes, which are added to `nodes`; return their executor."""
-    init_rclpy(args, signal_handler_options=handlers)
-    with lost_interrupts():
-        executor = SingleThreadedExecutor()
-        for make_node in make_nodes:
-            nodes.append(make_node())
-            executor.add_node(nodes[-1])
+    with interrupts.noted(), closing() as closes:
+        try:
+            with silent_rcl():
+                init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
+                executor = SingleThreadedExecutor()
+                for make_node in make_nodes:
+                    nodes.append(make_node())
+                    closes += [nodes[-1].destroy_node, nodes[-1].close]
+                    warn_of_unused_files(nodes[-1], args)
+                    executor.add_node(nodes[-1])
+        except KeyboardInterrupt:
+            return 0
+        except ARGUMENT_ERRORS as error:
+            report(error)
+            return 1
         for node in nodes:
-            if node.get_parameter('autostart').value:
+            if node.get_parameter('autostart').value and not is_ending():
                 executor.create_task(node.start_automatically)
-    return executor
-
-
-def _close(nodes: Sequence[AsyncLifecycleNode]) -> None:
-    for node in nodes:
-        node.close()
-        node.destroy_node()
-    rclpy.try_shutdown()
+        spin(executor)
+    return int(any(node.autostart_failed for node in nodes))

@@ -6,8 +6,17 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+# How a message calls one value and several
+KINDS = {
+    bool: ('true or false', 'true or false'),
+    int: ('a whole number', 'whole numbers'),
+    float: ('a number', 'numbers'),
+    str: ("a text, in quotes if it looks like a number: '7'", 'texts'),
+}
 
 
 class Change(enum.Enum):
@@ -30,7 +39,7 @@ class Description:
     multiple_of: int | None = None
 
     def problem(self, name: str, value: Any) -> str | None:
-        """Return why a value is not allowed, or None. ROS itself checks the type."""
+        """Return why a value of the right type is not allowed, or None."""
         if self.choices and value not in self.choices:
             return f'{name} is {value!r}; expected one of {", ".join(self.choices)}'
         if self.range and not self.range[0] <= value <= self.range[1]:
@@ -73,9 +82,46 @@ def autostart() -> Any:
     )
 
 
+def as_declared(name: str, value: Any, default: Any) -> Any:
+    """Return a value in the type of its default; ValueError if it cannot be.
+
+    A whole number is taken for any number: in YAML and for `ros2 param set`, 2 is one.
+    """
+    if isinstance(default, tuple):
+        kind = type(default[0])
+        items = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
+        if items and all(_fits(item, kind) for item in items):
+            return [kind(item) for item in items]
+        expected = f'a list of {KINDS[kind][1]}'
+    else:
+        if _fits(value, type(default)):
+            return type(default)(value)
+        expected = KINDS[type(default)][0]
+    raise ValueError(f'{name} is {value!r}; expected {expected}')
+
+
+def _fits(value: Any, kind: type) -> bool:
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
 def descriptions(settings: type) -> dict[str, Description]:
     """Return the description of every parameter in a dataclass of settings, by name."""
     return {field.name: field.metadata['description'] for field in dataclasses.fields(settings)}
+
+
+def sentences(settings: type) -> dict[str, str]:
+    """Return what to know of every parameter, by name: meaning, values, when it can be set."""
+    texts = {}
+    for field in dataclasses.fields(settings):
+        description: Description = field.metadata['description']
+        facts = [description.text]
+        if description.choices:
+            facts.append(f'One of: {", ".join(description.choices)}.')
+        if description.range:
+            kind = type(field.default)
+            facts.append('From {} to {}.'.format(*map(kind, description.range)))
+        texts[field.name] = ' '.join([*facts, f'Set {description.change.value}.'])
+    return texts
 
 
 def check(settings: Any) -> None:

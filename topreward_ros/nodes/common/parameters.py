@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from array import array
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
 
 from rcl_interfaces.msg import (
@@ -18,7 +19,8 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from .parameter_table import Change, Description, descriptions
+from .parameter_table import Change, Description, as_declared, descriptions
+from .rclpy_versions import given_parameters
 
 # The lifecycle states in which a parameter of each kind can be set
 STATES_BY_CHANGE = {
@@ -27,7 +29,7 @@ STATES_BY_CHANGE = {
     Change.INACTIVE: ('unconfigured', 'inactive'),
     Change.EPISODE: ('unconfigured', 'inactive', 'active'),
 }
-
+QOS_OVERRIDES = 'qos_overrides.'  # of rclpy's own parameters, declared with each publisher
 
 S = TypeVar('S')
 
@@ -45,8 +47,8 @@ class Parameters(Generic[S]):
         """Declare all parameters.
 
         state returns the lifecycle state, for a lifecycle node. check raises ValueError for new
-        settings that the node cannot use at the moment. Raises rclpy's
-        InvalidParameterValueException for an invalid override.
+        settings that the node cannot use at the moment. Raises ValueError for an invalid override,
+        and warns of those that belong to no parameter.
         """
         settings_type: Any = settings
         self._settings = settings
@@ -55,6 +57,7 @@ class Parameters(Generic[S]):
         self._state = state
         self._check_settings = check
         self._declared = False
+        self._take(given_parameters(node), settings_type)
         node.add_on_set_parameters_callback(self._check)
         node.declare_parameters(
             '',
@@ -68,6 +71,22 @@ class Parameters(Generic[S]):
             ],
         )
         self._declared = True
+        for name in given_parameters(node):
+            if not node.has_parameter(name) and not name.startswith(QOS_OVERRIDES):
+                node.get_logger().warning(f'no parameter is named {name}{self._near(name)}')
+
+    def _take(self, given: dict[str, Any], settings: type) -> None:
+        """Check the values given at start, and bring them into the types of the defaults."""
+        for field in dataclasses.fields(settings):
+            if field.name in given:
+                value = as_declared(field.name, given[field.name].value, field.default)
+                if problem := self._descriptions[field.name].problem(field.name, _as_tuple(value)):
+                    raise ValueError(problem)
+                given[field.name] = Parameter(field.name, value=value)
+
+    def _near(self, name: str) -> str:
+        near = get_close_matches(name, self._descriptions, 1)
+        return f'; did you mean {near[0]}?' if near else '; --help lists those that there are'
 
     def read(self) -> S:
         """Return the current values; raises ValueError if they are inconsistent."""
@@ -95,6 +114,16 @@ class Parameters(Generic[S]):
         except ValueError as error:
             return str(error)
         return None
+
+
+def with_doubles(new: Parameter[Any], declared: Parameter[Any]) -> Parameter[Any]:
+    """Return a new value with its whole numbers as doubles, where those are declared."""
+    kinds = Parameter.Type
+    if (declared.type_, new.type_) == (kinds.DOUBLE, kinds.INTEGER):
+        return Parameter(new.name, value=float(new.value))
+    if (declared.type_, new.type_) == (kinds.DOUBLE_ARRAY, kinds.INTEGER_ARRAY):
+        return Parameter(new.name, value=[float(item) for item in new.value])
+    return new
 
 
 def _as_tuple(value: Any) -> Any:

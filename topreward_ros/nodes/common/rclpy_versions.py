@@ -6,34 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import rclpy
 
 # The path that Humble needs; Kilted still has it but does not export it to type checkers.
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined, unused-ignore]
-from rclpy.exceptions import (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    NameValidationException,
-)
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity, set_logger_level  # type: ignore[attr-defined, unused-ignore]
 from rclpy.subscription import Subscription
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
-
-# Raised for invalid names, arguments and parameters of a node; RCLError, which is private in
-# rclpy, is a RuntimeError.
-ARGUMENT_ERRORS = (
-    InvalidParameterTypeException,
-    InvalidParameterValueException,
-    NameValidationException,
-    RuntimeError,
-    ValueError,
-)
 
 
 def on_incompatible_qos(callback: Callable[[], None]) -> SubscriptionEventCallbacks:
@@ -80,6 +66,16 @@ def init_rclpy(args: list[str] | None, **options: Any) -> None:
 
 
 @contextmanager
+def silent_rcl() -> Iterator[None]:
+    """Let rcl log nothing of wrong arguments: the exception says all of it."""
+    set_logger_level('rcl', LoggingSeverity.FATAL)
+    try:
+        yield
+    finally:
+        set_logger_level('rcl', LoggingSeverity.UNSET)
+
+
+@contextmanager
 def lost_interrupts() -> Iterator[None]:
     """Raise KeyboardInterrupt for an error that rclpy made of an interrupt, after `init_rclpy`."""
     try:
@@ -88,6 +84,11 @@ def lost_interrupts() -> Iterator[None]:
         if rclpy.ok():
             raise
         raise KeyboardInterrupt from error
+
+
+def given_parameters(node: Any) -> dict[str, Any]:
+    """Return the parameters that were given at start, by name; declaring takes its values here."""
+    return cast(dict[str, Any], node._parameter_overrides)
 
 
 def steady_clock() -> Clock:
@@ -123,6 +124,10 @@ class StateMachine:
         except RuntimeError:
             return False
         return True
+
+    def close(self) -> None:
+        """Release the node: destroying it does not, and others would see it for seconds more."""
+        self._machine.destroy_when_not_in_use()
 
     def finish(self, result: TransitionCallbackReturn) -> None:
         """Leave the state of the transition, according to its result."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,14 @@ from rclpy.task import Future
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from topreward_ros import interrupts
+
 from ..common.diagnostics import LEVEL_OK, diagnostic_array
 from ..common.lifecycle_node import AsyncLifecycleNode, run
 from ..common.parameters import Parameters
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import steady_clock
+from ..common.usage import read_arguments
 from .episode_log import EpisodeLog
 from .episode_loop import EpisodeLoop
 from .reset_action import ResetAction
@@ -165,9 +167,9 @@ class EpisodeResetNode(AsyncLifecycleNode):
 
 def main(args: list[str] | None = None, **options: Any) -> int:
     """Run the node until it is interrupted; 1 if it could not start. options are a Node's."""
-    # Publishes at the end to stop an arm that is moving.
-    return run([partial(EpisodeResetNode, **options)], args, publish_at_end=True)
+    read_arguments(args, __doc__, ResetSettings)
+    return run([partial(EpisodeResetNode, **options)], args)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    interrupts.leave(main())

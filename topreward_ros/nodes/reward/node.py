@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from topreward_ros import interrupts
 from topreward_ros.errors import reason_of
 from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.results.calibration_file import check_calibration, read_calibration
@@ -33,6 +33,7 @@ from ..common.middleware import apply_image_profile
 from ..common.parameters import Parameters
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import on_incompatible_qos, steady_clock
+from ..common.usage import read_arguments
 from .episode import LiveScoring
 from .scoring_worker import WORKER
 from .settings import RewardSettings
@@ -145,8 +146,8 @@ class RewardNode(AsyncLifecycleNode):
     def close(self) -> None:
         """Stop scoring and close the worker's channel; the node cannot be used afterwards."""
         self._stop()
-        if not self._channel.close():
-            self.get_logger().error('the model did not stop in time')
+        if not self._channel.close(interrupts.closing_time()):
+            self.get_logger().info('the model is still busy and ends with the process')
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -267,8 +268,9 @@ def run_nodes(
 
 def main(args: list[str] | None = None) -> int:
     """Run the node as an executable."""
+    read_arguments(args, __doc__, RewardSettings)
     return run_nodes(args)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    interrupts.leave(main())

@@ -20,7 +20,7 @@ from topreward_ros import interrupts
 # The head of an entry in a log: of rclpy, or of a node that prints why it cannot start
 ENTRY = re.compile(r'(\[[A-Z]+\] \[[\d.]+\] \[[^\]]*\]|[a-z_]+): ')
 NO_ERROR = re.compile(r'\[(DEBUG|INFO|WARN)\]')
-GRACE = 35.0  # for a process to end after an interrupt [s]
+GRACE = 10.0  # for a process to end after an interrupt [s]
 
 
 class ChildProcesses:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from topreward_ros.results.bag_writer import BagWriter
 
 from ..common.middleware import apply_image_profile
 from ..common.rclpy_versions import init_rclpy, lost_interrupts
-from ..common.signals import ends_with_terminal
 from .recorder import Recorder
 
 
@@ -61,8 +59,6 @@ def open_session(
     """
     apply_image_profile()
     init_rclpy(['--ros-args', '--log-level', 'warn'])  # a command shows what happens
-    if ends_with_terminal():
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with BagWriter(folder) as bag:
             with lost_interrupts():

@@ -1,0 +1,63 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A robot's bringup with camera, arm, reward and episode reset, none of which ends the others.
+
+    ros2 launch topreward_ros robot.launch.py arm_launch:=/path/to/arm.launch.py arm:=franka \
+      task:="Put the block into the cup."
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import AnyLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+from topreward_ros.nodes.common.middleware import image_profile_environment
+
+CAMERA = '/camera/image_raw'
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = {
+        'arm_launch': ('launch file of the arm, with its controllers', None),
+        'arm': ('parameters of the home motion: a name in config/, or a file', None),
+        'camera_package': ('package of the camera driver', 'usb_cam'),
+        'camera_executable': ('executable of the camera driver', 'usb_cam_node_exe'),
+        'task': ('task of the robot, in words', None),
+        'model': ('hub id or folder of a vision-language model', 'Qwen/Qwen3-VL-8B-Instruct'),
+    }
+    camera = Node(
+        package=LaunchConfiguration('camera_package'),
+        executable=LaunchConfiguration('camera_executable'),
+        remappings=[('image_raw', CAMERA)],
+        additional_env=image_profile_environment(),  # lets images of any size arrive
+        respawn=True,
+        respawn_delay=2.0,
+    )
+    reward = {'camera': CAMERA, 'on_exit': 'respawn'} | {
+        name: LaunchConfiguration(name) for name in ('task', 'model')
+    }
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, description=text, default_value=default)
+                for name, (text, default) in arguments.items()
+            ),
+            camera,
+            included(LaunchConfiguration('arm_launch')),
+            included(ours('topreward.launch.py'), **reward),
+            included(ours('episode_reset.launch.py'), params_file=LaunchConfiguration('arm')),
+        ]
+    )
+
+
+def ours(file: str) -> PathJoinSubstitution:
+    return PathJoinSubstitution([FindPackageShare('topreward_ros'), 'launch', file])
+
+
+def included(file: object, **arguments: object) -> GroupAction:
+    """Include a launch file with these arguments, which end there: launch has only one scope."""
+    source = AnyLaunchDescriptionSource(file)
+    include = IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
+    return GroupAction([include], scoped=True)

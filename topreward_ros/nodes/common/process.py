@@ -1,0 +1,49 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a process that runs nodes: its start, its loop, and its end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from topreward_ros import interrupts
+
+from .argument_errors import reason
+
+SIGNAL_PERIOD = 0.2  # between two checks for a signal [s]
+
+
+def spin(executor: SingleThreadedExecutor) -> None:
+    """Spin until a signal or the end of the middleware."""
+    with suppress(ExternalShutdownException):
+        while not is_ending():
+            executor.spin_once(timeout_sec=SIGNAL_PERIOD)
+
+
+def is_ending() -> bool:
+    """Whether a signal or the end of the middleware asks the process to end."""
+    return interrupts.was_received() or not rclpy.ok()
+
+
+def report(error: Exception) -> None:
+    """Print why the process does not start."""
+    print(f'{Path(sys.argv[0]).stem}: {reason(error)}', file=sys.stderr)
+
+
+@contextmanager
+def closing() -> Iterator[list[Callable[[], object]]]:
+    """Make the calls that were added to the list, the last first, and end the middleware."""
+    calls: list[Callable[[], object]] = []
+    try:
+        yield calls
+    finally:
+        with ExitStack() as stack:  # one that fails does not stop the others
+            stack.callback(rclpy.try_shutdown)
+            for call in calls:
+                stack.callback(call)
