@@ -21,6 +21,12 @@ def reason_of(error: BaseException) -> str:
     return f'{name}: {text}' if text else name
 
 
+def one_line(error: BaseException, most: int = 300) -> str:
+    """Return `reason_of` an error of a library on one line of at most so many characters."""
+    text = ' '.join(reason_of(error).split())
+    return text if len(text) <= most else f'{text[: most - 1]}…'
+
+
 class TopRewardError(Exception):
     """Base of all errors caused by the input or the environment, not by the program.
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from topreward_ros.json_files import read_json
+
 from .clip import ClipError
 from .clip_source import ClipSource, open_one
 from .folders import passed_over
-from .json_files import read_json
 from .recording import BAD_RECORDING, Recording, broken_recording, safe_name
 from .source_options import SourceOptions
 from .suffixes import MANIFEST

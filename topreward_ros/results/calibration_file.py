@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import TopRewardError, one_line
 from topreward_ros.files import write_text
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
 from topreward_ros.scoring.score import Identity
@@ -26,8 +26,22 @@ HEAD = """\
 """
 
 
+MOST_CHARACTERS = 1_000_000
+# What content of another form raises
+NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
 class CalibrationError(TopRewardError):
     """A calibration that cannot be made, read or used."""
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses aliases, by which a small file can become a huge content."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError('it has aliases')
+        return super().compose_node(parent, index)
 
 
 def write_calibration(file: Path, calibration: Calibration) -> None:
@@ -41,7 +55,11 @@ def write_calibration(file: Path, calibration: Calibration) -> None:
 def read_calibration(file: Path) -> Calibration:
     """Read a calibration; raises CalibrationError for a missing or invalid file."""
     try:
-        content = yaml.safe_load(file.expanduser().read_text(encoding='utf-8'))
+        with file.expanduser().open(encoding='utf-8-sig') as stream:
+            text = stream.read(MOST_CHARACTERS + 1)
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f'more than {MOST_CHARACTERS} characters')
+        content = yaml.load(text, _PlainLoader)  # safe: it only makes plain types
         version = content.pop('version')
         if version != VERSION:
             raise CalibrationError(
@@ -57,9 +75,9 @@ def read_calibration(file: Path) -> Calibration:
         return Calibration(**fields)
     except OSError as error:
         raise CalibrationError(f'{file} cannot be read: {error.strerror}') from error
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, *NONSENSE) as error:
         raise CalibrationError(
-            f'{file} is not a calibration ({error}): make one with `topreward calibrate`'
+            f'{file} is not a calibration ({one_line(error)}): make one with `topreward calibrate`'
         ) from error
 
 

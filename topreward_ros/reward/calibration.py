@@ -8,6 +8,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
+LARGEST_LEVEL = 1e4  # [nat]
+LARGEST_RULE = 100  # scores, of window and hold
 LENGTH_BIASES = ('none', 'static')
 
 
@@ -43,6 +45,9 @@ class Scale:
             )
         if not math.isfinite(self.threshold):
             raise ValueError(f'the threshold is {self.threshold}; expected a finite number')
+        for name, values in (('levels', self.levels), ('threshold', (self.threshold,))):
+            if max(map(abs, values)) > LARGEST_LEVEL:
+                raise ValueError(f'{name}: {max(values, key=abs)} nat is no log-probability')
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,8 @@ class Calibration:
             raise ValueError(f'fps is {self.fps!r}; expected a number above 0')
         for name in ('window', 'hold'):
             value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f'{name} is {value!r}; expected a whole number, 1 or more')
+            if type(value) is not int or not 1 <= value <= LARGEST_RULE:
+                raise ValueError(f'{name} is {value!r}; expected 1 to {LARGEST_RULE}')
         for name in ('model', 'fingerprint', 'layout'):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f'{name} is {getattr(self, name)!r}; expected a text')

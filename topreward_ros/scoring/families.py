@@ -12,16 +12,18 @@ and returns a `Scorer`:
 from __future__ import annotations
 
 import importlib
-import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from topreward_ros.errors import ModelError
+from topreward_ros.errors import ModelError, TopRewardError, one_line
 
 from .loading.hub import folder_of
+from .loading.model_files import CONFIG, read_config
 from .loading.options import LoadOptions
 from .score import Scorer
 
+LOGGER = logging.getLogger(__name__)
 MakeScorer = Callable[[LoadOptions], Scorer]
 
 MAKER_TOPREWARD = 'topreward_ros.scoring.reward_models.topreward.scorers:make_scorer'
@@ -42,7 +44,17 @@ def load_scorer(options: LoadOptions | str) -> Scorer:
     """
     if isinstance(options, str):
         options = LoadOptions(options)
-    return maker_of(options)(options)
+    make = maker_of(options)
+    try:
+        return make(options)
+    except TopRewardError:
+        raise
+    except Exception as error:  # a configuration that nobody can have meant
+        LOGGER.debug('a model could not be loaded', exc_info=True)
+        raise ModelError(
+            f'{options.model} could not be loaded: its files do not fit each other, or are damaged '
+            f'({one_line(error)})'
+        ) from error
 
 
 def maker_of(options: LoadOptions) -> MakeScorer:
@@ -55,13 +67,11 @@ def maker_of(options: LoadOptions) -> MakeScorer:
 
 
 def _family_of(folder: Path) -> str:
-    file = folder / 'config.json'
-    if not file.is_file():
-        raise ModelError(f'{folder} has no config.json: expected a model in Hugging Face layout')
-    try:
-        return str(json.loads(file.read_text(encoding='utf-8'))['model_type'])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f'{file} has no valid model_type: {error!r}') from error
+    config = read_config(folder)
+    family = config.get('model_type')
+    if not isinstance(family, str):
+        raise ModelError(f'{folder / CONFIG} has no valid model_type: it is {family!r:.100}')
+    return family
 
 
 def _resolve(maker: str | MakeScorer) -> MakeScorer:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..json_files import read_json_lines
+from topreward_ros.json_files import read_json_lines
+
 from .files import DatasetError, DatasetFiles, open_table
 from .info import Info, Json, is_whole
 from .templates import fill

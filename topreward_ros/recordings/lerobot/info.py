@@ -9,7 +9,8 @@ import reprlib
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from ..json_files import read_json
+from topreward_ros.json_files import read_json
+
 from .files import INFO, LONGEST_PATH, DatasetError, DatasetFiles
 
 VERSIONS = ('v2.0', 'v2.1', 'v3.0')

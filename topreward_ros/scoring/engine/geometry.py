@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from topreward_ros.errors import ModelError
 
 from ..frames import CLIP_FRAMES, DEFAULT_MAX_PIXELS
 from ..loading.checkpoint import Checkpoint
+from ..loading.model_files import read_object
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,15 @@ def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[floa
     """Read mean and deviation of pixels from the processor's configuration, else Qwen3-VL's."""
     for name in ('video_preprocessor_config.json', 'preprocessor_config.json'):
         if (folder / name).is_file():
-            config = json.loads((folder / name).read_text(encoding='utf-8'))
+            config = read_object(folder / name)
             if 'image_mean' in config and 'image_std' in config:
-                mean, std = config['image_mean'], config['image_std']
-                return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
+                mean, std = (_three(config[key]) for key in ('image_mean', 'image_std'))
+                if mean is None or std is None or not all(std):
+                    raise ModelError(
+                        f'{folder / name} is damaged: expected three numbers as image_mean, and '
+                        'three above 0 as image_std'
+                    )
+                return mean, std
     return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
@@ -125,5 +130,16 @@ def _pixels_per_clip(folder: Path) -> int:
     file = folder / 'video_preprocessor_config.json'
     if not file.is_file():
         return default
-    size = json.loads(file.read_text(encoding='utf-8')).get('size') or {}
-    return int(size.get('longest_edge') or default)
+    size = read_object(file).get('size') or {}
+    pixels = size.get('longest_edge') or default if isinstance(size, dict) else None
+    if type(pixels) is not int or pixels < CLIP_FRAMES:
+        raise ModelError(f'{file} is damaged: size is {size!r:.100}; expected a longest_edge')
+    return pixels
+
+
+def _three(values: Any) -> tuple[float, float, float] | None:
+    """Return three finite numbers that are not below 0, or None."""
+    numbers = values if isinstance(values, list) else []
+    if len(numbers) != 3 or not all(type(n) in (int, float) and 0 <= n < 1e6 for n in numbers):
+        return None
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])

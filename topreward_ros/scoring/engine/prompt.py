@@ -12,12 +12,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 
-from topreward_ros.errors import ModelError
+from topreward_ros.errors import ModelError, one_line
 
+from ..loading.model_files import read_object
 from ..questions import Question
 from .video import Block
 
@@ -46,19 +48,27 @@ class PromptTokens:
     """
 
     def __init__(self, tokenizer_file: Path) -> None:
-        """Raises ModelError where the file lacks Qwen3-VL's special tokens."""
-        description = json.loads(tokenizer_file.read_text(encoding='utf-8'))
+        """Raises ModelError where it is damaged, or lacks Qwen3-VL's special tokens."""
+        description = read_object(tokenizer_file)
         self._file = tokenizer_file
-        self._added = {
-            token['content']: int(token['id']) for token in description.get('added_tokens', [])
-        }
+        self._added = self._read(description)
         self._start_of_turn = self.special('<|im_start|>')
         self._vision_start = self.special('<|vision_start|>')
         self._vision_end = self.special('<|vision_end|>')
         self.video_pad = self.special('<|video_pad|>')
         # Without added tokens, no text can be tokenized to a special token.
         description['added_tokens'] = []
-        self._plain = Tokenizer.from_str(json.dumps(description))
+        try:
+            self._plain = Tokenizer.from_str(json.dumps(description))
+        except Exception as error:  # which is all that the library raises
+            raise ModelError(f'{tokenizer_file} is damaged: {one_line(error)}') from error
+
+    def _read(self, description: dict[str, Any]) -> dict[str, int]:
+        try:
+            tokens = description.get('added_tokens', [])
+            return {str(token['content']): int(token['id']) for token in tokens}
+        except (LookupError, TypeError, ValueError) as error:
+            raise ModelError(f'{self._file} is damaged: {one_line(error)}') from error
 
     @classmethod
     def of(cls, folder: Path) -> PromptTokens:

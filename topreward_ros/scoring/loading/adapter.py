@@ -9,13 +9,13 @@ an error, since ignoring them would silently score with the base model.
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
 from topreward_ros.errors import ModelError
 
 from .hub import folder_of
+from .model_files import read_object
 
 FILE_CONFIG = 'adapter_config.json'
 FILE_WEIGHTS = 'adapter_model.safetensors'
@@ -34,11 +34,9 @@ def find_adapter(name: str) -> Path:
     file = folder / FILE_CONFIG
     if not file.is_file():
         raise ModelError(f"{name!r} has no {FILE_CONFIG}: expected a LoRA adapter in peft's layout")
-    try:
-        config = json.loads(file.read_text(encoding='utf-8'))
-        kind = config['peft_type']
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f'{file} does not describe a peft adapter: {error!r}') from error
+    kind = read_object(file).get('peft_type')
+    if kind is None:
+        raise ModelError(f'{file} does not describe a peft adapter: it has no peft_type')
     if kind != 'LORA':
         raise ModelError(f'{name!r} is an adapter of the kind {kind}; expected LORA')
     if not (folder / FILE_WEIGHTS).is_file():

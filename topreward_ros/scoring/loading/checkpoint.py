@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from topreward_ros.errors import ModelError
 
 from .adapter import find_adapter, merge_adapter
 from .hub import folder_of
+from .model_files import read_config
 from .options import LoadOptions
 
+NUMBERED = re.compile(r'\.\d+\.')  # a layer, block or merger of several
 TORCH_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
@@ -108,9 +111,9 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def _check_files(folder: Path) -> None:
-    for file in ('config.json', 'tokenizer.json'):
-        if not (folder / file).is_file():
-            raise ModelError(f'{folder} has no {file}: expected a model in Hugging Face layout')
+    read_config(folder)
+    if not (folder / 'tokenizer.json').is_file():
+        raise ModelError(f'{folder} has no tokenizer.json: expected a model in Hugging Face layout')
     if not any(folder.glob('*.safetensors')):
         raise ModelError(
             f'{folder} has no weights: expected *.safetensors (other formats are not loaded, as '
@@ -124,6 +127,7 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
 
     if not sys.stderr.isatty():  # no progress bar in the log of a node
         logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what does not fit is told below, in one line
     placement = _placement(device) | _quantization(options.quantization, device)
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
@@ -151,6 +155,12 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
         raise ModelError(
             f'{folder} lacks {len(missing)} of the weights, {missing[0]} among them: the copy is '
             'incomplete or belongs to another model'
+        )
+    misfits = sorted(key for key in info['unexpected_keys'] if NUMBERED.search(key))
+    if misfits:
+        raise ModelError(
+            f'{folder} has weights of {misfits[0]} and {len(misfits) - 1} others that its '
+            'config.json has no place for: they belong to another model'
         )
     return model
 

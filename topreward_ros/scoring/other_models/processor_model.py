@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from topreward_ros.errors import ModelError, TaskError
+from topreward_ros.errors import ModelError, TaskError, one_line
 
 from ..engine.geometry import geometry_of
 from ..engine.video import Video
@@ -105,4 +105,6 @@ def _load_processor(checkpoint: Checkpoint) -> Any:
             checkpoint.folder, trust_remote_code=False, local_files_only=True
         )
     except Exception as error:  # transformers raises nearly everything
-        raise ModelError(f'the processor of {checkpoint.name} cannot be loaded: {error}') from error
+        raise ModelError(
+            f'the processor of {checkpoint.name} cannot be loaded: {one_line(error)}'
+        ) from error

@@ -11,11 +11,11 @@ from pathlib import Path
 MOST_BYTES = 16 * 2**20
 
 
-def read_json(file: Path) -> object:
-    """Return the content of a JSON file of at most MOST_BYTES; raises OSError, or ValueError."""
+def read_json(file: Path, most: int = MOST_BYTES) -> object:
+    """Return the content of a JSON file of at most so many bytes; raises OSError, or ValueError."""
     size = file.stat().st_size
-    if size > MOST_BYTES:
-        raise ValueError(f'it has {size} bytes; expected at most {MOST_BYTES}')
+    if size > most:
+        raise ValueError(f'it has {size} bytes; expected at most {most}')
     return _parse(file.read_bytes())
 
 
