@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from topreward_ros.json_files import MOST_BYTES
 from topreward_ros.recordings.clip import ClipError
-from topreward_ros.recordings.json_files import MOST_BYTES
 from topreward_ros.recordings.labelled import open_recordings
 from topreward_ros.recordings.lerobot.dataset import DatasetEpisode, open_dataset
 from topreward_ros.recordings.lerobot.files import MOST_ROWS, DatasetError

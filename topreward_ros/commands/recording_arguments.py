@@ -161,9 +161,15 @@ def load(options: argparse.Namespace) -> Scorer:
     return scorer
 
 
-def print_notes(recordings: Sequence[Recording]) -> None:
-    """Print what a user should know about how these recordings are read."""
+def print_notes(recordings: Sequence[Recording], told: Sequence[str] = ()) -> list[str]:
+    """Print what a user should know about how these recordings are read, unless it was told.
+
+    Returns all of it; there may be more once they have been read.
+    """
     from topreward_ros.recordings.recording import clip_notes
 
-    for note in clip_notes(recordings):
-        print(note)
+    notes = clip_notes(recordings)
+    for note in notes:
+        if note not in told:
+            print(note)
+    return notes

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topreward_ros.errors import ArgumentsError
 from topreward_ros.reward.success import HOLD, WINDOW
 
 from ..arguments import whole
@@ -64,7 +66,7 @@ def calibrate(options: argparse.Namespace) -> int:
     check_file(options.save)
     plan = plan_of(options, None)
     recordings = _open_recordings(options)
-    print_notes(recordings)
+    notes = print_notes(recordings)
     scorer = load(options)
     scores = options.save.with_suffix('.scores')
     attempts = attempts_of(
@@ -75,6 +77,7 @@ def calibrate(options: argparse.Namespace) -> int:
         console=Console(stderr=True),
         least=options.window + options.hold - 1,
     )
+    print_notes(recordings, notes)
     calibration = make_calibration(
         [attempt for _, attempt in attempts],
         [recording.task for recording, _ in attempts],
@@ -94,9 +97,12 @@ def calibrate(options: argparse.Namespace) -> int:
 
 
 def _open_recordings(options: argparse.Namespace) -> list[Recording]:
-    """Open the successes, and the failures of --failed."""
+    """Open the successes, and the failures of --failed; ArgumentsError for one that is both."""
     from topreward_ros.recordings.labelled import open_recordings, sources_of
 
+    successes = {Path(text).expanduser().resolve() for text in options.source}
+    if both := [each for each in options.failed if Path(each).expanduser().resolve() in successes]:
+        raise ArgumentsError(f'{both[0]} is given as successes and as --failed: give it once')
     source_options = source_options_of(options, sources_of([*options.source, *options.failed]))
     recordings = open_recordings(options.source, source_options, True)
     if options.failed:

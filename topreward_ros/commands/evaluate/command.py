@@ -67,7 +67,7 @@ def evaluate(options: argparse.Namespace) -> int:
         check_calibration(calibration, options.fps, name=options.calibration)
     read = source_options_of(options, sources_of(options.source))
     recordings = open_recordings(options.source, read)
-    print_notes(recordings)
+    notes = print_notes(recordings)
     scorer = load(options)
     note = note_of(options)
     report, failed = run(
@@ -82,6 +82,7 @@ def evaluate(options: argparse.Namespace) -> int:
             options.seed,
         ),
     )
+    print_notes(recordings, notes)
     # The failures have been told, each on the error stream
     print(report.read_text(encoding='utf-8').partition(NOT_MEASURED)[0])
     print(f'{report}: this report with plots')
