@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -56,3 +57,16 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope='session')
 def checkpoint(checkpoint_folder: Path) -> Checkpoint:
     return load_checkpoint(str(checkpoint_folder))
+
+
+if importlib.util.find_spec('rclpy') and importlib.util.find_spec('topreward_ros.msg'):
+    # Here, as nodes are shared by folders of tests
+    from .live_nodes import (  # noqa: F401
+        active,
+        defaults,
+        launch,
+        quick,
+        ros,
+        shared_process,
+        unconfigured,
+    )

@@ -292,7 +292,7 @@ def test_wrong_arguments_of_ros(
         ('topreward', ('run', '--camera', 'x', '--namespace', 'a-b'),
          "namespace '/a-b' is not valid: expected such as /left_arm"),
         ('topreward', ('run', '--camera', 'x', '--params-file', 'none.yaml'),
-         'params file none.yaml cannot be read: check the path'),
+         'none.yaml does not exist: expected a YAML file'),
         ('topreward', ('publish', '--topic', 'a b'), "remapping 'image_raw:=a b' is not valid"),
         ('topreward', ('scene', '--topic', 'a-b'), "remapping 'image_raw:=a-b' is not valid"),
     ],

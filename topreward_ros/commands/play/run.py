@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -96,8 +96,8 @@ def play(options: PlayOptions) -> Path:
         )
     check_folder(folder)
     console = Console()
-    for note in filter(None, (options.note, *clip.notes)):
-        console.print(note, style='bold yellow', markup=False)
+    told = [note for note in (options.note, *clip.notes) if note]
+    _print_notes(console, told)
     images = image_topic(TOPIC_CAMERA, options.image_transport) if options.record_images else ''
     compressed = options.image_transport == 'compressed'
     table = folder / 'scores.csv'
@@ -115,6 +115,7 @@ def play(options: PlayOptions) -> Path:
             shutil.rmtree(folder / 'bag', ignore_errors=True)
     if recorder.rows:
         _write_results(options, clip, folder, session, console)
+        _print_notes(console, [note for note in clip.notes if note not in told])  # read by now
     if not session.is_whole:
         raise InterruptedRunError(
             f'interrupted: {"the scores so far are saved" if recorder.rows else "without a score"}'
@@ -125,6 +126,11 @@ def play(options: PlayOptions) -> Path:
     if recorder.problem:
         raise PlayError(f'not all of the clip was scored: {recorder.problem}')
     return folder
+
+
+def _print_notes(console: Console, notes: Sequence[str]) -> None:
+    for note in notes:
+        console.print(note, style='bold yellow', markup=False)
 
 
 def _write_results(

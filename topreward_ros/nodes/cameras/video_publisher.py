@@ -92,6 +92,7 @@ class VideoPublisher(Node):
         self._settings = settings = Parameters(self, PublisherSettings).read()
         self._compressed = settings.image_transport == 'compressed'
         self.clip: Clip = open_clip(settings.source, settings.fps)
+        self._notes_told = 0
         message = CompressedImage if self._compressed else Image
         self._publisher = self.create_publisher(
             message, image_topic(TOPIC_IMAGES, settings.image_transport), QOS_CAMERA_OFFERED
@@ -104,8 +105,7 @@ class VideoPublisher(Node):
 
     def play(self, executor: SingleThreadedExecutor) -> int:
         """Publish the clip, once or in a loop; return the number of images."""
-        for note in self.clip.notes:
-            self.get_logger().warning(note)
+        self._tell_notes()
         self._wait_for_subscribers(executor)
         speed = self._settings.speed
         self.get_logger().info(f'playing {self.clip.name}, {self.clip.seconds:.1f} s')
@@ -151,9 +151,15 @@ class VideoPublisher(Node):
         while True:
             for clip_time, image in self.clip.frames():
                 yield offset + clip_time, image
+            self._tell_notes()  # of reading it
             if not self._settings.loop:
                 return
             offset += self.clip.seconds
+
+    def _tell_notes(self) -> None:
+        for note in self.clip.notes[self._notes_told :]:
+            self.get_logger().warning(note)
+        self._notes_told = len(self.clip.notes)
 
     def _message(self, image: np.ndarray, stamp: int) -> Image | CompressedImage:
         frame_id = self._settings.frame_id

@@ -111,6 +111,7 @@ class LiveScoring:
             self._fail(f'task refused: {error}')
             return
         self._task = text
+        self.images.stamps.start()
         self._begin_episode('a new task')
 
     def restart(self) -> tuple[bool, str]:
@@ -119,6 +120,7 @@ class LiveScoring:
             return False, 'there is no task: publish one on ~/task first'
         if not self._channel.is_served:
             return False, THREAD_ENDED
+        self.images.stamps.start()
         self._begin_episode('~/start_episode')
         return not self._problem, self._problem or f'episode {self._episode}'
 

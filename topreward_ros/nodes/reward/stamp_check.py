@@ -10,8 +10,8 @@ from itertools import pairwise
 from topreward_ros.scoring.sampling import NANOSECONDS
 
 FAR = 10.0  # between an image's stamp and its arrival: another clock [s]
-LEAST_SPLIT = 0.5  # between the clocks of two cameras on one topic [s]
-OFFSETS = 6  # of the newest images, in which two clocks are looked for
+LEAST_SPLIT = 1.0  # between the clocks of two cameras on one topic [s]
+OFFSETS = 8  # of the newest images, in which two clocks are looked for
 POINTS = 10  # newest kept images, of which missed points are told
 UNITS = (('years', 31_557_600), ('days', 86_400), ('hours', 3600), ('minutes', 60), ('s', 1))
 
@@ -84,8 +84,8 @@ class StampCheck:
 def _split(offsets: deque[float]) -> float:
     """Return the distance [s] of two clocks that take turns, or 0.
 
-    Both are there at least twice, and each is steady compared to their distance: a computer that is
-    busy for a moment delays images, too, but not by one and the same time.
+    Both are there at least three times, and each is steady compared to their distance: a computer
+    that is busy for a moment delays images, too, but not by one and the same time.
     """
     low, high = min(offsets), max(offsets)
     middle = (low + high) / 2
@@ -94,7 +94,7 @@ def _split(offsets: deque[float]) -> float:
         [o for o, is_high in zip(offsets, sides, strict=True) if is_high == s] for s in (0, 1)
     ]
     distance = high - low
-    is_steady = all(len(g) > 1 and max(g) - min(g) < distance / 8 for g in groups)
+    is_steady = all(len(g) > 2 and max(g) - min(g) < distance / 10 for g in groups)
     turns = sum(one != two for one, two in pairwise(sides))
     return distance if distance > LEAST_SPLIT and is_steady and turns > 2 else 0.0
 
