@@ -293,7 +293,7 @@ def test_who_closes_is_served_first(worker: ScoringWorker) -> None:
         target=lambda: order.append('closed') if closing.channel.close(TIMEOUT) else None
     )
     thread.start()
-    while not closing.channel._inbox:
+    while not closing.channel.inbox._items:
         time.sleep(0.01)
     release = worker.remove
 
@@ -311,6 +311,7 @@ def test_who_closes_is_served_first(worker: ScoringWorker) -> None:
 def test_the_thread_ends_with_its_last_camera_and_begins_anew() -> None:
     worker = ScoringWorker()
     one, other = FakeExecutor(worker), FakeExecutor(worker)
+    assert one.load(lambda: 0) == 0
     thread = worker._thread
     assert one.channel.close(TIMEOUT) and thread is not None and thread.is_alive()
     assert other.load(lambda: 1) == 1
