@@ -20,12 +20,13 @@ from topreward_ros.commands.main import ROS_MODULES
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / 'topreward_ros'
-BASE = {'errors', 'files', 'share', 'lazy_exports', 'interrupts'}
+BASE = {'errors', 'files', 'json_files', 'share', 'lazy_exports', 'interrupts'}
 # What a subpackage may import from the others
 MAY_IMPORT: dict[str, set[str]] = {
     'interrupts': set(),
     'errors': {'interrupts'},
     'share': set(),
+    'json_files': set(),
     'lazy_exports': set(),
     'files': {'errors'},
     'scoring': BASE,

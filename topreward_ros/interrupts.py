@@ -121,9 +121,13 @@ def set_has_children(value: bool) -> None:
 
 
 def _signals() -> list[signal.Signals]:
-    """The signals that end a process; under nohup the end of the terminal is none."""
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    """The signals that end a process; under nohup the end of the terminal is none.
+
+    SIGINT always is, though a script that starts a process in the background ignores it there: what
+    moves an arm has to answer.
+    """
+    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if under_nohup else [signal.SIGHUP])]
 
 
 @contextmanager

@@ -74,6 +74,7 @@ def test_names_in_order(tmp_path: Path, names: list[str]) -> None:
         (['1', '01', '2'], 'two images for one place: 01.png and 1.png'),
         (['0.5', '0.50', '0.75'], 'two images for one place'),
         (['first1', 'second2', 'third3'], 'several series of images'),
+        (['31-01-2026_23-59', '01-02-2026_00-00'], 'the year behind day and month'),
     ],
 )
 def test_names_without_an_order(tmp_path: Path, names: list[str], reason: str) -> None:
@@ -98,6 +99,33 @@ def test_what_is_beside_a_series_is_said(tmp_path: Path, other: str) -> None:
         (folder / other).write_text('{}', encoding='utf-8')
     assert order(folder) == list(range(8))
     assert open_clip(folder, 10).notes == [f'a: {other} is not read']
+
+
+@pytest.mark.parametrize('name', ['preview.gif', 'times.ts', 'poster.mts'])
+def test_a_series_is_read_though_a_name_is_that_of_a_video(tmp_path: Path, name: str) -> None:
+    folder = images(tmp_path / 'a', [f'{k:03}' for k in range(8)])
+    (folder / name).write_text('0.1\n0.2\n', encoding='utf-8')
+    (recording,) = open_source(str(folder), SourceOptions(folder_fps=10)).recordings
+    assert len(list(recording.clip.frames())) == 8
+    assert recording.clip.notes == [f'a: {name} is not read']
+
+
+def test_images_beside_a_video_are_refused_and_its_thumbnails_are_not(tmp_path: Path) -> None:
+    folder = images(tmp_path / 'a', [f'{k:03}' for k in range(8)])
+    write(folder / 'film.mp4')
+    with pytest.raises(ClipError, match=r'holds 8 images and film\.mp4: give images and videos'):
+        open_source(str(folder))
+    videos = images(tmp_path / 'b', ['one', 'two', 'three', 'four'])
+    for name in ('one', 'two', 'three', 'four'):
+        write(videos / f'{name}.mp4')
+    assert len(open_source(str(videos)).recordings) == 4
+
+
+def test_a_link_that_leads_nowhere_keeps_its_place(tmp_path: Path) -> None:
+    folder = images(tmp_path / 'a', [f'{k}' for k in range(6)])
+    (folder / '2.png').unlink()
+    (folder / '2.png').symlink_to(tmp_path / 'gone.png')
+    assert [round(time * 10) for time, _ in open_clip(folder, 10).frames()] == [0, 1, 3, 4, 5]
 
 
 # Kind: hidden files, which are never content.

@@ -65,17 +65,6 @@ AT_START, UNFINISHED = Progress.SCENE_FINISHED_AT_START, Progress.SCENE_UNFINISH
 SLOW = {**MOTION, 'speed': 0.2}  # 4 s home
 
 
-@pytest.fixture(scope='module', autouse=True)
-def ros() -> Iterator[None]:
-    """Initialise rclpy unless other tests of this process have."""
-    mine = not rclpy.ok()
-    if mine:
-        rclpy.init()
-    yield
-    if mine:
-        rclpy.shutdown()
-
-
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path)

@@ -108,9 +108,11 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _as_path(text: str) -> str:
-    """Return a file whose name begins with a dash as what is no option: -a.mp4 as ./-a.mp4."""
-    is_file = text.startswith('-') and '.' in text and os.path.isfile(text)
-    return os.path.join('.', text) if is_file else text
+    """Return what is there under a name with a dash or a tilde as a path: -a.mp4 as ./-a.mp4."""
+    is_option = text.startswith('--') and '.' not in text
+    is_named = text[:1] == '-' and text != '-h' and not is_option and os.path.lexists(text)
+    is_nobody = text[:1] == '~' and os.path.expanduser(text) == text  # no user of this name
+    return os.path.join('.', text) if is_named or is_nobody else text
 
 
 def is_of_ros(error: ModuleNotFoundError) -> bool:

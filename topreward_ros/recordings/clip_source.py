@@ -15,8 +15,10 @@ from .clip import Clip, ClipError, broken_clip, paced
 from .folders import content_of, open_folder, passed_over
 from .recording import Recording, clip_notes, safe_name, state_of
 from .source_options import SourceOptions
-from .suffixes import VIDEO_SUFFIXES
+from .suffixes import AMBIGUOUS_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from .video import open_video
+
+SERIES = 3  # images that are a recording, not thumbnails
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,22 @@ def open_clip(source: str | Path | None, fps: float = 0.0, untimed_fps: float = 
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """Return the video files of a folder, ordered by name."""
+    """Return the videos that are the recordings of a folder, ordered by name.
+
+    None if it holds a series of images, beside which a .gif is a thumbnail, and a .ts may be a
+    text. Raises ClipError for a series of images beside other videos.
+    """
     if not folder.is_dir():
         return []
-    return [file for file in content_of(folder) if file.suffix.lower() in VIDEO_SUFFIXES]
+    content = content_of(folder)
+    videos = [file for file in content if file.suffix.lower() in VIDEO_SUFFIXES]
+    stems = {video.stem for video in videos}  # of which an image is a thumbnail
+    images = [file for file in content if file.suffix.lower() in IMAGE_SUFFIXES]
+    if len([image for image in images if image.stem not in stems]) < SERIES:
+        return videos
+    if others := [video for video in videos if video.suffix.lower() not in AMBIGUOUS_SUFFIXES]:
+        raise ClipError(
+            f'{folder} holds {len(images)} images and {others[0].name}: give images and videos '
+            'folders of their own'
+        )
+    return []

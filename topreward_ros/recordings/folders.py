@@ -58,8 +58,12 @@ def open_folder(path: Path, fps: float) -> Clip:
 
 
 def content_of(folder: Path) -> list[Path]:
-    """Return the files of a folder, ordered by name, without hidden ones."""
-    return sorted(file for file in folder.iterdir() if file.is_file() and not is_hidden(file))
+    """Return the files of a folder, ordered by name, without hidden ones.
+
+    Links that lead nowhere are among them: what they stood for has a place in the order.
+    """
+    content = (file for file in folder.iterdir() if not is_hidden(file))
+    return sorted(file for file in content if file.is_file() or not file.exists())
 
 
 def passed_over(folder: Path, read: Collection[Path]) -> list[str]:

@@ -35,6 +35,7 @@ def in_order(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     if not any(fields.values()):
         return series, others
     _check_single(series, fields)
+    _check_dates(series, fields)
     _check_signs(fields)
     by_value, by_part = _sorted(fields, _by_value), _sorted(fields, _by_part)
     if by_value == by_part:
@@ -81,6 +82,19 @@ def _check_single(series: Sequence[Path], fields: dict[Path, list[str]]) -> None
         raise ClipError(
             f'holds several series of images, {", ".join(names[:4])}: give each its own folder'
         )
+
+
+def _check_dates(series: Sequence[Path], fields: dict[Path, list[str]]) -> None:
+    """Raise ClipError for dates with the year behind a day or month that changes."""
+    columns = list(zip(*fields.values(), strict=True))
+    for k, column in enumerate(columns):
+        is_year = all(len(text) == 4 and '1900' <= text < '2100' for text in column)
+        before = columns[max(0, k - 2) : k]
+        if is_year and any(len(set(each)) > 1 and max(map(len, each)) <= 2 for each in before):
+            raise ClipError(
+                f'has dates with the year behind day and month, such as {series[0].name}: put the '
+                'year first'
+            )
 
 
 def _check_signs(fields: dict[Path, list[str]]) -> None:

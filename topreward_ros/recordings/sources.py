@@ -72,7 +72,9 @@ def _is_bag(_text: str, path: Path) -> bool:
 
 def _is_timed(_text: str, path: Path) -> bool:
     """Return whether a path is a video that has times, or a folder of such videos."""
-    files = [file for file in path.iterdir() if not is_hidden(file)] if path.is_dir() else [path]
+    from .clip_source import videos_in
+
+    files = videos_in(path) if path.is_dir() else [path]
     suffixes = {file.suffix.lower() for file in files} & set(VIDEO_SUFFIXES)
     return bool(suffixes) and not suffixes & set(RAW_VIDEO_SUFFIXES)
 

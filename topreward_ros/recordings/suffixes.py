@@ -12,6 +12,7 @@ VIDEO_SUFFIXES = (
     *('.y4m', '.mjpeg', '.mjpg', '.h264', '.264', '.h265', '.265', '.hevc', '.av1', '.obu'),
 )
 # Video without times
+AMBIGUOUS_SUFFIXES = ('.gif', '.ts', '.mts')  # pictures and texts, too
 RAW_VIDEO_SUFFIXES = ('.h264', '.264', '.h265', '.265', '.hevc', '.av1', '.obu', '.mjpeg', '.mjpg')
 IMAGE_SUFFIXES = (
     *('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.bmp', '.tif', '.tiff', '.ppm', '.pgm'),

@@ -158,6 +158,8 @@ def _is_askew(frame: Any) -> bool:
 
 def _reason(path: Path, error: Exception) -> str:
     text = getattr(error, 'strerror', None) or str(error)
-    if path.suffix.lower() in ('.mp4', '.mov', '.m4v'):
+    if not path.stat().st_size:
+        return 'it is empty'
+    if path.suffix.lower() in ('.mp4', '.mov', '.m4v', '.3gp', '.3g2', '.f4v'):
         text += ' (one that was cut while it was written has no index, and is lost)'
     return text

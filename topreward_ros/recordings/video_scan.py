@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .clip import ClipError
+from .suffixes import RAW_VIDEO_SUFFIXES
 
 NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS: a raw stream
 UNTIMED_FPS = 25.0
@@ -65,19 +66,33 @@ def scan_video(container: Any, path: Path, untimed_fps: float = 0.0) -> VideoSca
     if not found.count:
         raise ClipError('holds no pictures')
     is_raw = bool(container.format.flags & NO_TIMESTAMPS)
-    is_timed = not is_raw and len(found.times) == found.count
+    # AVI counts its pictures in the order of decoding, and has one rate
+    is_counted = container.format.name == 'avi' and found.listed == found.count
+    is_timed = not is_raw and not is_counted and len(found.times) == found.count
     if not is_timed:
         known = untimed_fps if is_raw else 0.0
         fps = known or float(stream.guessed_rate or stream.average_rate or UNTIMED_FPS)
-        if not known:
+        seconds = found.count / fps
+        if is_raw and not known:
             notes.append(
-                f'{name} is a stream without times, so {fps:g} fps is assumed: set --folder-fps'
+                f'{name} is a stream without times, so {fps:g} fps is assumed: {_advice(path)}'
             )
-        return VideoScan(stream.index, fps, found.count / fps, False, tuple(notes))
-    fps, seconds = _rate(stream, found)
-    if cut := _cut(container, stream, packets, 1 / fps, is_damaged):
-        notes.append(f'{name} {cut}')
-    return VideoScan(stream.index, fps, seconds, True, tuple(notes))
+    else:
+        fps, seconds = _rate(stream, found)
+    if not is_raw and found.count > 1 and _is_cut(container, stream, packets, 1 / fps, is_damaged):
+        notes.append(
+            f'{name} was cut while it was written, or is damaged: {seconds:.1f} s are read'
+        )
+    elif not is_raw and found.count > 1 and container.duration is None:
+        notes.append(
+            f'{name} does not tell its length, like one that was cut: {seconds:.1f} s are read'
+        )
+    return VideoScan(stream.index, fps, seconds, is_timed, tuple(notes))
+
+
+def _advice(path: Path) -> str:
+    is_raw = path.suffix.lower() in RAW_VIDEO_SUFFIXES
+    return f'{"" if is_raw else "name it .h264 or as what it is, and "}set --folder-fps'
 
 
 def _read_packets(container: Any) -> tuple[bool, dict[int, _Packets]]:
@@ -130,19 +145,17 @@ def _rate(stream: Any, found: _Packets) -> tuple[float, float]:
     return fps, span + (last or 1 / fps)
 
 
-def _cut(
+def _is_cut(
     container: Any, stream: Any, packets: dict[int, _Packets], interval: float, is_damaged: bool
-) -> str:
-    """Return what shows that the file was cut while it was written, or nothing."""
-    there = max(found.end for found in packets.values())
-    there -= (container.start_time or 0) / MICROSECONDS
+) -> bool:
+    """Return whether the file lacks a part of what its header tells."""
+    if is_damaged or stream.frames > packets[stream.index].listed:
+        return True
     if container.duration is None:
-        return f'does not tell its length, like one that was cut: {there:.1f} s are read'
-    declared = container.duration / MICROSECONDS
-    if declared - there > max(3 * interval, 0.25) or is_damaged:
-        return (
-            f'was cut while it was written, or is damaged: {there:.1f} of {declared:.1f} s are read'
-        )
-    if (lacking := stream.frames - packets[stream.index].listed) > 0:
-        return f'lacks {lacking} of its {stream.frames} pictures'
-    return ''
+        return False
+    there = max(found.end for found in packets.values())
+    if 'matroska' not in container.format.name:  # whose duration counts from 0
+        there -= (container.start_time or 0) / MICROSECONDS
+    # Of sounds, the end is told less exactly
+    tolerance = 0.75 * interval if len(packets) == 1 else max(3 * interval, 0.25)
+    return bool(container.duration / MICROSECONDS - there > max(tolerance, 0.05))

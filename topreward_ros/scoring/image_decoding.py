@@ -14,6 +14,7 @@ import numpy as np
 
 from topreward_ros.errors import FrameError
 
+from .demosaic import demosaic
 from .pictures import MAX_PIXELS, read_picture
 
 # Channels per pixel, and the slice of them that is red, green and blue. OpenCV's own names (8UC3)
@@ -31,6 +32,9 @@ PLAIN_ENCODINGS: dict[str, str] = {
     '8UC3': 'bgr',
     '8UC4': 'bgra',
 }
+BAYER_ENCODINGS = {
+    f'bayer_{order}{bits}': order for order in ('rggb', 'bggr', 'gbrg', 'grbg') for bits in (8, 16)
+}
 # Names in FFmpeg, whose converter does them
 PACKED_ENCODINGS = {
     'yuv422': 'uyvy422',
@@ -40,20 +44,16 @@ PACKED_ENCODINGS = {
     'nv12': 'nv12',
     'nv21': 'nv21',
     'nv24': 'nv24',
-    **{
-        f'bayer_{order}{bits}': f'bayer_{order}8'
-        for order in ('rggb', 'bggr', 'gbrg', 'grbg')
-        for bits in (8, 16)
-    },
 }
+ENCODINGS = (*PLAIN_ENCODINGS, *BAYER_ENCODINGS, *PACKED_ENCODINGS)
 DEPTH = re.compile(r'(8S|16U|16S|32S|32F|64F)C\d+')
 
 
 def decode_image(message: Any) -> np.ndarray:
     """Decode a sensor_msgs/Image; a view of its data where its channels are bytes.
 
-    Rows may be padded. Of 16 bits the higher 8 are taken. Encodings other than PLAIN_ENCODINGS and
-    PACKED_ENCODINGS are converted by cv_bridge. Raises FrameError for data that does not match its
+    Rows may be padded. Of 16 bits the higher 8 are taken. Encodings other than ENCODINGS are
+    converted by cv_bridge. Raises FrameError for data that does not match its
     description, for depth, and for encodings that cannot be decoded.
     """
     encoding, height, width = message.encoding, message.height, message.width
@@ -62,7 +62,7 @@ def decode_image(message: Any) -> np.ndarray:
             f'encoding {encoding!r} is of depth or other measurements, not a picture: choose the '
             "camera's color topic"
         )
-    if encoding not in PLAIN_ENCODINGS and encoding not in PACKED_ENCODINGS:
+    if encoding not in ENCODINGS:
         return _through_cv_bridge(message)
     if height == 0 or width == 0:
         raise FrameError(f'the image is empty: {width}x{height}')
@@ -75,7 +75,12 @@ def decode_image(message: Any) -> np.ndarray:
         if depth == 1:
             return np.broadcast_to(pixels, (height, width, 3))
         return pixels[..., channels]
-    return _through_ffmpeg(message)
+    if encoding in PACKED_ENCODINGS:
+        return _through_ffmpeg(message)
+    if min(height, width) < 2:
+        raise FrameError(f'a Bayer mosaic has {width}x{height} pixels; expected 2x2 or more')
+    (rows,) = _rows(message, [(height, width)])
+    return demosaic(rows, BAYER_ENCODINGS[encoding])
 
 
 def decode_compressed_image(message: Any) -> np.ndarray:
@@ -116,7 +121,7 @@ def _rows(message: Any, planes: list[tuple[int, int]]) -> Iterator[np.ndarray]:
 
 
 def _through_ffmpeg(message: Any) -> np.ndarray:
-    """Convert a packed or planar YUV image (BT.601, limited range), or a Bayer mosaic."""
+    """Convert a packed or planar YUV image (BT.601, limited range)."""
     encoding, height, width = message.encoding, message.height, message.width
     is_halved = '422' not in PACKED_ENCODINGS[encoding]  # in its height, too
     if width % 2 or (is_halved and height % 2):
@@ -129,7 +134,7 @@ def _through_ffmpeg(message: Any) -> np.ndarray:
         'nv12': [(height, width), (height // 2, width)],
         'nv21': [(height, width), (height // 2, width)],
         'nv24': [(height, width), (height, 2 * width)],
-    }.get(encoding, [(height, width * (1 if 'bayer' in encoding else 2))])
+    }.get(encoding, [(height, 2 * width)])
     frame = VideoFrame(width, height, PACKED_ENCODINGS[encoding])
     for plane, rows in zip(frame.planes, _rows(message, planes), strict=True):
         target = np.zeros((plane.height, plane.line_size), np.uint8)
@@ -151,7 +156,7 @@ def _cv_bridge() -> tuple[Any, str]:
 def _through_cv_bridge(message: Any) -> np.ndarray:
     bridge, problem = _cv_bridge()
     if bridge is None:
-        known = ', '.join((*PLAIN_ENCODINGS, *PACKED_ENCODINGS))
+        known = ', '.join(ENCODINGS)
         raise FrameError(
             f'encoding {message.encoding!r} needs cv_bridge, which cannot be used ({problem}); '
             f'encodings without it: {known}'

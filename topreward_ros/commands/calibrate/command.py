@@ -74,7 +74,7 @@ def calibrate(options: argparse.Namespace) -> int:
         recordings,
         EpisodeScoring(scorer.identity, plan),
         scores,
-        console=Console(stderr=True),
+        console=Console(stderr=True, emoji=False),
         least=options.window + options.hold - 1,
     )
     print_notes(recordings, notes)

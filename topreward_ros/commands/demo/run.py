@@ -81,7 +81,7 @@ def programme(seed: int) -> list[SceneEpisode]:
 
 def demo(options: DemoOptions) -> None:
     """Run the episodes, print the verdicts and plot. Raises DemoError for a wrong verdict."""
-    console = Console()
+    console = Console(emoji=False)
     episodes = programme(options.seed)
     picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
     if options.save:

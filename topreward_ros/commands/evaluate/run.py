@@ -63,7 +63,7 @@ def evaluate(
     """
     if options.calibration is not None:
         check_calibration(options.calibration, options.sampling.fps, identity)
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     measured: list[Measurement] = []
     failed: dict[str, str] = {}
     jobs = list(zip(recordings, wrong_tasks(recordings), strict=True))

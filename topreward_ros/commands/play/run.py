@@ -95,7 +95,7 @@ def play(options: PlayOptions) -> Path:
             f'{folder} holds {", ".join(existing)} already: choose another folder with --save'
         )
     check_folder(folder)
-    console = Console()
+    console = Console(emoji=False)
     told = [note for note in (options.note, *clip.notes) if note]
     _print_notes(console, told)
     images = image_topic(TOPIC_CAMERA, options.image_transport) if options.record_images else ''
@@ -188,7 +188,7 @@ def _run(
             else:
                 publisher = _start_publisher(options, children, stream)
                 _watch(publisher, options.rate, session, check, show)
-                if publisher.returncode:
+                if publisher.poll():
                     raise PlayError(end_of('the publisher failed', publisher, log))
             show(clip.seconds)
         session.listen(LAST_SCORE)
@@ -215,6 +215,8 @@ def _watch(
             ended = ended or time.monotonic() + LAST_FRAME
             if recorder.health_time > ended and recorder.fact('frames waiting') == '0':
                 return
+        if recorder.fact('state') != 'active':  # it gave up, or somebody has deactivated it
+            return
 
 
 def _bar(console: Console) -> Progress:

@@ -94,7 +94,7 @@ class Report:
     """
 
     def __init__(self, seconds: float, sources: int, count: int) -> None:
-        self.console = Console()
+        self.console = Console(emoji=False)
         self.sources = sources
         self.count = count
         self.errors: list[tuple[str, Exception]] = []

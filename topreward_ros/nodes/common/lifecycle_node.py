@@ -87,7 +87,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         result = await self._attempt(state, self._steps[state])
         self._machine.finish(result)
         if result == RESULT_ERROR:
-            self._machine.finish(await self._attempt('error processing', self.release))
+            await self._finish_error()
         return bool(result == RESULT_SUCCESS)
 
     def fail(self, reason: str) -> None:
@@ -104,7 +104,12 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         }
         if self.state in ways and self._machine.begin(ways[self.state]):
             self._machine.finish(RESULT_ERROR)
-            self._machine.finish(await self._attempt('error processing', self.release))
+            await self._finish_error()
+
+    async def _finish_error(self) -> None:
+        """Release what can be; a failure there must not leave a node that cannot be configured."""
+        await self._attempt('error processing', self.release)
+        self._machine.finish(RESULT_SUCCESS)
 
     def set_parameters_atomically(
         self, parameter_list: list[Parameter[Any]]

@@ -40,9 +40,9 @@ def with_message_info(callback: Callable[[Any, Any], None]) -> Callable[..., Non
 def is_from_node(node: Any, name: str, topic: str, info: Any) -> bool:
     """Return whether a message on a topic is from the node of this name, as far as can be told.
 
-    info is that of `with_message_info`. A topic with one publisher is
-    that node's, by whatever name. With several, one of them must be of the only node of this name,
-    and the message must say that it is from that one, which rclpy does not in every version.
+    info is that of `with_message_info`. A topic with one publisher is that node's, by whatever
+    name. With several, the message must say that it is from one of a node of this name, which rclpy
+    does not in every version; there may be two, as one that has crashed is seen for a while.
     """
     publishers = node.get_publishers_info_by_topic(topic)
     gid = bytes((info.get('publisher_gid') or {}).get('data') or b'')
@@ -52,7 +52,7 @@ def is_from_node(node: Any, name: str, topic: str, info: Any) -> bool:
         names = [f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in publishers]
         publishers = [each for each, its in zip(publishers, names, strict=True) if its == name]
     # Humble pads the one of the graph to 24 bytes.
-    return [bytes(each.endpoint_gid)[: len(gid)] for each in publishers] == [gid]
+    return gid in [bytes(each.endpoint_gid)[: len(gid)] for each in publishers]
 
 
 def init_rclpy(args: list[str] | None, **options: Any) -> None:

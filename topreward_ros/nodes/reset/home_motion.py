@@ -36,13 +36,17 @@ class HomeMotion:
         self._node = node
         self._settings = settings
         self._moving = False
-        self._must_stop = False  # as soon as it is known where the joints are
+        self._must_stop = ''  # why the motion goes on, until the joints are known
         self._arrived = False
         self._clock = MonotonicClock(node)
         self._end_time = 0.0  # end of the trajectory that was sent [s]
         self._near_since: float | None = None
-        self._controller = Controller(node, settings)
         self._joints = JointReadings(node, settings, self._clock, self._on_reading)
+        try:
+            self._controller = Controller(node, settings)
+        except BaseException:  # a name that is not valid: leave nothing open
+            self._joints.close()
+            raise
 
     @property
     def distance(self) -> float:
@@ -63,7 +67,7 @@ class HomeMotion:
             )
         self._end_time = self._clock.now() + seconds
         self._near_since = None
-        self._moving, self._must_stop, self._arrived = True, False, False
+        self._moving, self._must_stop, self._arrived = True, '', False
         self._controller.send(self._trajectory(self._settings.home, seconds))
 
     def is_done(self) -> bool:
@@ -74,8 +78,9 @@ class HomeMotion:
             readings = self._joints.current()
             if problem := self._controller.problem():
                 raise ResetError(problem)
-        except ResetError:
-            self.stop()
+        except ResetError as error:
+            if goes_on := self.stop():
+                raise ResetError(f'{error}; {goes_on}') from error
             raise
         if self._clock.now() > self._end_time + self._settings.reset_time_limit:
             self.stop()
@@ -97,7 +102,7 @@ class HomeMotion:
         cancelled.
         """
         if not self._moving:
-            return ''
+            return self._must_stop
         self._moving = False
         trajectory, problem = None, ''
         try:
@@ -106,13 +111,13 @@ class HomeMotion:
             problem = str(error)
         if self._controller.stop(trajectory):
             return ''
-        self._must_stop = True
-        problem = f'the motion is not stopped until the joints are known: {problem}'
-        self._node.get_logger().error(problem)
-        return problem
+        self._must_stop = f'the motion is not stopped until the joints are known: {problem}'
+        self._node.get_logger().error(self._must_stop)
+        return self._must_stop
 
     def close(self) -> None:
-        self.stop()
+        if self.stop():
+            self._node.get_logger().error('the motion was not stopped and runs to its end')
         self._joints.close()
         self._controller.close()
 
@@ -162,13 +167,13 @@ class HomeMotion:
 
     def _stop_late(self) -> None:
         if self._clock.now() > self._end_time:  # it has run to its end
-            self._must_stop = False
+            self._must_stop = ''
             return
         try:
             trajectory = self._way_to_rest(self._joints.current())
         except ResetError:
             return
-        self._must_stop = False
+        self._must_stop = ''
         self._controller.stop(trajectory)
         self._node.get_logger().info('the motion is stopped')
 

@@ -61,8 +61,12 @@ class EpisodeResetNode(AsyncLifecycleNode):
         settings = self._read_settings()
         self.resolve_service_name(f'{settings.reward_node}/start_episode')  # raises if invalid
         self._open_log(settings.log_file)
-        # Subscribes from now on, so that joint states are available at activation.
-        self._set_reset(settings)
+        try:
+            # Subscribes from now on, so that joint states are available at activation.
+            self._set_reset(settings)
+        except Exception:  # leave nothing open
+            self._release()
+            raise
         self.get_logger().info(
             f'reset: {settings.reset}; log: '
             + (f'{settings.log_file}, {self._log.count} episodes so far' if self._log else 'none')

@@ -27,7 +27,13 @@ class ResetSteps:
 
     def __init__(self, node: Node, settings: ResetSettings) -> None:
         names = settings.reset_steps
-        self._resets = {name: RESETS[name](node, settings) for name in dict.fromkeys(names)}
+        self._resets: dict[str, Reset] = {}
+        try:
+            for name in dict.fromkeys(names):
+                self._resets[name] = RESETS[name](node, settings)
+        except BaseException:
+            self.close()
+            raise
         self._steps = [self._resets[name] for name in names]
         self._current = 0
         self._task = ''

@@ -35,7 +35,7 @@ class TriggerReset:
         self._client: Any = node.create_client(Trigger, settings.trigger_service)
         self._response: Any = None
         self._attempts = 0
-        self._limit = self._deadline = 0.0
+        self._limit = self._deadline = self._not_before = 0.0
 
     @property
     def phase(self) -> str:
@@ -43,7 +43,7 @@ class TriggerReset:
 
     def begin(self, _task: str) -> None:
         self.stop()
-        self._attempts = 0
+        self._attempts, self._not_before = 0, 0.0
         self._attempt()
         if self._response is None:
             self._node.get_logger().warning(f'service {self._name} is not available: waiting')
@@ -53,9 +53,9 @@ class TriggerReset:
             self._call()
         elif self._response.done():
             response, self._response = self._response.result(), None
-            if not response.success:
-                raise ResetError(f'{self._name} reports: {response.message or "no success"}')
-            return True
+            if response.success:
+                return True
+            self._take_refusal(f'{self._name} reports: {response.message or "no success"}')
         if time.monotonic() > self._deadline:
             problem = self._problem()
             self.stop()
@@ -75,13 +75,22 @@ class TriggerReset:
         self.stop()
         self._node.destroy_client(self._client)
 
+    def _take_refusal(self, problem: str) -> None:
+        """Raise ResetError, or call again later: a repeat may meet the call that was late."""
+        if self._attempts == 1 or self._attempts > self._settings.reset_retries:
+            raise ResetError(problem)
+        self._node.get_logger().warning(f'{problem}; trying again in {RETURN_TIME:g} s')
+        self._attempts += 1
+        self._not_before = time.monotonic() + RETURN_TIME
+        self._set_limit(2 * RETURN_TIME)
+
     def _attempt(self) -> None:
         self._attempts += 1
         self._set_limit(min(RETURN_TIME, self._settings.reset_time_limit))
         self._call()
 
     def _call(self) -> None:
-        if self._client.service_is_ready():
+        if time.monotonic() >= self._not_before and self._client.service_is_ready():
             self._set_limit(self._settings.reset_time_limit)
             self._response = self._client.call_async(Trigger.Request())
 

@@ -117,7 +117,7 @@ class LiveScoring:
     def restart(self) -> tuple[bool, str]:
         """Begin a new attempt at the same task; return whether it began, and a message."""
         if not self._task:
-            return False, 'there is no task: publish one on ~/task first'
+            return False, self._problem or 'there is no task: publish one on ~/task first'
         if not self._channel.is_served:
             return False, THREAD_ENDED
         self.images.stamps.start()
@@ -127,14 +127,14 @@ class LiveScoring:
     def _begin_episode(self, reason: str) -> None:
         reward = self._read_settings().reward.start(self._calibration, from_unfinished=True)
         self._episode += 1
-        self._problem = ''
+        self._problem = self._skip_reason = ''
         self._scene = Scene.UNKNOWN
         self._running = True
         self._channel.begin(
             EpisodeRequest(
                 self._task,
                 partial(self._on_scored, self._episode, reward),
-                self._on_skipped,
+                partial(self._on_skipped, self._episode),
                 partial(self._on_failed, self._episode),
             )
         )
@@ -198,16 +198,17 @@ class LiveScoring:
             self._publish(SuccessDetected(**common, **success_fields(step.success)))
             self._node.get_logger().info(f'episode {episode}: success after {score.frames} frames')
 
-    def _on_skipped(self, reason: str) -> None:
-        """Count a failed score; after too many in a row, give up."""
-        if not self._running:
+    def _on_skipped(self, episode: int, reason: str) -> None:
+        """Count a failed score; after too many in a row, in whichever episodes, give up."""
+        if episode != self._episode or not self._running:
             return
         self._skipped += 1
         self._skipped_in_a_row += 1
         self._skip_reason = reason
         allowed = self._settings.failures_allowed
         if self._skipped_in_a_row > allowed:
-            self._end_episode(f'{self._skipped_in_a_row} scores failed in a row: {reason}')
+            count = self._skipped_in_a_row
+            self._end_episode(f'{count} score{"s" * (count > 1)} failed in a row: {reason}')
             self._give_up(self._problem)
             return
         self._node.get_logger().warning(

@@ -34,7 +34,7 @@ from ..common.parameters import Parameters
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import on_incompatible_qos, steady_clock
 from ..common.usage import read_arguments
-from .episode import LiveScoring
+from .episode import THREAD_ENDED, LiveScoring
 from .scoring_worker import WORKER
 from .settings import RewardSettings
 
@@ -197,7 +197,7 @@ class RewardNode(AsyncLifecycleNode):
             level, message = self._live.health()
             values |= self._live.facts()
             if not self._channel.is_served and not self._problem:
-                self.fail(message)
+                self.fail(THREAD_ENDED)
         if self._problem:
             level, message = LEVEL_ERROR, self._problem
         stamp, name = self.get_clock().now().to_msg(), f'{self.get_fully_qualified_name()}: reward'

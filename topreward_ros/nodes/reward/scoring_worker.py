@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one thread of a process that owns its models, their caches and the device.
 
-Every camera has a channel to it. The executor's thread puts items into a channel without waiting;
-results are returned as calls for the executor's thread to make. Channels with work wait in a queue
-and are served one step at a time, so a busy camera cannot starve another; one that closes is served
-first. Whatever a model raises is told to its own channel and reaches no other; should the thread
-end all the same, every channel is told, and the next item starts a new one. The only lock protects
-the queues; it is never held while a model runs.
+Every camera has a channel to it. The executor's thread puts items into a channel without waiting,
+and makes the calls that results come as. Channels with work wait in a queue and are served one step
+at a time, so none starves another; one that closes is served first. Whatever a model raises is told
+to its own channel alone; should the thread end all the same, every channel is told, and the next
+item starts a new one. The only lock protects the queues; it is never held while a model runs.
 """
 
 from __future__ import annotations
@@ -54,9 +53,7 @@ class ScoringWorker:
         self._channels: set[Channel] = set()
         self._thread: threading.Thread | None = None
         # The scorers in use, which cameras share; accessed by the worker's thread only
-        self._scorers: weakref.WeakValueDictionary[LoadOptions, Scorer] = (
-            weakref.WeakValueDictionary()
-        )
+        self._scorers = weakref.WeakValueDictionary[LoadOptions, Scorer]()
 
     def open(self, post: Post, on_death: OnFailed = LOGGER.error) -> Channel:
         """Return a new channel.
@@ -77,7 +74,7 @@ class ScoringWorker:
         return scorer
 
     def put(self, channel: Channel, item: Any) -> bool:
-        """Put an item into the inbox of a channel; False if the channel is closed."""
+        """Put an item into a channel's inbox; False if it is closed."""
         with self._changed:
             if channel not in self._channels:
                 return False
@@ -102,7 +99,7 @@ class ScoringWorker:
 
     @property
     def is_alive(self) -> bool:  # from the first item to the end of the last channel
-        return (thread := self._thread) is not None and thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     def waiting(self, channel: Channel) -> int:
         """Return the number of frames of a channel that are not scored yet."""
@@ -188,7 +185,7 @@ class Channel:
         self._worker.put(self, End())
 
     def append(self, frame: Frame, most: int) -> bool:
-        """Queue a frame; False if `most` were waiting and the oldest was dropped for it."""
+        """Queue a frame; False if the oldest was dropped for it, as `most` were waiting."""
         return self._worker.append(self, frame, most)
 
     @property
@@ -207,7 +204,7 @@ class Channel:
 
     def _call_later(self, call: Callable[[], Any], done: Done) -> None:
         if not self._worker.put(self, Call(call, done)):
-            self._post(partial(done, None, WorkerError('the channel is closed')))
+            self._post(partial(done, None, WorkerError('this camera is closed')))
 
     # For the worker's thread
 
@@ -234,7 +231,7 @@ class Channel:
             result = item.call()
         except Exception as failure:
             error = failure
-        except BaseException as failure:  # would end the executor that awaits the result
+        except BaseException as failure:  # would end the executor
             error = WorkerError(reason_of(failure))
         self._post(partial(item.done, result, error))
 
@@ -267,11 +264,13 @@ class Channel:
         try:
             score = with_memory(self._episode.score)
         except BaseException as error:  # the next score runs all that this one lacks
-            release_memory()
-            self._post(partial(self._request.on_skipped, reason_of(error)))
+            reason = reason_of(error)
+        else:
+            result = ScoringResult(newest, score, time.monotonic() - began)
+            self._post(partial(self._request.on_scored, result))
             return
-        result = ScoringResult(newest, score, time.monotonic() - began)
-        self._post(partial(self._request.on_scored, result))
+        release_memory()  # not above, where the error still holds tensors
+        self._post(partial(self._request.on_skipped, reason))
 
     def _fail(self, error: BaseException) -> None:
         """End the episode, of which a frame is missing: its scores would be wrong."""

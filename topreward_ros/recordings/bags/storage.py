@@ -16,6 +16,7 @@ from typing import cast
 from rosbags.interfaces import Connection
 
 from .bag_files import METADATA, bag_files
+from .errors import BrokenBagError
 from .faults import faults_of
 from .mcap_records import DamagedRecordError, unpack_message
 from .time_order import Stored, in_time_order
@@ -57,11 +58,17 @@ class Storage:
         """Open the files, unless they are open; raises the BagError that fits."""
         if self.is_open:
             return
-        files = []
+        files: list[BagFile] = []
         with ExitStack() as stack:
             for path in self._chosen.paths:
-                with faults_of(path):
-                    file, notes = open_file(path, stack)
+                try:
+                    with faults_of(path):
+                        file, notes = open_file(path, stack)
+                except BrokenBagError as error:  # the others are read, unless it is the last hope
+                    if not files and path == self._chosen.paths[-1]:
+                        raise
+                    self._notes[f'{error}: its messages are not read'] = None
+                    continue
                 self._notes.update(dict.fromkeys(notes))
                 self._file_notes.setdefault(file.name, file.notes)
                 files.append(file)

@@ -137,14 +137,16 @@ class _Reader:
 
     def _clip(self, record: Record, part: int, span: TaskSpan, note: str) -> Clip:
         dataset = self._info.name
+        notes = [f'{dataset}: {note}'] if note else []
+        rows = slice(span.first, span.end)
         return Clip(
             name=f'{dataset.rpartition("/")[2]}/{episode_name(record.index, part)}',
             fps=self._info.fps,
             seconds=(span.end - span.first) / self._info.fps,
             frames=lambda: read_frames(
-                self._files, self._info, record, self._parts, slice(span.first, span.end)
+                self._files, self._info, record, self._parts, rows, notes=notes
             ),
-            notes=[f'{dataset}: {note}'] if note else [],
+            notes=notes,
         )
 
     def _table(self, record: Record, span: TaskSpan) -> FrameTable:

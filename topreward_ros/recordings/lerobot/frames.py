@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clip import ClipError
+from ..clip import ClipError, add_note
 from ..folders import read_image
 from ..video import open_container, rgb
 from .episodes import Record, data_file
@@ -29,12 +29,19 @@ IMAGE_BATCH_SIZE = 8
 
 
 def read_frames(
-    files: DatasetFiles, info: Info, record: Record, parts: VideoParts, span: slice
+    files: DatasetFiles,
+    info: Info,
+    record: Record,
+    parts: VideoParts,
+    span: slice,
+    *,
+    notes: list[str],
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yield each frame of a span of the episode: time since the first [s], uint8 RGB (H, W, 3).
 
-    The frames are the rows of the data table, by their timestamps. Raises DatasetError for files
-    that are missing, broken, or hold other frames than the metadata lists.
+    The frames are the rows of the data table, by their timestamps; what cannot be checked is added
+    to the notes. Raises DatasetError for files that are missing, broken, or hold other frames than
+    the metadata lists.
     """
     table = files.path(data_file(info, record))
     own = read_table(files, info, record).times
@@ -47,7 +54,7 @@ def read_frames(
     else:
         part = parts.of(record)
         _check_inside(info, record, part, own)
-        images = _video(files.path(part.file), part, part.start + times, info.fps)
+        images = _video(files.path(part.file), part, part.start + times, info.fps, notes)
     for time, image in zip(times - times[0], images, strict=True):
         yield float(time), image
 
@@ -137,13 +144,15 @@ def tolerance(times: np.ndarray) -> np.ndarray:
     return TOLERANCE + np.spacing(np.abs(times).astype(np.float32)).astype(np.float64)
 
 
-def _video(path: Path, part: VideoPart, times: np.ndarray, fps: float) -> Iterator[np.ndarray]:
+def _video(
+    path: Path, part: VideoPart, times: np.ndarray, fps: float, notes: list[str]
+) -> Iterator[np.ndarray]:
     """Yield the video frames at these rising times [s], of which fps [1/s] is the rate."""
     try:
         with open_container(path) as container:
             if not container.streams.video:
                 raise DatasetError(f'{path} holds no video')
-            _check_begin(path, part, container.streams.video[0], fps)
+            _check_begin(path, part, container.streams.video[0], fps, notes)
             decoded = _decode_from(container, float(times[0]), 0.5 / fps)
             for frame in _nearest(decoded, times, 0.5 / fps, path):
                 yield rgb(frame)
@@ -153,13 +162,19 @@ def _video(path: Path, part: VideoPart, times: np.ndarray, fps: float) -> Iterat
         raise DatasetError(f'{path} cannot be read as a video: {error}') from error
 
 
-def _check_begin(path: Path, part: VideoPart, stream: Any, fps: float) -> None:
+def _check_begin(path: Path, part: VideoPart, stream: Any, fps: float, notes: list[str]) -> None:
     """Raise DatasetError where the episode begins at another time than its frames, by more than
     half a frame.
 
     A video of constant rate with as many frames as its episodes has them one after the other.
     """
     own_fps = float(stream.average_rate or 0)
+    if part.all_frames and stream.frames and stream.frames != part.all_frames:
+        add_note(
+            notes,
+            f'{path.name} has {stream.frames} frames and its episodes {part.all_frames}: whether '
+            'each frame is of its episode cannot be told',
+        )
     if not part.all_frames or stream.frames != part.all_frames or not own_fps:
         return
     if abs(part.all_frames / own_fps - part.all_frames / fps) > 0.5 / fps:
