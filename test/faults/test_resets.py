@@ -309,7 +309,8 @@ PUBLISHERS = {REWARD: '/stage/topreward', OTHER: '/stage/stranger'}
         (PUBLISHERS, REWARD, True),
         (PUBLISHERS, OTHER, False),
         (PUBLISHERS, None, False),
-        ({REWARD: '/stage/topreward', OTHER: '/stage/topreward'}, REWARD, False),
+        # One that has crashed is seen for a while beside the one that took its place
+        ({REWARD: '/stage/topreward', OTHER: '/stage/topreward'}, REWARD, True),
         ({REWARD: '/stage/relay', OTHER: '/stage/stranger'}, REWARD, False),
         ({REWARD + b'\0' * 8: '/stage/topreward', OTHER: '/other'}, REWARD, True),  # Humble
     ],
