@@ -12,6 +12,11 @@ NOT_A_NUMBER = (
 )
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type if the message is empty."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def reason_of(error: BaseException) -> str:
     """Return what an error says, with its type unless it was made for a user; never empty."""
     text = str(error).strip()

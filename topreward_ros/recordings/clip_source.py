@@ -11,9 +11,16 @@ from typing import Any
 
 from topreward_ros.demo import example
 
-from .clip import Clip, ClipError, broken_clip, paced
+from .clip import Clip, ClipError, paced
 from .folders import content_of, open_folder, passed_over
-from .recording import Recording, clip_notes, safe_name, state_of
+from .recording import (
+    BAD_RECORDING,
+    Recording,
+    broken_recording,
+    clip_notes,
+    safe_name,
+    state_of,
+)
 from .source_options import SourceOptions
 from .suffixes import AMBIGUOUS_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from .video import open_video
@@ -54,12 +61,14 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
     names = [v.stem if stems.count(v.stem) == 1 else v.name for v in videos]
     recordings, errors = [], []
     for each, video in zip(names, videos, strict=True):
+        own_name = f'{name}/{safe_name(each)}'
         try:
             clip, origin = open_one(video, options)
-        except (ClipError, OSError) as error:
+        except BAD_RECORDING as error:
             errors.append(error)
-            clip, origin = broken_clip(video.stem, error), {}
-        recordings.append(Recording(f'{name}/{safe_name(each)}', clip, options.task, origin=origin))
+            recordings.append(broken_recording(own_name, options.task, error))
+        else:
+            recordings.append(Recording(own_name, clip, options.task, origin=origin))
     if len(errors) == len(videos):
         raise errors[0]
     recordings[0].clip.notes[:0] = passed_over(path, videos)

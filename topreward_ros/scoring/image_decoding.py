@@ -53,8 +53,8 @@ def decode_image(message: Any) -> np.ndarray:
     """Decode a sensor_msgs/Image; a view of its data where its channels are bytes.
 
     Rows may be padded. Of 16 bits the higher 8 are taken. Encodings other than ENCODINGS are
-    converted by cv_bridge. Raises FrameError for data that does not match its
-    description, for depth, and for encodings that cannot be decoded.
+    converted by cv_bridge. Raises FrameError for data that does not match its description, for
+    depth, and for encodings that cannot be decoded.
     """
     encoding, height, width = message.encoding, message.height, message.width
     if DEPTH.fullmatch(encoding):

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from topreward_ros.errors import FrameError
+from topreward_ros.errors import FrameError, first_line
 
 MAX_PIXELS = 100_000_000
 FORMATS = ('BMP', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TGA', 'TIFF', 'WEBP')
@@ -40,8 +40,7 @@ def read_picture(file: Path | IO[bytes], name: str) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise FrameError(f'{name} cannot be read: expected one of {", ".join(FORMATS)}') from error
     except Exception as error:  # Pillow's decoders raise nearly everything on broken data
-        reason = str(error).partition('\n')[0] or type(error).__name__
-        raise FrameError(f'{name} cannot be read: {reason}') from error
+        raise FrameError(f'{name} cannot be read: {first_line(error)}') from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

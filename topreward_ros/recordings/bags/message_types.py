@@ -18,8 +18,7 @@ from rosbags.rosbag2.metadata import parse_qos
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from topreward_ros.errors import FrameError
-from topreward_ros.scoring.loading.hub import first_line
+from topreward_ros.errors import FrameError, first_line
 from topreward_ros.scoring.sampling import NANOSECONDS
 
 from .errors import UnsupportedBagError

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from topreward_ros.errors import first_line
 from topreward_ros.scoring.loading import hub
-from topreward_ros.scoring.loading.hub import first_line
 
 from ..clip import ClipError
 from ..suffixes import is_hidden

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.errors import ModelError, TopRewardError
+from topreward_ros.errors import ModelError, TopRewardError, first_line
 
 EXAMPLE = 'such as Qwen/Qwen3-VL-8B-Instruct'
 HUB_FILES = ('*.json', '*.safetensors', '*.txt', '*.jinja')
@@ -51,8 +51,3 @@ def download(
     except (OSError, RuntimeError) as error:  # the hub's own errors are OSErrors
         reason = first_line(error)
         raise error_type(f'{name!r} could not be downloaded from the hub: {reason}') from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type if the message is empty."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
