@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -122,6 +121,15 @@ def check_file(file: Path, option: str = '--save') -> None:
     if file.is_dir():
         raise ResultsError(f'{file} is a folder; expected the path of a file to write')
     check_folder(file.parent, option)
+    part = part_of(file)
+    try:
+        if not part.exists():
+            part.touch()
+            part.unlink()
+    except OSError as error:
+        raise ResultsError(
+            f'{file} cannot be written ({error.strerror or error}): give another path with {option}'
+        ) from error
 
 
 def check_folder(folder: Path, option: str = '--save') -> None:
@@ -132,5 +140,11 @@ def check_folder(folder: Path, option: str = '--save') -> None:
         raise ResultsError(
             f'the folder {folder} cannot be created: {error}; give another one with {option}'
         ) from error
-    if not os.access(folder, os.W_OK):
-        raise ResultsError(f'the folder {folder} is not writable: give another one with {option}')
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # permissions do not tell, as of a read-only disk
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise ResultsError(
+            f'the folder {folder} is not writable ({reason}): give another one with {option}'
+        ) from error

@@ -22,6 +22,8 @@ from ..domains import NODES_DOMAIN
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not available: pip install .[kilted,test]')
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.parameter import Parameter
 
 # Of a process alone; beside another test process it shares two cores [s]
@@ -149,6 +151,26 @@ def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> None:
     while text not in log.read_text():
         assert time.monotonic() < end and process.poll() is None, log.read_text()
         time.sleep(0.01)
+
+
+# The kind: a call that is not answered yet when the node ends; see test_resets.py as well
+@pytest.mark.parametrize('number', [INT, TERM])
+def test_whoever_waits_for_a_transition_is_answered(launch: Any, number: signal.Signals) -> None:
+    harness = launch(faults={'load_seconds': 60.0})
+    client = harness.node.create_client(ChangeState, '/own/topreward/change_state')
+    harness.until(client.service_is_ready)
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_CONFIGURE
+    answer = client.call_async(request)
+    harness.until(lambda: 'loading' in harness.output())
+    process, began = harness.process.process, time.monotonic()
+    process.send_signal(number)
+    while not answer.done():
+        harness.executor.spin_once(timeout_sec=0.05)
+        assert time.monotonic() < began + GONE
+    assert answer.result().success is False
+    assert process.wait(timeout=20) == 0 and time.monotonic() - began < GONE
+    assert 'failed' not in harness.output()
 
 
 # The kind: what is written just before a process leaves without a teardown

@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 is not available: pip install .[kilted,test]')
 
+from topreward_ros.errors import WorkerError
 from topreward_ros.nodes.reward.scoring_requests import Frame
 from topreward_ros.nodes.reward.scoring_worker import ScoringWorker
 from topreward_ros.scoring.sampling import Sample
@@ -201,6 +202,29 @@ def test_a_thread_that_ends_tells_every_camera(
     assert two.load(lambda: FaultyModel('', error)) is not None
     two.begin('again')
     assert two.score(IMAGE, 0.0) == -1.0
+
+
+def test_a_thread_that_cannot_be_started(
+    worker: ScoringWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the system allows no more of them: whoever asks is told, and may ask again."""
+    camera = FakeExecutor(worker)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, 'start', start)
+        with pytest.raises(WorkerError, match="cannot be started: RuntimeError: can't start new"):
+            camera.load(lambda: FaultyModel('', RuntimeError()))
+        show(camera)
+        while len(camera.deaths) < 2:
+            camera.spin_once()
+        assert not camera.channel.is_served
+        assert camera.channel.waiting == 0
+    camera.load(lambda: FaultyModel('', RuntimeError()))
+    camera.begin('lift it')
+    assert camera.score(IMAGE, 0.0) == -1.0
 
 
 def run(harness: Harness, count: int) -> list[int]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -477,16 +478,26 @@ def test_a_motion_is_halted(stage: Stage, way: str) -> None:
         assert stage.node._loop.health() == (LEVEL_ERROR, 'stopped by ~/stop')
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_halts_a_motion(stage: Stage, number: int) -> None:
-    arm = stage.add(FakeArm())
-    settings = {**SLOW, 'autostart': True, 'log_file': str(stage.log), 'handover_time': 0.0}
+@contextmanager
+def reset_process(stage: Stage, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the node in a process of its own, with a slow motion."""
+    settings = {**SLOW, 'autostart': True, 'log_file': str(stage.log), **settings}
     command = [sys.executable, '-m', 'topreward_ros.nodes.reset.node', '--ros-args']
     command += ['-r', f'__ns:={NAMESPACE}']
     for name, value in settings.items():
         command += ['-p', f'{name}:={json.dumps(value)}']
     process = subprocess.Popen(command)
     try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_halts_a_motion(stage: Stage, number: int) -> None:
+    arm = stage.add(FakeArm())
+    with reset_process(stage, handover_time=0.0) as process:
         stage.until(lambda: stage.reward.episode == 1, seconds=30)
         stage.spin(0.5)
         stage.succeed_until(lambda: arm.commands)
@@ -494,10 +505,31 @@ def test_a_signal_halts_a_motion(stage: Stage, number: int) -> None:
         process.send_signal(number)
         assert_stands(stage, arm)
         assert process.wait(timeout=20) == 0
-    finally:
-        process.kill()
-        process.wait()
     assert [row['reset'] for row in stage.rows()] == ['cut off']
+
+
+# Kind: a call that is not answered yet when the node ends
+@pytest.mark.parametrize('way', ['service', 'action'])
+def test_whoever_waits_for_a_reset_is_answered_when_the_node_ends(stage: Stage, way: str) -> None:
+    arm = stage.add(FakeArm())
+    with reset_process(stage, handover_time=0.0) as process:
+        stage.until(lambda: stage.reward.episode == 1, seconds=30)
+        stage.spin(0.5)
+        if way == 'action':
+            goal = Goal(stage)
+        else:
+            client = stage.reward.create_client(Trigger, 'episode_reset/reset')
+            stage.until(client.service_is_ready)
+            answer = client.call_async(Trigger.Request())
+        stage.until(lambda: arm.commands)
+        process.send_signal(signal.SIGINT)
+        if way == 'action':
+            assert goal.result() == (GoalStatus.STATUS_ABORTED, False, 'the node was deactivated')
+        else:
+            stage.until(answer.done)
+            response = answer.result()
+            assert (response.success, response.message) == (False, 'the node was deactivated')
+        assert process.wait(timeout=20) == 0
 
 
 def test_only_a_reset_goes_on_after_a_stop(stage: Stage) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from topreward_ros.recordings import SourceOptions, open_clip, open_source
 from topreward_ros.recordings.clip import ClipError
+from topreward_ros.recordings.file_ends import lacks_end
 
 FPS, COUNT = 10, 20
 HEIGHT, WIDTH = 48, 64
@@ -207,6 +208,62 @@ def test_a_cut_file_is_read_to_the_cut(
     assert all((one == two).all() for one, two in zip(read, whole, strict=False))
     assert clip.seconds == pytest.approx(len(read) / FPS, abs=0.011)
     assert any(note in text for text in clip.notes)
+
+
+# Kind: a file that was cut between two pictures, so that all that is there is whole. What tells of
+# it is the end that its format has; MPEG-TS, raw streams and the like have none.
+NO_END = 'has no proper end, like one that was cut: 1.2 s are read'
+CUT = 'was cut while it was written, or is damaged: 1.2 s are read'
+
+
+@pytest.mark.parametrize(
+    ('name', 'codec', 'options', 'note'),
+    [
+        ('a.gif', 'gif', {}, NO_END),
+        ('a.flv', 'flv1', {}, CUT),
+        ('live.flv', 'flv1', {}, NO_END),
+        ('a.ivf', 'libvpx', {}, CUT),
+        ('a.mp4', 'mpeg4', {'movflags': 'frag_every_frame+empty_moov'}, NO_END),
+        (
+            'dash.mp4',
+            'mpeg4',
+            {'movflags': 'frag_every_frame+empty_moov+default_base_moof'},
+            NO_END,
+        ),
+        ('a.ts', 'mpeg2video', {}, None),
+    ],
+)
+def test_a_file_cut_between_two_pictures(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], note: str | None
+) -> None:
+    file = write(tmp_path / name, codec, **options)
+    assert open_clip(file).notes == []
+    content = file.read_bytes()
+    with av.open(str(file)) as container:
+        places = [packet.pos for packet in container.demux() if packet.size]
+    end = content.rindex(b'moof', 0, places[12]) - 4 if name.endswith('.mp4') else places[12]
+    content = content[:end]
+    if name == 'live.flv':  # its length is written at the end
+        place = content.index(b'\0\x08duration\0') + 11
+        content = content[:place] + bytes(8) + content[place + 8 :]
+    file.write_bytes(content)
+    clip = open_clip(file)
+    assert clip.seconds == pytest.approx(1.2) and len(list(clip.frames())) == 12
+    assert clip.notes == ([] if note is None else [f'{name} {note}'])
+
+
+def test_an_ogg_file_without_its_last_page(tmp_path: Path) -> None:
+    page = b'OggS\0%c' + bytes(100)
+    for flags, is_cut in ((4, False), (0, True), (2, True)):
+        (tmp_path / 'a.ogv').write_bytes(page % 2 + page % flags)
+        assert lacks_end(tmp_path / 'a.ogv', 'ogg') == is_cut
+
+
+def test_a_file_that_is_whole_is_not_called_cut(tmp_path: Path) -> None:
+    """Of those whose packets tell no length."""
+    for name, codec in (('a.flv', 'flv1'), ('a.wmv', 'wmv2'), ('a.asf', 'mpeg4')):
+        clip = open_clip(write(tmp_path / name, codec))
+        assert (clip.seconds, clip.notes) == (COUNT / FPS, [])
 
 
 def test_a_cut_file_without_its_index_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ from topreward_ros.demo.example import TASK
 from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.errors import ModelError
+from topreward_ros.files import ResultsError, check_file
 from topreward_ros.recordings.clip import Clip, ClipError, paced
 from topreward_ros.recordings.clip_source import open_clip
 from topreward_ros.recordings.recording import Recording
@@ -453,6 +454,28 @@ def test_results_that_cannot_be_written_are_refused_before_the_model_is_loaded(
 ) -> None:
     assert main([command, 'good.mp4', *X, '--save', 'file/below/results']) == 1
     assert 'cannot be created' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('file', 'reason'),
+    [
+        ('/proc/a.csv', 'the folder /proc is not writable'),  # even for root
+        ('/proc/1/new/a.csv', 'the folder /proc/1/new cannot be created'),
+        ('file/a.csv', 'the folder file cannot be created'),
+        ('x' * 250 + '.csv', 'File name too long'),
+        ('images', 'images is a folder'),
+        ('new/a.csv', ''),
+    ],
+)
+@pytest.mark.usefixtures('world')
+def test_a_place_for_results_is_tried(file: str, reason: str) -> None:
+    if not reason:
+        check_file(Path(file), '--parquet')
+        assert list(Path('new').iterdir()) == []
+        return
+    with pytest.raises(ResultsError, match=reason) as raised:
+        check_file(Path(file), '--parquet')
+    assert reason.endswith('folder') or '--parquet' in str(raised.value)
 
 
 @needs_ros

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from topreward_ros.errors import ModelError, WorkerError
+from topreward_ros.nodes.reward.channel import Channel
 from topreward_ros.nodes.reward.scoring_requests import EpisodeRequest, Frame, ScoringResult
-from topreward_ros.nodes.reward.scoring_worker import Channel, ScoringWorker
+from topreward_ros.nodes.reward.scoring_worker import ScoringWorker
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.sampling import Sample

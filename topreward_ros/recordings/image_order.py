@@ -20,6 +20,11 @@ import numpy as np
 from .clip import ClipError
 
 NUMBER = re.compile(r'(?:(?<![^\W_])[+-])?\d+(?:\.\d+)*(?:[eE][+-]\d+)?')
+SIGN = re.compile(r'[+-]#')
+HEXADECIMAL = re.compile(r'(?<![^\W_])[0-9a-f]+$', re.IGNORECASE)
+MOST_OTHERS = 2  # single images beside a series, such as a thumbnail
+COMMA = re.compile(r'(?<=\d),(?=\d)')
+HALF_OF_DAY = re.compile(r'\d[ ._-]?([ap])\.?m(?![^\W_])', re.IGNORECASE)
 SECONDS_DIGITS = 9  # at least, of a time since 1970
 NANOSECOND_DIGITS = 9  # where they have leading zeros
 Key = tuple[Decimal, ...]
@@ -30,8 +35,9 @@ def in_order(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
     Raises ClipError, without the folder's name, where the names allow two orders.
     """
+    _check_clock(files)
     series, others = _series(files)
-    fields = {file: NUMBER.findall(file.stem) for file in series}
+    fields = {file: NUMBER.findall(COMMA.sub('.', file.stem)) for file in series}
     if not any(fields.values()):
         return series, others
     _check_single(series, fields)
@@ -61,10 +67,40 @@ def _series(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         return sorted(files), []
     sizes = Counter({pattern: len(group) for pattern, group in groups.items()})
     (main, size), *others = sizes.most_common()
-    if size < 3 or any(count > 1 for _, count in others):
+    plain = Counter(SIGN.sub('#', pattern) for pattern in groups)
+    if any(count > 1 for count in plain.values()):
+        names = ' and '.join(groups[pattern][0].name for pattern in sizes)
+        raise ClipError(
+            f'has names with a minus or a plus before the number and names without, {names}: write '
+            'it after what is no letter or digit, or leave it out'
+        )
+    singles = [groups[pattern][0] for pattern, count in others if count == 1]
+    if singles and (size < 3 or len(singles) > MOST_OTHERS or _are_one(groups[main][0], singles)):
+        raise ClipError(
+            f'has names that differ in more than their numbers, {groups[main][0].name} and '
+            f'{singles[0].name}: number the images with decimal digits, or give each series its '
+            'own folder'
+        )
+    if size < 3 or len(singles) < len(others):
         several = ', '.join(f'{pattern} ({count})' for pattern, count in sizes.most_common(4))
         raise ClipError(f'holds several series of images, {several}: give each its own folder')
-    return groups[main], [groups[pattern][0] for pattern, _ in others]
+    return groups[main], singles
+
+
+def _are_one(first: Path, others: Sequence[Path]) -> bool:
+    """Return whether hexadecimal numbers make these names one series with the first."""
+    found = [HEXADECIMAL.search(file.stem) for file in (first, *others)]
+    starts = [file.stem[: m.start()] for file, m in zip((first, *others), found, strict=True) if m]
+    return len(starts) > 1 and starts[0] in starts[1:] and found[0] is not None
+
+
+def _check_clock(files: Sequence[Path]) -> None:
+    """Raise ClipError for times of a clock of 12 hours, whose 12 comes before its 1."""
+    if named := [file for file in files if HALF_OF_DAY.search(file.stem)]:
+        raise ClipError(
+            f'has times of a clock of 12 hours, such as {named[0].name}: use one of 24 hours in '
+            'the names, or number the images'
+        )
 
 
 def _check_single(series: Sequence[Path], fields: dict[Path, list[str]]) -> None:
@@ -73,9 +109,15 @@ def _check_single(series: Sequence[Path], fields: dict[Path, list[str]]) -> None
     varying = [k for k, column in enumerate(columns) if len(set(column)) > 1]
     if len(varying) < 2 or len(set(columns[varying[0]])) == len(series):
         return
-    first = varying[0]
-    before = NUMBER.split(series[0].stem)[first]
+    stem = COMMA.sub('.', series[0].stem)
+    # Where the frame comes first, as in 0001_cam2, the label is what has fewer values
+    first = min(varying, key=lambda k: len(set(columns[k])))
+    before = re.split(r'[\W_]', NUMBER.split(stem)[first])[-1]
     is_label = len(re.findall(r'[^\W\d_]', before)) > 1
+    if not is_label:
+        first = varying[0]
+        before = NUMBER.split(stem)[first]
+        is_label = len(re.findall(r'[^\W\d_]', before)) > 1
     is_date = len(columns) > 2 or len(columns[0][0]) >= SECONDS_DIGITS
     if is_label or (first == 0 and not is_date):
         names = sorted({f'{before}{value}' for value in columns[first]})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .clip import ClipError
+from .file_ends import lacks_end
 from .suffixes import RAW_VIDEO_SUFFIXES
 
 NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS: a raw stream
@@ -87,6 +88,8 @@ def scan_video(container: Any, path: Path, untimed_fps: float = 0.0) -> VideoSca
         notes.append(
             f'{name} does not tell its length, like one that was cut: {seconds:.1f} s are read'
         )
+    elif found.count > 1 and lacks_end(path, container.format.name):
+        notes.append(f'{name} has no proper end, like one that was cut: {seconds:.1f} s are read')
     return VideoScan(stream.index, fps, seconds, is_timed, tuple(notes))
 
 
@@ -153,7 +156,9 @@ def _is_cut(
         return True
     if container.duration is None:
         return False
-    there = max(found.end for found in packets.values())
+    own = packets[stream.index]
+    last = 0.0 if any(own.durations) else interval  # where a packet does not tell its length
+    there = max(own.end + last, *(found.end for found in packets.values()))
     if 'matroska' not in container.format.name:  # whose duration counts from 0
         there -= (container.start_time or 0) / MICROSECONDS
     # Of sounds, the end is told less exactly

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from topreward_ros.errors import FrameError, first_line
 
 MAX_PIXELS = 100_000_000
+# What is damaged is an error, or does not matter to the picture
+warnings.filterwarnings('ignore', module='PIL')
 FORMATS = ('BMP', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TGA', 'TIFF', 'WEBP')
 
 

@@ -48,6 +48,11 @@ def check_task(task: str) -> str:
     return task
 
 
+def printable(task: str) -> str:
+    """Return a task for a log: in one line, and without what a terminal would act on."""
+    return ''.join(each if each.isprintable() else ' ' for each in task)
+
+
 def check_tasks(tasks: str | Sequence[str]) -> tuple[str, ...]:
     """Return one task or several, each checked; TaskError if there is none."""
     checked = tuple(check_task(task) for task in ([tasks] if isinstance(tasks, str) else tasks))

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
@@ -23,7 +25,7 @@ from topreward_ros.errors import TopRewardError
 from .argument_errors import ARGUMENT_ERRORS, is_wrong_name, reason
 from .parameter_files import warn_of_unused_files
 from .parameters import with_doubles
-from .process import closing, is_ending, report, spin
+from .process import closing, is_ending, report, send_answers, spin
 from .rclpy_versions import StateMachine, init_rclpy, silent_rcl
 
 RESULT_SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -46,6 +48,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self._machine = StateMachine(self)
         self.autostart_failed = False
+        self._unanswered = 0  # calls
         self._steps: dict[str, Callable[[], Awaitable[None]]] = {
             'configuring': self.configure,
             'activating': self.activate,
@@ -129,7 +132,23 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
             self.context.try_shutdown()
 
     def close(self) -> None:
-        """Release everything immediately; the node cannot be used afterwards."""
+        """Release everything immediately; the node cannot be used afterwards.
+
+        Calls that wait for something are answered: what they await must come to an end here.
+        """
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around the code that answers a call: the node stays until the answer is sent."""
+        self._unanswered += 1
+        try:
+            yield
+        finally:
+            self._unanswered -= 1
+
+    @property
+    def is_waited_for(self) -> bool:  # by whoever has called
+        return self._unanswered > 0
 
     def destroy_node(self) -> None:
         self._machine.close()
@@ -141,6 +160,8 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         try:
             await step()
         except Exception as error:
+            if is_ending():  # which has cut the step off
+                return RESULT_FAILURE
             if isinstance(error, TopRewardError | ValueError) or is_wrong_name(error):
                 self.get_logger().error(f'{name} failed: {reason(error)}')
                 return RESULT_FAILURE
@@ -155,8 +176,17 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         transition = request.transition.id
         if request.transition.label:
             transition = self._machine.find(request.transition.label)
-        response.success = transition is not None and await self.change_state(transition)
+        with self.answering():
+            response.success = transition is not None and await self.change_state(transition)
         return response
+
+
+def close(node: AsyncLifecycleNode, executor: SingleThreadedExecutor) -> None:
+    """Close a node, and let whoever waits for an answer have it."""
+    is_waited_for = node.is_waited_for
+    node.close()
+    if is_waited_for:
+        send_answers(executor)
 
 
 def run(make_nodes: Sequence[Callable[[], AsyncLifecycleNode]], args: list[str] | None) -> int:
@@ -173,7 +203,8 @@ def run(make_nodes: Sequence[Callable[[], AsyncLifecycleNode]], args: list[str] 
                 executor = SingleThreadedExecutor()
                 for make_node in make_nodes:
                     nodes.append(make_node())
-                    closes += [nodes[-1].destroy_node, nodes[-1].close]
+                    node = nodes[-1]
+                    closes += [node.destroy_node, partial(close, node, executor)]
                     warn_of_unused_files(nodes[-1], args)
                     executor.add_node(nodes[-1])
         except KeyboardInterrupt:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from topreward_ros import interrupts
 from .argument_errors import reason
 
 SIGNAL_PERIOD = 0.2  # between two checks for a signal [s]
+ANSWER_TIME = 0.3  # for the answers that wait when a node ends [s]
 
 
 def spin(executor: SingleThreadedExecutor) -> None:
@@ -24,6 +26,14 @@ def spin(executor: SingleThreadedExecutor) -> None:
     with suppress(ExternalShutdownException):
         while not is_ending():
             executor.spin_once(timeout_sec=SIGNAL_PERIOD)
+
+
+def send_answers(executor: SingleThreadedExecutor) -> None:
+    """Spin for a moment, so that calls which can be answered now are."""
+    end = time.monotonic() + ANSWER_TIME
+    with suppress(ExternalShutdownException):
+        while rclpy.ok() and time.monotonic() < end:
+            executor.spin_once(timeout_sec=ANSWER_TIME / 10)
 
 
 def is_ending() -> bool:

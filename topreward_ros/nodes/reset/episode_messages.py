@@ -68,8 +68,7 @@ class EpisodeMessages:
         The reward node begins one by itself when the stamps of the images jump, when it is started
         anew, and when somebody else asks for one.
         """
-        is_late = time.monotonic() - self._followed_since < LATE_MESSAGE_TIME
-        return None if is_late else self._other
+        return self._other
 
     def close(self) -> None:
         self.follow(None)
@@ -80,7 +79,8 @@ class EpisodeMessages:
         if self._episode is None or not self._is_from_reward_node(0, info):
             return
         if message.episode != self._episode:
-            self._other = message.episode
+            if time.monotonic() - self._followed_since > LATE_MESSAGE_TIME:
+                self._other = message.episode
         elif self._is_of_task(message):
             self._other = None
             self._keys.append(_key(message))

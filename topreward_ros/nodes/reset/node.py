@@ -20,6 +20,7 @@ from topreward_ros import interrupts
 from ..common.diagnostics import LEVEL_OK, diagnostic_array
 from ..common.lifecycle_node import AsyncLifecycleNode, run
 from ..common.parameters import Parameters
+from ..common.process import is_ending
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import steady_clock
 from ..common.usage import read_arguments
@@ -32,6 +33,7 @@ from .stop_subscription import StopSubscription
 
 NODE_NAME = 'episode_reset'
 STOPPED = 'stopped by ~/stop'
+ENDING = 'the node is ending'
 
 
 class EpisodeResetNode(AsyncLifecycleNode):
@@ -96,7 +98,10 @@ class EpisodeResetNode(AsyncLifecycleNode):
 
     def close(self) -> None:
         self._release()
+
+    def destroy_node(self) -> None:
         self._action.close()
+        super().destroy_node()
 
     def _release(self) -> None:
         self._stop()
@@ -142,11 +147,12 @@ class EpisodeResetNode(AsyncLifecycleNode):
     async def _request_reset(self) -> tuple[bool, str]:
         """Reset, and return whether that succeeded and a message when it is over."""
         if self._loop is None:
-            return False, f'the node is {self.state}, not active'
+            return False, ENDING if is_ending() else f'the node is {self.state}, not active'
         self._halted = ''
         result: Future[Any] = Future(executor=self.executor)
         self._loop.request_reset(lambda success, message: result.set_result((success, message)))
-        return await result  # type: ignore[return-value, unused-ignore]
+        with self.answering():
+            return await result  # type: ignore[return-value, unused-ignore]
 
     def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         problem = self._halt(STOPPED)

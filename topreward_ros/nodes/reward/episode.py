@@ -19,7 +19,7 @@ from topreward_ros.results.messages import common_fields, progress_fields, succe
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import LiveReward
 from topreward_ros.reward.success import Scene
-from topreward_ros.scoring.questions import check_task
+from topreward_ros.scoring.questions import check_task, printable
 from topreward_ros.scoring.sampling import Sample
 
 from ..common.diagnostics import (
@@ -31,9 +31,9 @@ from ..common.diagnostics import (
     LEVEL_WARN,
     ScoreRate,
 )
+from .channel import Channel
 from .image_subscription import ImageSubscription
 from .scoring_requests import EpisodeRequest, Frame, ScoringResult
-from .scoring_worker import Channel
 from .settings import RewardSettings
 
 THREAD_ENDED = 'the scoring thread has ended: configure the node anew'
@@ -139,7 +139,7 @@ class LiveScoring:
             )
         )
         self.images.start_episode()
-        self._node.get_logger().info(f'episode {self._episode} ({reason}): {self._task}')
+        self._node.get_logger().info(f'episode {self._episode} ({reason}): {printable(self._task)}')
         if self._calibration is not None and self._task not in self._calibration.tasks:
             tasks = ', '.join(f'"{task}"' for task in self._calibration.tasks)
             self._node.get_logger().warning(f'the calibration was made for other tasks: {tasks}')

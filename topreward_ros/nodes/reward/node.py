@@ -20,7 +20,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from topreward_ros import interrupts
-from topreward_ros.errors import reason_of
+from topreward_ros.errors import WorkerError, reason_of
 from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.results.calibration_file import check_calibration, read_calibration
 from topreward_ros.reward.calibration import Calibration
@@ -58,6 +58,7 @@ class RewardNode(AsyncLifecycleNode):
         self._problem = ''  # why the node gave up, until it is configured again
         self._task_subscription: Any = None
         self._calls: deque[Callable[[], None]] = deque()
+        self._awaited: Future[Any] | None = None  # of the worker, by a transition
         self._wake = self.create_guard_condition(self._make_calls)
         self._results = {
             Progress: self.create_lifecycle_publisher(Progress, '~/progress', QOS_RESULT),
@@ -85,7 +86,7 @@ class RewardNode(AsyncLifecycleNode):
         self._problem = ''
         settings = self._read_settings()
         self.get_logger().info(f'loading {settings.model} ...')
-        loading = self._future()
+        loading = self._awaited = self._future()
         calibration = None
         if settings.calibration:
             calibration = read_calibration(Path(settings.calibration))
@@ -146,6 +147,8 @@ class RewardNode(AsyncLifecycleNode):
     def close(self) -> None:
         """Stop scoring and close the worker's channel; the node cannot be used afterwards."""
         self._stop()
+        if self._awaited is not None:
+            _settle(self._awaited, None, WorkerError('the node is ending'))
         if not self._channel.close(interrupts.closing_time()):
             self.get_logger().info('the model is still busy and ends with the process')
 
@@ -161,7 +164,7 @@ class RewardNode(AsyncLifecycleNode):
 
     async def _unload(self) -> None:
         self._scorer = None  # before the worker releases its memory
-        unloading = self._future()
+        unloading = self._awaited = self._future()
         self._channel.unload(partial(_settle, unloading))
         await unloading
         self._calibration = None
@@ -223,7 +226,9 @@ class RewardNode(AsyncLifecycleNode):
 
 
 def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
-    """Complete a future with a result or an error."""
+    """Complete a future with a result or an error, unless it is complete."""
+    if future.done():
+        return
     if error is None:
         future.set_result(result)
     else:

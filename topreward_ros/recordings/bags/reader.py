@@ -70,7 +70,8 @@ class Bag:
     temporary folder while it is open; `release` removes that folder until the next read.
 
     skipped counts the images that could not be read, each once however often the bag is read;
-    skip_reason is the reason of the last one; warnings are other facts that a user should know.
+    skip_reason is the reason of the last one, and is_undecodable whether an error has told it, as
+    none could be decoded. warnings are other facts that a user should know.
     """
 
     def __init__(self, path: str | Path, image_topic: str | None = None) -> None:
@@ -81,7 +82,7 @@ class Bag:
         self._skipped: dict[str, set[tuple[int, int]]] = {}
         self._reasons: dict[str, str] = {}
         self._types: dict[tuple[str, MessageDefinition], Typestore | str] = {}
-        self._closed = False
+        self._closed = self.is_undecodable = False
         self._storage = Storage(self.path)
         try:
             self.image_topic: str = self._choose(image_topic)
@@ -244,6 +245,7 @@ class Bag:
             images_read += 1
             yield image, partial(decode, image)
         if not decoded and (requested or (images is None and not images_read)):
+            self.is_undecodable = True
             raise UndecodableImagesError(
                 f'none of the images on {self.image_topic} in {self.path} can be decoded; the '
                 f'last one: {self.skip_reason}'

@@ -67,4 +67,4 @@ def open_bag(text: str, name: str, options: SourceOptions) -> BagSource:
 
 def _warnings(name: str, bag: Bag) -> list[str]:
     skipped = f'{name}: {bag.skipped} images were skipped; the last one: {bag.skip_reason}'
-    return [*bag.warnings, *([skipped] if bag.skipped else [])]
+    return [*bag.warnings, *([skipped] if bag.skipped and not bag.is_undecodable else [])]

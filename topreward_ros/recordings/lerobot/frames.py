@@ -53,20 +53,41 @@ def read_frames(
         images: Iterator[np.ndarray] = itertools.islice(every, span.start, span.stop)
     else:
         part = parts.of(record)
-        _check_inside(info, record, part, own)
-        images = _video(files.path(part.file), part, part.start + times, info.fps, notes)
+        drift = _drift(info, record, own)
+        _check_inside(info, record, part, own, drift)
+        images = _video(
+            files.path(part.file),
+            part,
+            part.start + times,
+            fps=info.fps,
+            notes=notes,
+            drift=drift,
+        )
     for time, image in zip(times - times[0], images, strict=True):
         yield float(time), image
 
 
-def _check_inside(info: Info, record: Record, part: VideoPart, times: np.ndarray) -> None:
+def _drift(info: Info, record: Record, times: np.ndarray) -> str:
+    """Return how far timestamps [s] are from the times of a constant rate; empty if they are not.
+
+    No error by itself: the video may have the same times.
+    """
+    drift = np.abs(times - np.arange(len(times)) / info.fps).max()
+    if drift <= tolerance(times).max():
+        return ''
+    return (
+        f'{info.name}: the timestamps of episode {record.index} are up to {drift:.4f} s from those '
+        f'of its frames; expected at most {TOLERANCE:g} s, as in LeRobot'
+    )
+
+
+def _check_inside(
+    info: Info, record: Record, part: VideoPart, times: np.ndarray, drift: str
+) -> None:
     """Raise DatasetError where timestamps [s] are outside the episode's part of the video."""
     half = 0.5 / info.fps
-    if times[0] < -half:
-        raise DatasetError(
-            f'{info.name}: the timestamps of episode {record.index} begin at {times[0]:.4f} s, '
-            'before the episode'
-        )
+    if drift and not -half <= times[0] <= times[-1] <= part.end - part.start - half:
+        raise DatasetError(drift)
     if part.start + times[-1] > part.end - half:
         raise DatasetError(
             f'{part.file} holds {round((part.end - part.start) * info.fps)} frames of episode '
@@ -145,16 +166,19 @@ def tolerance(times: np.ndarray) -> np.ndarray:
 
 
 def _video(
-    path: Path, part: VideoPart, times: np.ndarray, fps: float, notes: list[str]
+    path: Path, part: VideoPart, times: np.ndarray, *, fps: float, notes: list[str], drift: str
 ) -> Iterator[np.ndarray]:
-    """Yield the video frames at these rising times [s], of which fps [1/s] is the rate."""
+    """Yield the video frames at these rising times [s], of which fps [1/s] is the rate.
+
+    drift is the reason that is told where there are no such frames, if it is known.
+    """
     try:
         with open_container(path) as container:
             if not container.streams.video:
                 raise DatasetError(f'{path} holds no video')
             _check_begin(path, part, container.streams.video[0], fps, notes)
             decoded = _decode_from(container, float(times[0]), 0.5 / fps)
-            for frame in _nearest(decoded, times, 0.5 / fps, path):
+            for frame in _nearest(decoded, times, 0.5 / fps, drift, path):
                 yield rgb(frame)
     except DatasetError:
         raise
@@ -212,12 +236,12 @@ def _decode_from(container: Any, start: float, tolerance: float) -> Iterator[tup
 
 
 def _nearest(
-    decoded: Iterator[tuple[float, Any]], times: np.ndarray, most: float, path: Path
+    decoded: Iterator[tuple[float, Any]], times: np.ndarray, most: float, known: str, path: Path
 ) -> Iterator[Any]:
     """Yield the frame at each of these rising times [s].
 
     Raises DatasetError where there is none within `most` [s], and where the nearest one is beyond
-    LeRobot's tolerance, with the largest such deviation of the episode.
+    LeRobot's tolerance, with the largest such deviation of the episode, or the known reason.
     """
     current, following = next(decoded, None), next(decoded, None)
     drift = 0.0
@@ -225,6 +249,8 @@ def _nearest(
         while current and following and abs(following[0] - time) <= abs(current[0] - time):
             current, following = following, next(decoded, None)
         distance = abs(current[0] - time) if current else math.inf
+        if known and distance > allowed:
+            raise DatasetError(known)
         if distance > most and not drift:
             raise DatasetError(
                 f'{path} has no frame at {time:.3f} s: {number} of the {len(times)} frames of the '

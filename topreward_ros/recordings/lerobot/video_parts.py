@@ -50,15 +50,24 @@ class VideoParts:
             overlap = min(own.end, part.end) - max(own.start, part.start)
             if other is record or overlap <= self._half:
                 continue
-            if self._follows(part) or not self._follows(own):
+            if self._follows(part) or not (self._follows(own) or self._is_in_place(record, own)):
                 raise DatasetError(
                     f'{self._info.name}: episode {record.index} begins at {own.start:.4f} s of '
                     f'{own.file} and overlaps by {overlap:.4f} s with episode {other.index}'
                 )
-        by_start = sum(other.frames for other, part in others if part.start < own.start)
-        by_index = sum(other.frames for other, _ in others if other.index < record.index)
         every = sum(other.frames for other, _ in others)
-        return VideoPart(own.file, own.start, own.end, (by_start, by_index), every)
+        return VideoPart(own.file, own.start, own.end, self._before(record, own), every)
+
+    def _before(self, record: Record, own: VideoPart) -> tuple[int, int]:
+        """Return the numbers of frames before an episode, by the starts and by the indices."""
+        others = self._by_file[own.file]
+        by_start = sum(other.frames for other, part in others if part.start < own.start)
+        return by_start, sum(other.frames for other, _ in others if other.index < record.index)
+
+    def _is_in_place(self, record: Record, own: VideoPart) -> bool:
+        """Return whether a part begins after as many frames as the episodes before it have."""
+        starts = [count / self._info.fps for count in self._before(record, own)]
+        return any(abs(own.start - start) <= self._half for start in starts)
 
     @property
     def _half(self) -> float:
