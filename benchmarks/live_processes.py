@@ -26,6 +26,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.msg import Progress
 from topreward_ros.nodes.common.middleware import apply_image_profile
+from topreward_ros.nodes.common.process import spin_for
 from topreward_ros.nodes.common.qos import QOS_RESULT
 
 RATE = 30.0  # of the camera [1/s]
@@ -52,9 +53,7 @@ class Listener(Node):
         self.health.clear()
 
     def listen(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (remaining := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=remaining)
+        spin_for(self._executor, seconds)
 
     def fact(self, key: str) -> str:
         """Return the newest value in the diagnostics."""

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,7 @@ from topreward_ros.nodes.reset.episode_log import EpisodeLog, EpisodeRecord, rea
 from topreward_ros.nodes.reset.reset import ResetError
 from topreward_ros.nodes.reset.settings import ResetSettings
 from topreward_ros.nodes.reward.node import RewardNode
+from topreward_ros.nodes.sessions.session import Session
 
 from ..nodes import conftest as domain  # which it sets  # noqa: F401
 from ..nodes.fakes import JOINTS, NAMESPACE, FakeArm, FakeScene
@@ -902,6 +904,44 @@ def test_the_scene_does_not_wait_for_its_next_table(
     ]
     assert scene.episode.seed == 8
     assert threading.main_thread() not in threads
+
+
+def test_a_session_goes_on_while_a_reset_waits_for_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in `topreward demo`: rclpy must come to more than the coroutine that waits."""
+    arrange, count = demo_scene.arrange_table, itertools.count()
+
+    def slow(*arguments: Any) -> Any:
+        if next(count):
+            time.sleep(1.0)
+        return arrange(*arguments)
+
+    monkeypatch.setattr(demo_scene, 'arrange_table', slow)
+    values = {'width': 32, 'height': 32, 'fps': 50.0, 'kinds': ['still'], 'seed': 7}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    session = Session(Node('other'))  # type: ignore[arg-type]
+    scene = SceneCamera(namespace='/session', parameter_overrides=overrides)
+    try:
+        session.add(scene)
+        other = session.recorder
+        images: list[Any] = []
+        other.create_subscription(Image, '/session/image_raw', images.append, 10)
+        client = other.create_client(Trigger, '/session/scene/reset')
+        began = time.monotonic()
+        while not (images and client.service_is_ready()):
+            session.listen(0.2)
+            assert time.monotonic() < began + 15
+        answers = []
+        for _ in range(2):  # of which one comes before the next table at the latest
+            answers.append(client.call_async(Trigger.Request()))
+            before, began = len(images), time.monotonic()
+            while not answers[-1].done():
+                session.listen(0.2)
+                assert time.monotonic() < began + 15
+            assert len(images) > before
+        assert all(answer.result().success for answer in answers) and scene.episode.seed == 9
+    finally:
+        scene.destroy_node()
+        session.recorder.destroy_node()
 
 
 def test_a_scene_without_a_table_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from ..common.middleware import TRANSPORTS, image_topic
 from ..common.parameter_table import Change, parameter
 from ..common.parameters import Parameters
-from ..common.process import SIGNAL_PERIOD, is_ending
+from ..common.process import is_ending
 from ..common.qos import QOS_CAMERA_OFFERED
 from ..common.usage import read_arguments
 from .image_messages import jpeg_message, raw_message, time_message
@@ -32,6 +32,7 @@ from .process import run_camera
 
 TOPIC_IMAGES = 'image_raw'
 QOS_CLOCK = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
+PERIOD = 0.005  # between two looks at the time [s]
 DISCOVERY_TIME = 0.5  # between the discovery of a subscriber and the first image [s]
 FLUSH_TIME = 0.5  # for the last image to be sent before the publisher is destroyed [s]
 
@@ -111,10 +112,8 @@ class VideoPublisher(Node):
         self.get_logger().info(f'playing {self.clip.name}, {self.clip.seconds:.1f} s')
         began, began_ros, count = time.monotonic(), time.time_ns(), 0
         for clip_time, image in self._frames():
-            wait = began + clip_time / speed - time.monotonic() if speed else 0.0
-            while wait > 0 and not is_ending():
-                executor.spin_once(timeout_sec=min(wait, SIGNAL_PERIOD))
-                wait = began + clip_time / speed - time.monotonic()
+            if speed:
+                _spin_until(executor, began + clip_time / speed)
             if is_ending():
                 break
             stamp = time.time_ns()
@@ -141,7 +140,7 @@ class VideoPublisher(Node):
 
     def _wait_for_subscribers(self, executor: SingleThreadedExecutor) -> None:
         while not self.is_awaited and not is_ending():
-            executor.spin_once(timeout_sec=0.05)
+            executor.spin_once(timeout_sec=PERIOD)
         # Discovered here, but the other side may not be ready yet
         if self._settings.wait_for_subscribers and not is_ending():
             time.sleep(DISCOVERY_TIME)
@@ -166,6 +165,17 @@ class VideoPublisher(Node):
         if self._compressed:
             return jpeg_message(image, stamp, frame_id, self._settings.jpeg_quality)
         return raw_message(image, stamp, frame_id)
+
+
+def _spin_until(executor: SingleThreadedExecutor, end: float) -> None:
+    """Spin until a time of the steady clock [s], not longer, or until the process ends.
+
+    Always with the same timeout; see `spin_for`.
+    """
+    while (wait := end - time.monotonic()) > PERIOD and not is_ending():
+        executor.spin_once(timeout_sec=PERIOD)
+    if not is_ending():
+        time.sleep(max(0.0, wait))
 
 
 def run_node(

@@ -18,6 +18,7 @@ from topreward_ros import interrupts
 from .argument_errors import reason
 
 SIGNAL_PERIOD = 0.2  # between two checks for a signal [s]
+SPIN_PERIOD = 0.02  # of `spin_for` [s]
 ANSWER_TIME = 0.3  # for the answers that wait when a node ends [s]
 
 
@@ -28,12 +29,26 @@ def spin(executor: SingleThreadedExecutor) -> None:
             executor.spin_once(timeout_sec=SIGNAL_PERIOD)
 
 
+def spin_for(executor: SingleThreadedExecutor, seconds: float) -> None:
+    """Spin at least once, and until this time [s] is over.
+
+    Every call has the same timeout: with another one, rclpy forgets what it has found ready and
+    begins with the coroutines that wait. With one that shrinks it would come to nothing else.
+    Raises ExternalShutdownException once the middleware has ended.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        if not executor.context.ok():
+            raise ExternalShutdownException
+        executor.spin_once(timeout_sec=SPIN_PERIOD)
+        if time.monotonic() >= end:
+            return
+
+
 def send_answers(executor: SingleThreadedExecutor) -> None:
     """Spin for a moment, so that calls which can be answered now are."""
-    end = time.monotonic() + ANSWER_TIME
     with suppress(ExternalShutdownException):
-        while rclpy.ok() and time.monotonic() < end:
-            executor.spin_once(timeout_sec=ANSWER_TIME / 10)
+        spin_for(executor, ANSWER_TIME)
 
 
 def is_ending() -> bool:

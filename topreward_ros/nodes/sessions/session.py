@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from rclpy.node import Node
 from topreward_ros.results.bag_writer import BagWriter
 
 from ..common.middleware import apply_image_profile
+from ..common.process import spin_for
 from ..common.rclpy_versions import init_rclpy, lost_interrupts
 from .recorder import Recorder
 
@@ -35,9 +35,7 @@ class Session:
 
     def listen(self, seconds: float) -> None:
         """Spin the nodes for this time [s]."""
-        end = time.monotonic() + seconds
-        while (remaining := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=remaining)
+        spin_for(self._executor, seconds)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
