@@ -196,7 +196,7 @@ def note_of(options: argparse.Namespace) -> str:
 
 def load_options_of(options: argparse.Namespace) -> LoadOptions:
     """Return how to load the model; raises ArgumentsError for conflicting options."""
-    from topreward_ros.scoring.frames import DEFAULT_MAX_PIXELS
+    from topreward_ros.scoring.frame_fits import DEFAULT_MAX_PIXELS
     from topreward_ros.scoring.loading.options import LoadOptions
 
     try:
@@ -206,6 +206,7 @@ def load_options_of(options: argparse.Namespace) -> LoadOptions:
             dtype=options.dtype,
             quantization=options.quantization,
             adapter=options.adapter,
+            frame_fit=options.frame_fit or LoadOptions.frame_fit,
             max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS,
         )
     except ValueError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topreward_ros.errors import ArgumentsError
+from topreward_ros.scoring.frame_fits import FRAME_FITS
 from topreward_ros.scoring.sampling import Sampling
 
 from .arguments import (
@@ -65,6 +66,12 @@ def _add_loading_arguments(parser: argparse.ArgumentParser) -> None:
         '--quantization',
         default='none',
         help='quantization of the weights: none, 8bit or 4bit; default: %(default)s',
+    )
+    parser.add_argument(
+        '--frame-fit',
+        choices=FRAME_FITS,
+        help='how frames are resized: paper (squashed to 244x244, as published) or aspect (in '
+        'their own shape); default: as in the reward node, paper',
     )
     parser.add_argument(
         '--max-pixels',
@@ -144,7 +151,7 @@ def source_options_of(options: argparse.Namespace, sources: Sequence[str]) -> So
 
 
 def plan_of(options: argparse.Namespace, anchors: int | None) -> Plan:
-    """Return which frames are kept, and how many prefixes are scored (None: all)."""
+    """Return which frames are kept, as by the node, and how many prefixes scored (None: all)."""
     from .score.clip_scores import Plan
 
     return Plan(options.fps, anchors, options.max_frames)

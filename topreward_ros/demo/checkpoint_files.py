@@ -155,6 +155,7 @@ def _write_processor(folder: Path, shape: dict[str, Any]) -> None:
             **common,
             'size': {'longest_edge': longest, 'shortest_edge': 4096},
             'video_processor_type': 'Qwen3VLVideoProcessor',
+            **({'frame_fit': shape['frame_fit']} if 'frame_fit' in shape else {}),
         },
     )
     _write_json(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from topreward_ros.scoring.frames import CLIP_FRAMES
+from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
 
@@ -32,6 +32,7 @@ SHAPE: dict[str, Any] = {
     'position_embeddings': (SIDE // PATCH) ** 2,
     'merge': 1,  # a token for each patch of 16 x 16, as few of them show two objects
     'pixels_per_clip': PIXELS_PER_FRAME * CLIP_FRAMES,
+    'frame_fit': 'aspect',  # as the frames that it is trained on
     'std': 0.05,
 }
 

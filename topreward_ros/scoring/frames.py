@@ -1,19 +1,31 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of frames and their times, and the default pixel budget."""
+"""Checks of frames and their times, and the shape in which the authors' code shows them."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from PIL import Image
 
 from topreward_ros.errors import FrameError
 
-# The published processor's pixel budget for a whole clip (25 165 824), spread over 64 frames.
-CLIP_FRAMES = 64
-DEFAULT_MAX_PIXELS = 25_165_824 // CLIP_FRAMES
+from .frame_fits import PAPER_SIZE
+
 MAX_ASPECT_RATIO = 200
+
+
+def squash(frame: np.ndarray) -> np.ndarray:
+    """Resize uint8 RGB (H, W, 3) to PAPER_SIZE with Pillow's bicubic filter.
+
+    This is bit-identical to the authors' code (`to_pil` in github.com/TOPReward/TOPReward). A frame
+    of this size is returned itself.
+    """
+    if frame.shape[:2] == PAPER_SIZE:
+        return frame
+    size = PAPER_SIZE[1], PAPER_SIZE[0]
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
 
 
 def check_frame(frame: np.ndarray) -> np.ndarray:

@@ -132,11 +132,23 @@ class FrameWindow:
         point = int((stamp - self._first) * self.fps / NANOSECONDS + TOLERANCE * self._stride)
         point = max(point, self._point)  # rounding can leave it just below the point that is due
         missed = (point - self._point) // self._stride
+        thin = self._count()
+        self._newest = stamp
+        self._point = point + self._stride
+        return Sample(point / self.fps, thin, missed)
+
+    def take_last(self, stamp: int) -> Sample:
+        """Keep the last frame of a recording, skipped before, at its own time."""
+        if self._first is None:
+            return self.take(stamp)
+        newest = (self._point - self._stride) / self.fps  # which may be slightly early
+        return Sample(max((stamp - self._first) / NANOSECONDS, newest), self._count(), missed=0)
+
+    def _count(self) -> bool:
+        """Count a kept frame; return whether the episode is thinned before it."""
         thin = self.frames >= self.max_frames
         if thin:
             self.frames //= 2
             self._stride *= 2
         self.frames += 1
-        self._newest = stamp
-        self._point = point + self._stride
-        return Sample(point / self.fps, thin, missed)
+        return thin

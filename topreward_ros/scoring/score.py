@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,7 +121,7 @@ class Episode(ABC):
 class Scorer(ABC):
     """A loaded model that can score; used by one thread at a time.
 
-    Only identity, summary, mode and fit_size are used by other threads, too: they have to be cheap.
+    Only identity, summary, mode and fitter are used by other threads, too: they have to be cheap.
     """
 
     @property
@@ -142,14 +143,18 @@ class Scorer(ABC):
     def start(self, tasks: str | Sequence[str]) -> Episode:
         """Start an episode; raises TaskError for an invalid task text."""
 
-    def fit_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width [px] to which frames of this size are resized.
+    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what resizes frames, uint8 RGB (H, W, 3), before they wait to be scored.
 
-        Live frames are resized before they wait, so this bounds their memory; a size that was
-        returned stays as it is. This default leaves a size up to MAX_LIVE_PIXELS as it is.
+        The first frame of their episode has this size [px]. It bounds the memory of live frames and
+        changes no score. This default resizes all to the first one's size, or below it to one of
+        MAX_LIVE_PIXELS.
         """
+        from .engine.video import fit_frame  # torch
+
         shrink = max(1.0, math.sqrt(height * width / MAX_LIVE_PIXELS))
-        return max(1, math.floor(height / shrink)), max(1, math.floor(width / shrink))
+        size = max(1, math.floor(height / shrink)), max(1, math.floor(width / shrink))
+        return partial(fit_frame, size=size)
 
     def curve(
         self,

@@ -21,8 +21,9 @@ from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.score import Scorer
 
 from ..failures import named
-from ..score.clip_scores import Plan, Watch, score_clip
+from ..score.clip_scores import Plan, score_clip
 from ..score.episode import EpisodeScoring
+from ..score.published import Watch
 
 ARRAYS = ('log_probs', 'times', 'frames', 'static')
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,21 +19,29 @@ from topreward_ros.scoring.clip_curve import anchors, curve
 from topreward_ros.scoring.sampling import FrameWindow, Sample, Sampling
 from topreward_ros.scoring.score import Score, Scorer
 
-NORMALIZATION = 'min-max of the episode'
+from .published import Watch, score_as
 
-Watch = Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]]
+NORMALIZATION = 'min-max of the episode'
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a clip is scored: frames per second, number of prefixes (None: all), maximum frames.
 
-    At max_frames every second pair of frames is dropped, as in the node.
+    At max_frames every second pair of frames is dropped, as in the node. to_the_end adds the last
+    frame, which the grid of the node may leave out. published is a name in PREFIXES, empty for
+    none: the frames and prefixes are then those of that implementation, and max_frames is unused.
     """
 
     fps: float = Sampling.fps
     anchors: int | None = None
     max_frames: int = Sampling.max_frames
+    to_the_end: bool = False
+    published: str = ''
+
+    def sampled(self, clip: Clip) -> Iterator[tuple[float, Sample, np.ndarray]]:
+        """Yield the frames that are kept, as `sampled`."""
+        return sampled(clip, self.window(), to_the_end=self.to_the_end)
 
     def window(self) -> FrameWindow:
         return FrameWindow(self.fps, self.max_frames, NO_GAP)
@@ -46,25 +54,18 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
     episode, as in the paper for recordings (`min_max`); NaN where the curve is flat. Raises
     ClipError for a clip without frames.
     """
-    samples = [(time, sample) for time, sample, _ in sampled(clip, plan.window())]
-    if not samples:
-        raise ClipError(f'{clip.name} has no frames')
-    count = len(samples)
-    lengths = list(range(1, count + 1))
-    if plan.anchors is not None:
-        lengths = _anchors([time for time, _ in samples], plan.anchors)
-    frames = watch((image for _, _, image in sampled(clip, plan.window())), count)
-    if any(sample.thin for _, sample in samples):
-        thinned = [sample for _, sample in samples]
-        scores = list(_thinning(scorer, frames, thinned, task, set(lengths)))
+    if plan.published:
+        prefixes = plan.published, plan.fps, plan.anchors
+        times, scores = score_as(*prefixes, scorer=scorer, clip=clip, task=task, watch=watch)
     else:
-        times = (sample.time for _, sample in samples)
-        scores = [row[0] for row in curve(scorer, frames, times, task, lengths)]
+        times, scores = _score(scorer, clip, task, plan, watch)
     progress, normalization = _progress(scores)
+    if plan.published and np.isnan(progress).all():
+        progress = np.ones(len(progress))  # what both call the progress of a flat curve
     gained = np.diff(progress, prepend=progress[:1])
     return [
         Row(
-            time=samples[length - 1][0],
+            time=time,
             episode=1,
             score=score,
             progress=float(value),
@@ -73,8 +74,29 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
             latency=math.nan,
             task=task,
         )
-        for length, score, value, reward in zip(lengths, scores, progress, gained, strict=True)
+        for time, score, value, reward in zip(times, scores, progress, gained, strict=True)
     ]
+
+
+def _score(
+    scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch
+) -> tuple[list[float], list[Score]]:
+    """Return the time [s] of the newest frame in each prefix, and its score."""
+    samples = [(time, sample) for time, sample, _ in plan.sampled(clip)]
+    if not samples:
+        raise ClipError(f'{clip.name} has no frames')
+    count = len(samples)
+    lengths = list(range(1, count + 1))
+    if plan.anchors is not None:
+        lengths = _anchors([time for time, _ in samples], plan.anchors)
+    frames = watch((image for _, _, image in plan.sampled(clip)), count)
+    if any(sample.thin for _, sample in samples):
+        thinned = [sample for _, sample in samples]
+        scores = list(_thinning(scorer, frames, thinned, task, set(lengths)))
+    else:
+        times = (sample.time for _, sample in samples)
+        scores = [row[0] for row in curve(scorer, frames, times, task, lengths)]
+    return [samples[length - 1][0] for length in lengths], scores
 
 
 def _progress(scores: Sequence[Score]) -> tuple[np.ndarray, str]:
@@ -87,7 +109,7 @@ def _progress(scores: Sequence[Score]) -> tuple[np.ndarray, str]:
 
 def _anchors(times: list[float], count: int) -> list[int]:
     """Return lengths of evenly spaced prefixes; spaced in time where frames are thinned."""
-    steps = np.diff(times)
+    steps = np.diff(times)[:-1]  # the last frame may be between two points
     if not steps.size or steps.max() < 1.5 * steps.min():
         return anchors(len(times), count)
     points = np.linspace(times[0], times[-1], count) if count > 1 else np.array(times[-1:])

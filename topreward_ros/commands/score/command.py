@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from topreward_ros.errors import ArgumentsError
 from topreward_ros.results.outputs import OUTPUTS, OutputKind
-from topreward_ros.scoring.sampling import ANCHORS
+from topreward_ros.scoring.frame_fits import PUBLISHED_LOADING
+from topreward_ros.scoring.sampling import ANCHORS, Sampling
 
 from ..arguments import add_setting, load_options_of, note_of, typed, whole
 from ..recording_arguments import add_recording_arguments, load, plan_of, source_options_of
@@ -33,6 +34,13 @@ def add_parser(commands: Any) -> None:
         help='scored prefixes of each recording, evenly spaced; default: %(default)s',
     )
     parser.add_argument('--dense', action='store_true', help='score every prefix instead')
+    parser.add_argument(
+        '--as',
+        dest='published',
+        choices=PUBLISHED_LOADING,
+        help="take frames and prefixes as the authors' code or LeRobot does, to compare with their "
+        'results number by number; --fps is theirs',
+    )
     for name, kind in OUTPUTS.items():
         _add_output(parser, name, kind)
     parser.add_argument(
@@ -74,11 +82,16 @@ def score(options: argparse.Namespace) -> int:
     outputs = tuple(paths)
     if 'bag' not in outputs and (options.calibration or options.set):
         raise ArgumentsError('--calibration and --set only apply to --bag: add --bag')
+    _load_as_published(options)
     dense = options.dense or any(OUTPUTS[name].every_prefix for name in outputs)
     score_options = ScoreOptions(
         sources=tuple(options.source),
         save=options.save,
-        plan=plan_of(options, None if dense else options.anchors),
+        plan=dataclasses.replace(
+            plan_of(options, None if dense else options.anchors),
+            to_the_end=not options.published,
+            published=options.published or '',
+        ),
         read=source_options_of(options, options.source),
         outputs=outputs,
         paths={name: Path(path).expanduser() for name, path in paths.items() if path},
@@ -95,6 +108,21 @@ def score(options: argparse.Namespace) -> int:
     sources = open_all(score_options)  # before the model is loaded
     score_files(load(options), score_options, sources)
     return 0
+
+
+def _load_as_published(options: argparse.Namespace) -> None:
+    """Set how the model is loaded for --as; raises ArgumentsError for options that forbid it."""
+    if not options.published:
+        return
+    given = {
+        '--frame-fit': options.frame_fit,
+        '--max-pixels': options.max_pixels,
+        '--max-frames': options.max_frames != Sampling.max_frames,
+    }
+    if names := [name for name, value in given.items() if value]:
+        raise ArgumentsError(f'--as {options.published} sets {names[0]} itself: leave it out')
+    for name, value in PUBLISHED_LOADING[options.published].items():
+        setattr(options, name, value)
 
 
 def _reading(options: argparse.Namespace) -> Reading:

@@ -19,7 +19,8 @@ from topreward_ros.results.score_table import Row, read_rows, write_rows
 from topreward_ros.scoring.questions import check_task
 from topreward_ros.scoring.score import Identity, Scorer
 
-from .clip_scores import Plan, Watch, score_clip
+from .clip_scores import Plan, score_clip
+from .published import Watch
 
 TABLE_FILE, PLOT_FILE = 'scores.csv', 'progress.png'
 
@@ -43,7 +44,11 @@ class EpisodeScoring:
 
     def asked(self, recording: Recording) -> dict[str, Any]:
         """Return everything that the scores depend on."""
-        plan = dataclasses.asdict(self.plan)
+        plan = {
+            name: value
+            for name, value in dataclasses.asdict(self.plan).items()
+            if value not in ('', False)  # of results that were made before there was a choice
+        }
         of_recording = {'task': recording.task, 'of': dict(recording.origin)}
         return {**of_recording, **dataclasses.asdict(self.identity), **plan}
 
@@ -92,11 +97,12 @@ def _check_free(folder: Path, stored: StoredResults) -> None:
 
 def _differences(other: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """Say in words how the request of the scores in a folder differs from this one."""
-    names = [name for name, value in asked.items() if other.get(name) != value]
+    every = {**dict.fromkeys(other), **asked}
+    names = [name for name in every if other.get(name) != asked.get(name)]
     if 'of' in names:
         return 'another recording, or of this one before it changed'
     parts = [
-        f'{IN_WORDS[name](other.get(name))} instead of {IN_WORDS[name](asked[name])}'
+        f'{IN_WORDS[name](other.get(name))} instead of {IN_WORDS[name](asked.get(name))}'
         for name in names
         if name in IN_WORDS
     ]
@@ -110,4 +116,6 @@ IN_WORDS: dict[str, Callable[[Any], str]] = {
     'fps': lambda fps: f'{fps} frames per second',
     'anchors': lambda count: 'every prefix' if count is None else f'{count} prefixes',
     'max_frames': lambda count: f'at most {count} frames',
+    'published': lambda name: f'the prefixes of {name}' if name else 'our own prefixes',
+    'to_the_end': lambda whole: 'the last frame, too,' if whole else 'frames of the grid alone',
 }

@@ -43,7 +43,7 @@ NOT_RESET = 'scene looks finished: was it reset?'  # from the start of the episo
 class LiveScoring:
     """Exists from activation to deactivation and runs on the executor's thread.
 
-    fit_size is the scorer's; read_settings returns the current parameters, which are valid for the
+    fitter is the scorer's; read_settings returns the current parameters, which are valid for the
     calibration; give_up takes the reason why the node cannot score; publish takes a message.
     """
 
@@ -51,7 +51,7 @@ class LiveScoring:
         self,
         node: Node,
         channel: Channel,
-        fit_size: Callable[[int, int], tuple[int, int]],
+        fitter: Callable[[int, int], Callable[[np.ndarray], np.ndarray]],
         read_settings: Callable[[], RewardSettings],
         *,
         give_up: Callable[[str], None],
@@ -78,7 +78,7 @@ class LiveScoring:
         self.images = ImageSubscription(
             node,
             self._settings,
-            fit_size,
+            fitter,
             on_frame=self._on_frame,
             on_jump=self._on_jump,
             on_mixed=self._fail,

@@ -45,8 +45,8 @@ class ImageCounts:
 class ImageSubscription:
     """Subscribes to `image` and passes on the frames of the sampling grid.
 
-    fit_size returns the size to which the model resizes frames of a size. on_frame gets uint8 RGB
-    (H, W, 3) of the size of the episode's first frame, the sample and the header of the message;
+    fitter is that of the scorer, see `Scorer.fitter`. on_frame gets uint8 RGB (H, W, 3) as it makes
+    them by the size of the episode's first frame, the sample and the header of the message;
     on_jump gets a description of the jump of the stamps and must begin a new episode; on_mixed gets
     the reason why the images are not of one camera and must end the episode.
     """
@@ -55,7 +55,7 @@ class ImageSubscription:
         self,
         node: Node,
         settings: RewardSettings,
-        fit_size: Callable[[int, int], tuple[int, int]],
+        fitter: Callable[[int, int], Callable[[np.ndarray], np.ndarray]],
         *,
         on_frame: Callable[[np.ndarray, Sample, Any], None],
         on_jump: Callable[[str], None],
@@ -66,14 +66,14 @@ class ImageSubscription:
         self._on_frame = on_frame
         self._on_jump = on_jump
         self._on_mixed = on_mixed
-        self._fit_size = fit_size
+        self._fitter = fitter
         self._window = settings.sampling.window()
         self._estimate = ArrivalEstimate()
         self._group = GatedCallbackGroup()
         self._group.open = False
         self._running = False
         self._size: tuple[int, ...] | None = None
-        self._fitted_size: tuple[int, int] | None = None  # of the episode, for the model
+        self._fit: Callable[[np.ndarray], np.ndarray] | None = None  # of the episode
         self._incompatible_qos = False
         self._read_problem = ''
         self.counts = ImageCounts()
@@ -111,7 +111,7 @@ class ImageSubscription:
         self._window.start()
         self._episode_start = self._now()
         self._read_problem = ''
-        self._size = self._fitted_size = None
+        self._size = self._fit = None
         self._is_first_image = True
         self._running = True
         self._open_gate()
@@ -257,15 +257,13 @@ class ImageSubscription:
                 throttle_duration_sec=5.0,
             )
         self._size = self._size or image.shape
-        from topreward_ros.scoring.engine.video import fit_frame  # torch is not needed to start
-
-        if self._fitted_size is None:
-            self._fitted_size = self._fit_size(*image.shape[:2])
+        if self._fit is None:
+            self._fit = self._fitter(*image.shape[:2])
         sample = self._window.take(stamp)
         self.counts.kept += 1
         self.counts.missed += sample.missed
         self.stamps.note_kept(sample.missed)
-        self._on_frame(fit_frame(image, self._fitted_size), sample, message.header)
+        self._on_frame(self._fit(image), sample, message.header)
         self._close_gate()
 
     def _refuse(self, reason: str) -> None:

@@ -119,7 +119,7 @@ class RewardNode(AsyncLifecycleNode):
         self._live = live = LiveScoring(
             self,
             self._channel,
-            scorer.fit_size,
+            scorer.fitter,
             self._read_settings,
             give_up=self.fail,
             publish=lambda message: self._results[type(message)].publish(message),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from topreward_ros.reward.calibration import LENGTH_BIASES
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.progress import NORMALIZATIONS
+from topreward_ros.scoring.frame_fits import FRAME_FITS
 from topreward_ros.scoring.loading.options import DTYPES, QUANTIZATIONS, SCORERS, LoadOptions
 from topreward_ros.scoring.sampling import Sampling
 
@@ -61,6 +62,13 @@ class RewardSettings:
         'score), or auto (streaming if the model supports it).',
         Change.UNCONFIGURED,
         choices=SCORERS,
+    )
+    frame_fit: str = parameter(
+        LoadOptions.frame_fit,
+        'How frames are resized: paper (squashed to 244x244, as in all published results) or '
+        'aspect (in their own shape); a model that was trained with one of them keeps it.',
+        Change.UNCONFIGURED,
+        choices=FRAME_FITS,
     )
     max_pixels: int = parameter(
         LoadOptions.max_pixels,

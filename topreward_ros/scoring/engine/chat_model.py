@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ class ChatModel:
         Raises ModelError for another family, or a tokenizer without image tokens.
         """
         self._engine = engine_of(checkpoint) if engine is None else engine
-        self.geometry = self._engine.geometry
+        # Its reward models show pictures in their own shape, as published
+        self.geometry = dataclasses.replace(self._engine.geometry, frame_fit='aspect')
         self._layout = ChatLayout(PromptTokens.of(checkpoint.folder), self.geometry)
         self._stop_tokens = self._layout.stop_tokens | _configured_stop_tokens(checkpoint)
 

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from topreward_ros.errors import ModelError
 
-from ..frames import CLIP_FRAMES, DEFAULT_MAX_PIXELS
+from ..frame_fits import CLIP_FRAMES, DEFAULT_MAX_PIXELS, FRAME_FITS, PAPER_SIZE
+from ..frames import squash
 from ..loading.checkpoint import Checkpoint
 from ..loading.model_files import read_object
+
+LEAST_CLIP_PIXELS = 4096
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,9 @@ class Geometry:
     """How frames are resized, normalised and cut into patches.
 
     patch [px]: side of a patch; merge [patches]: side of a merged patch, which is one token; mean
-    and std: of pixel values in [0, 1], per channel; max_pixels [px]: limit per resized frame.
-    Raises ValueError for max_pixels below one merged patch.
+    and std: of pixel values in [0, 1], per channel; max_pixels [px]: limit per resized frame;
+    frame_fit: one of FRAME_FITS; clip_pixels [px]: limits of the published processor for a whole
+    clip, at least and at most. Raises ValueError for max_pixels below one merged patch.
     """
 
     patch: int = 16
@@ -32,6 +37,8 @@ class Geometry:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     max_pixels: int = DEFAULT_MAX_PIXELS
+    frame_fit: str = 'aspect'
+    clip_pixels: tuple[int, int] = (LEAST_CLIP_PIXELS, DEFAULT_MAX_PIXELS * CLIP_FRAMES)
 
     def __post_init__(self) -> None:
         if self.max_pixels < self.factor**2:
@@ -50,6 +57,8 @@ class Geometry:
         Rounded as by the published processor (transformers, smart_resize), but with a pixel budget
         per frame instead of per clip, so the size does not depend on the clip's length.
         """
+        if self.frame_fit == 'paper':
+            height, width = PAPER_SIZE
         rounded = [max(1, round(side / self.factor)) for side in (height, width)]
         if rounded[0] * rounded[1] * self.factor**2 > self.max_pixels:
             shrink = math.sqrt(height * width / self.max_pixels) * self.factor
@@ -58,6 +67,31 @@ class Geometry:
         limit = self.max_pixels // self.factor**2
         rows, columns = min(rounded[0], limit), min(rounded[1], limit)
         return rows * self.factor, columns * self.factor
+
+    def clip_size(self, frames: int, height: int, width: int) -> tuple[int, int]:
+        """Return the size (H, W) [px] of all frames of a clip by the published processor.
+
+        As smart_resize of Qwen3-VL's video processor in transformers, where the pixels of the whole
+        clip are limited; a single frame counts as two.
+        """
+        shortest = min(height, width)
+        if shortest < self.factor:
+            height, width = (int(side * self.factor / shortest) for side in (height, width))
+        size = [round(side / self.factor) * self.factor for side in (height, width)]
+        frames = max(frames, 2)
+        total = round(frames / 2) * 2 * size[0] * size[1]
+        least, most = self.clip_pixels
+        if total > most:
+            shrink = math.sqrt(frames * height * width / most) * self.factor
+            size = [max(1, math.floor(side / shrink)) * self.factor for side in (height, width)]
+        elif total < least:
+            grow = math.sqrt(least / (frames * height * width)) / self.factor
+            size = [math.ceil(side * grow) * self.factor for side in (height, width)]
+        return size[0], size[1]
+
+    def shaped(self, frame: np.ndarray) -> np.ndarray:
+        """Return uint8 RGB (H, W, 3) in the shape from which `fit_size` is reached."""
+        return squash(frame) if self.frame_fit == 'paper' else frame
 
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return rows and columns of merged patches, one token each."""
@@ -101,11 +135,21 @@ def geometry_of(checkpoint: Checkpoint) -> Geometry:
             'frames; expected a model of the Qwen2-VL, Qwen2.5-VL or Qwen3-VL families'
         )
     norm = _normalization(checkpoint.folder)
-    # A model made for smaller frames than the published ones is never given larger ones.
-    own = _pixels_per_clip(checkpoint.folder) // CLIP_FRAMES
-    max_pixels = checkpoint.options.max_pixels
-    max_pixels = min(max_pixels, own) if own < DEFAULT_MAX_PIXELS else max_pixels
-    return Geometry(vision.patch_size, vision.spatial_merge_size, *norm, max_pixels)
+    options = checkpoint.options
+    # A model made for smaller frames than the published ones is never given larger ones, and one
+    # that was trained on frames of some fit is given no others.
+    clip_pixels = _pixels_per_clip(checkpoint.folder)
+    own = clip_pixels[1] // CLIP_FRAMES
+    max_pixels = min(options.max_pixels, own) if own < DEFAULT_MAX_PIXELS else options.max_pixels
+    frame_fit = _own_fit(checkpoint.folder) or options.frame_fit
+    return Geometry(
+        vision.patch_size,
+        vision.spatial_merge_size,
+        *norm,
+        max_pixels,
+        frame_fit,
+        clip_pixels,
+    )
 
 
 def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -124,17 +168,30 @@ def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[floa
     return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
-def _pixels_per_clip(folder: Path) -> int:
-    """Read the pixel budget of a clip [px] from the processor's configuration, else Qwen3-VL's."""
-    default = DEFAULT_MAX_PIXELS * CLIP_FRAMES
+def _pixels_per_clip(folder: Path) -> tuple[int, int]:
+    """Read the limits of a clip's pixels from the processor's configuration, else Qwen3-VL's."""
+    least, most = Geometry.clip_pixels
     file = folder / 'video_preprocessor_config.json'
     if not file.is_file():
-        return default
+        return least, most
     size = read_object(file).get('size') or {}
-    pixels = size.get('longest_edge') or default if isinstance(size, dict) else None
-    if type(pixels) is not int or pixels < CLIP_FRAMES:
-        raise ModelError(f'{file} is damaged: size is {size!r:.100}; expected a longest_edge')
-    return pixels
+    if isinstance(size, dict):
+        least, most = size.get('shortest_edge') or least, size.get('longest_edge') or most
+        if all(type(each) is int and each > 0 for each in (least, most)) and most >= CLIP_FRAMES:
+            return least, most
+    raise ModelError(f'{file} is damaged: size is {size!r:.100}; expected a longest_edge')
+
+
+def _own_fit(folder: Path) -> str:
+    """Read the frame fit that a model was trained with; empty where it does not tell."""
+    file = folder / 'video_preprocessor_config.json'
+    frame_fit = read_object(file).get('frame_fit', '') if file.is_file() else ''
+    if frame_fit not in ('', *FRAME_FITS):
+        raise ModelError(
+            f'{file} is damaged: frame_fit is {frame_fit!r:.100}; expected one of '
+            f'{", ".join(FRAME_FITS)}'
+        )
+    return str(frame_fit)
 
 
 def _three(values: Any) -> tuple[float, float, float] | None:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,6 +31,16 @@ def fit(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
 def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize as `fit` does, to uint8 RGB (*size, 3); a frame of this size is returned itself."""
     return frame if frame.shape[:2] == size else fit(frame, size).permute(1, 2, 0).numpy()
+
+
+def fitter(geometry: Geometry, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what makes frames small for an episode whose first frame has this size [px].
+
+    They are no larger than needed, and fitted as `Video` does: it changes nothing of the result.
+    """
+    if geometry.frame_fit == 'paper':
+        return geometry.shaped
+    return partial(fit_frame, size=geometry.fit_size(height, width))
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Video:
         check_time(time, self._last_time)
         if self.size is None:
             self.size = self.geometry.fit_size(*frame.shape[:2])
-        image = fit(frame, self.size)
+        image = fit(self.geometry.shaped(frame), self.size)
         if self._unpaired is None:
             self._unpaired = image, time
         else:

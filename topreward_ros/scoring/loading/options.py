@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..frames import DEFAULT_MAX_PIXELS
+from ..frame_fits import DEFAULT_MAX_PIXELS, FRAME_FITS
 
 DTYPES = ('float32', 'bfloat16', 'float16')
 QUANTIZATIONS = ('none', '8bit', '4bit')
@@ -21,7 +21,8 @@ class LoadOptions:
     supports it, else float32) or one of DTYPES; attention: implementation by its name in
     transformers; quantization: one of QUANTIZATIONS, with bitsandbytes; adapter: folder or hub id
     of a LoRA adapter to merge into the weights, which must not be quantised; scorer: "streaming",
-    "recompute", or "auto" by the family; max_pixels [px]: larger frames are shrunk to this.
+    "recompute", or "auto" by the family; frame_fit: one of FRAME_FITS; max_pixels [px]: larger
+    frames are shrunk to this.
     """
 
     model: str
@@ -31,6 +32,7 @@ class LoadOptions:
     quantization: str = 'none'
     adapter: str | None = None
     scorer: str = 'auto'
+    frame_fit: str = 'paper'
     max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
@@ -38,6 +40,7 @@ class LoadOptions:
             ('dtype', ('auto', *DTYPES)),
             ('quantization', QUANTIZATIONS),
             ('scorer', SCORERS),
+            ('frame_fit', FRAME_FITS),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(

@@ -18,6 +18,7 @@ from ...engine.geometry import Geometry
 from ...engine.prefix_cache import Branch
 from ...engine.prompt import PromptTokens, Segment, text_segment, visual_segment
 from ...engine.video import Block
+from ...frame_fits import PAPER_SIZE
 from ...questions import Question
 
 # Must change with the ids or positions of the prompt, as scores are then not comparable.
@@ -31,8 +32,9 @@ TOPREWARD = Question(
 
 
 def layout_name(geometry: Geometry) -> str:
-    """Return the name of the prompt layout and pixel budget, for an `Identity`."""
-    return f'{LAYOUT}, {geometry.max_pixels} pixels'
+    """Return the name of the prompt layout, frame fit and pixel budget, for an `Identity`."""
+    squashed = f', {PAPER_SIZE[0]}x{PAPER_SIZE[1]}' if geometry.frame_fit == 'paper' else ''
+    return f'{LAYOUT}{squashed}, {geometry.max_pixels} pixels'
 
 
 class PromptLayout:

@@ -8,7 +8,7 @@ positions, masks and the forward are those of transformers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from ...engine.geometry import Geometry
 from ...engine.prompt import PromptTokens
 from ...engine.qwen3_vl import Engine, engine_of
 from ...engine.transformers_versions import position_inputs
-from ...engine.video import Block, Video
+from ...engine.video import Block, Video, fitter
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...questions import Question, check_tasks
@@ -59,8 +59,8 @@ class PrefixScorer(Scorer):
     def mode(self) -> str:
         return 'the whole prefix for each score'
 
-    def fit_size(self, height: int, width: int) -> tuple[int, int]:
-        return self._model.geometry.fit_size(height, width)
+    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+        return fitter(self._model.geometry, height, width)
 
     def start(self, tasks: str | Sequence[str]) -> PrefixEpisode:
         return PrefixEpisode(self._model, check_tasks(tasks))

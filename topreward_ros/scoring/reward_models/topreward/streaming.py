@@ -9,7 +9,7 @@ unpaired, and the question; the last two are then truncated from the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,7 @@ from ...engine.prefix_cache import PrefixCache
 from ...engine.prompt import PromptTokens, count_tokens
 from ...engine.qwen3_vl import engine_of
 from ...engine.recorded_steps import RecordedSteps
-from ...engine.video import Video
+from ...engine.video import Video, fitter
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...questions import Question, check_tasks
@@ -59,8 +59,8 @@ class StreamingScorer(Scorer):
         problem = self._problem if self.recorded is None else self.recorded.problem
         return f'step by step ({problem})' if problem else 'CUDA graphs'
 
-    def fit_size(self, height: int, width: int) -> tuple[int, int]:
-        return self.engine.geometry.fit_size(height, width)
+    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+        return fitter(self.engine.geometry, height, width)
 
     def start(self, tasks: str | Sequence[str]) -> StreamingEpisode:
         return StreamingEpisode(self, check_tasks(tasks))

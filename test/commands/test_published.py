@@ -1,0 +1,138 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`--as` gives the numbers of the published implementations (tools/make_published_scores.py)."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from topreward_ros.commands.score.clip_scores import Plan, score_clip
+from topreward_ros.commands.score.published import authors_prefixes, lerobot_prefixes
+from topreward_ros.demo.pattern import pattern_frame
+from topreward_ros.errors import ModelError
+from topreward_ros.recordings.clip import Clip, ClipError
+from topreward_ros.reward.values import between
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.frame_fits import PUBLISHED_LOADING
+from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.score import Scorer
+
+from ..toy_scorer import ToyScorer
+
+GOLDEN = json.loads((Path(__file__).parents[1] / 'published_scores.json').read_text('utf-8'))
+CASES = [(name, clip) for name in GOLDEN for clip in GOLDEN[name]['clips']]
+
+
+def clip_of(height: int, width: int, count: int, fps: float) -> Clip:
+    def frames() -> Any:
+        for k in range(count):
+            yield k / fps, pattern_frame(k / max(1, count - 1), height, width)
+
+    return Clip('pattern', fps, count / fps, frames)
+
+
+@pytest.fixture(scope='module')
+def scorers(checkpoint_folder: Path) -> dict[tuple[str, str], Scorer]:
+    folder = str(checkpoint_folder)
+    return {
+        (name, scorer): load_scorer(LoadOptions(folder, 'cpu', scorer=scorer, **options))
+        for name, options in PUBLISHED_LOADING.items()
+        for scorer in ('streaming', 'recompute')
+    }
+
+
+@pytest.mark.parametrize('scorer', ['streaming', 'recompute'])
+@pytest.mark.parametrize(
+    ('name', 'case'), CASES, ids=lambda c: str(c.get('clip', '')) if isinstance(c, dict) else c
+)
+def test_scores_equal_the_published_ones(
+    scorers: Any, name: str, case: dict[str, Any], scorer: str
+) -> None:
+    if scorer == 'recompute' and case['clip'][0] > 480:
+        pytest.skip('takes long, and is the same by test_curve')
+    plan = Plan(2.0, case['prefixes'], published=name)
+    rows = score_clip(
+        scorers[name, scorer], clip_of(*case['clip']), GOLDEN[name]['task'], plan, lambda f, _: f
+    )
+    assert [row.score.log_prob for row in rows] == pytest.approx(case['log_prob'], abs=1e-4)
+    if name == 'authors':
+        fps = case['clip'][3]
+        assert [round(row.time * fps) + 1 for row in rows] == case['ends']
+        false = [row.score.log_prob_false for row in rows]
+        assert false == pytest.approx(case['log_prob_false'], abs=1e-4)
+        assert [row.progress for row in rows] == pytest.approx(case['progress'], abs=1e-3)
+    else:
+        _, _, count, fps = case['clip']
+        ends = np.array([round(row.time * fps) for row in rows])
+        progress = between(ends, np.array([row.progress for row in rows]), count)
+        assert progress == pytest.approx(np.array(case['progress_per_frame']), abs=1e-3)
+
+
+def test_a_step_that_is_not_whole_takes_the_rounded_frames() -> None:
+    prefixes = authors_prefixes(60, 15.0, 2.0, 15)  # every 7.5 frames; halves to the even one
+    assert prefixes.shown == [0, 8, 15, 22, 30, 38, 45, 52]
+    assert prefixes.times == [number / 15 for number in prefixes.shown]
+    assert prefixes.ends == [1, 5, 9, 13, 17, 22, 26, 30, 34, 38, 43, 47, 51, 55, 60]
+    assert prefixes.lengths() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 7, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ('count', 'clip_fps', 'most', 'ends'),
+    [
+        (1, 30.0, 15, [1]),
+        (2, 30.0, 15, [2]),
+        (3, 1.0, 15, [1, 2, 3]),
+        (4, 30.0, None, [1, 2, 3, 4]),
+    ],
+)
+def test_few_frames(count: int, clip_fps: float, most: int | None, ends: list[int]) -> None:
+    prefixes = authors_prefixes(count, clip_fps, 2.0, most)
+    assert prefixes.ends == ends and prefixes.shown[0] == 0
+    assert prefixes.lengths() == [max(1, sum(n < end for n in prefixes.shown)) for end in ends]
+
+
+def test_lerobot_labels_every_frame_as_two_a_second() -> None:
+    prefixes = lerobot_prefixes(31, 30.0, 2.0, 3)
+    assert list(prefixes.shown) == list(range(31)) and prefixes.times[3] == 1.5
+    assert prefixes.ends == prefixes.lengths() == [1, 16, 31]
+    assert lerobot_prefixes(3, 30.0, 2.0, 15).ends == [1, 2, 3]
+
+
+def test_other_models_and_fits_are_refused(scorers: Any) -> None:
+    clip = clip_of(64, 64, 3, 10.0)
+    score = partial(score_clip, clip=clip, task='x', watch=lambda frames, _: frames)
+    with pytest.raises(ModelError, match='is no Qwen3-VL'):
+        score(ToyScorer(LoadOptions('toy')), plan=Plan(published='authors'))
+    with pytest.raises(ModelError, match='by the fit aspect, and authors use paper'):
+        score(scorers['lerobot', 'streaming'], plan=Plan(published='authors'))
+    with pytest.raises(ModelError, match='by the fit paper, and lerobot use aspect'):
+        score(scorers['authors', 'streaming'], plan=Plan(published='lerobot'))
+
+
+def test_a_model_for_small_frames_cannot_score_as_lerobot(checkpoint_folder: Path) -> None:
+    options = LoadOptions(str(checkpoint_folder), frame_fit='aspect', max_pixels=4096)
+    with pytest.raises(ModelError, match='LeRobot shows frames of up to 160x128'):
+        score_clip(
+            load_scorer(options),
+            clip_of(120, 160, 3, 10.0),
+            'x',
+            Plan(published='lerobot'),
+            lambda frames, _: frames,
+        )
+
+
+def test_an_empty_clip(scorers: Any) -> None:
+    with pytest.raises(ClipError, match='has no frames'):
+        score_clip(
+            scorers['authors', 'streaming'],
+            clip_of(64, 64, 0, 10.0),
+            'x',
+            Plan(published='authors'),
+            lambda frames, _: frames,
+        )
