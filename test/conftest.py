@@ -21,6 +21,7 @@ import torch
 from test import torchvision_anywhere
 from topreward_ros.demo.random_checkpoint import write_random_checkpoint
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
+from topreward_ros.scoring.loading.options import LoadOptions
 
 torchvision_anywhere.install()
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
@@ -28,6 +29,20 @@ torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
 
 
 MAX_WORKERS = 4  # each with its own torch and nodes, about 1 GB
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--device',
+        default='cpu',
+        help='device of the models in the fixtures, in float32; with the default, a GPU is hidden '
+        'from all tests and their processes, as auto would mean bfloat16 on it',
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption('--device') == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,8 +70,15 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def checkpoint(checkpoint_folder: Path) -> Checkpoint:
-    return load_checkpoint(str(checkpoint_folder))
+def device(pytestconfig: pytest.Config) -> str:
+    return str(pytestconfig.getoption('--device'))
+
+
+@pytest.fixture(scope='session')
+def checkpoint(checkpoint_folder: Path, device: str) -> Checkpoint:
+    """Frames in their own shape, so that all shapes of grids are tried."""
+    options = LoadOptions(str(checkpoint_folder), device, 'float32', frame_fit='aspect')
+    return load_checkpoint(options)
 
 
 if importlib.util.find_spec('rclpy') and importlib.util.find_spec('topreward_ros.msg'):

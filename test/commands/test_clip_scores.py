@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from PIL import Image
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.errors import FrameError
 from topreward_ros.recordings.clip import Clip, ClipError
 from topreward_ros.results.video import write_video
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
@@ -78,6 +82,41 @@ def test_a_long_clip_is_thinned_as_in_the_node(checkpoint: Checkpoint) -> None:
             episode.append(image, sample.time)
             expected.append(episode.score().log_prob)
     assert [row.score.log_prob for row in rows] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize('max_frames', [64, 8])
+@pytest.mark.parametrize('count', [41, 44, 45, 46])
+def test_the_last_frame_is_scored(checkpoint: Checkpoint, count: int, max_frames: int) -> None:
+    """Also between two points of the grid, which has one at 4.0 and one at 4.5 s."""
+    scorer = StreamingScorer(checkpoint)
+    plan = Plan(fps=2.0, max_frames=max_frames)
+    grid = score_clip(scorer, clip(count), TASK, plan, unwatched)
+    whole = dataclasses.replace(plan, to_the_end=True)
+    rows = score_clip(scorer, clip(count), TASK, whole, unwatched)
+    assert rows[-1].time == pytest.approx((count - 1) / 10)
+    assert len(rows) == len(grid) + (grid[-1].time + 0.01 < rows[-1].time)
+    assert max_frames == 8 or len(rows) == {41: 9, 44: 10, 45: 10, 46: 10}[count]
+    for one, other in zip(rows, grid, strict=False):
+        assert one.score.log_prob == pytest.approx(other.score.log_prob, abs=1e-4)
+    for anchors in (1, 3):
+        some = dataclasses.replace(whole, anchors=anchors)
+        chosen = score_clip(scorer, clip(count), TASK, some, unwatched)
+        assert len(chosen) == anchors and chosen[-1].time == rows[-1].time
+        assert chosen[-1].score.log_prob == pytest.approx(rows[-1].score.log_prob, abs=1e-4)
+
+
+def test_a_last_frame_that_is_broken_is_left_out(checkpoint: Checkpoint) -> None:
+    def broken() -> np.ndarray:
+        raise FrameError('broken')
+
+    def pictures() -> Any:
+        for time, image in clip(44).frames():
+            yield time, broken if time > 4.25 else partial(np.asarray, image)
+
+    cut = dataclasses.replace(clip(44), pictures=pictures)
+    plan = Plan(fps=2.0, to_the_end=True)
+    rows = score_clip(StreamingScorer(checkpoint), cut, TASK, plan, unwatched)
+    assert rows[-1].time == pytest.approx(4.0)
 
 
 def test_a_flat_curve_has_no_progress(checkpoint: Checkpoint) -> None:

@@ -62,6 +62,22 @@ def test_a_model_of_small_frames_is_not_given_large_ones(copy: Path) -> None:
     assert geometry.max_pixels == 9216 and geometry.fit_size(480, 480) == (96, 96)
 
 
+def test_a_model_keeps_the_fit_that_it_was_trained_with(copy: Path) -> None:
+    assert geometry_of(load_checkpoint(str(copy))).frame_fit == 'paper'
+    aspect = LoadOptions(str(copy), frame_fit='aspect')
+    assert geometry_of(load_checkpoint(aspect)).frame_fit == 'aspect'
+    file = copy / 'video_preprocessor_config.json'
+    config = json.loads(file.read_text())
+    for own, given in (('aspect', 'paper'), ('paper', 'aspect')):
+        file.write_text(json.dumps({**config, 'frame_fit': own}))
+        options = LoadOptions(str(copy), frame_fit=given)
+        assert geometry_of(load_checkpoint(options)).frame_fit == own
+    for wrong in ('square', 3, None, ['paper']):
+        file.write_text(json.dumps({**config, 'frame_fit': wrong}))
+        with pytest.raises(ModelError, match=r'frame_fit is .*; expected one of paper, aspect'):
+            geometry_of(load_checkpoint(str(copy)))
+
+
 def test_folder_without_weights(copy: Path) -> None:
     (copy / 'model.safetensors').rename(copy / 'pytorch_model.bin')
     with pytest.raises(ModelError, match='no weights'):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from topreward_ros.errors import FrameError
 from topreward_ros.scoring.engine.geometry import Geometry
-from topreward_ros.scoring.engine.video import Video
+from topreward_ros.scoring.engine.video import Video, fit, fitter
 
 
 def frame(height: int = 64, width: int = 96, value: int = 0) -> np.ndarray:
@@ -35,6 +36,36 @@ def test_fitted_size_stays_within_the_budget() -> None:
             if max(height, width) <= 200 * min(height, width):
                 rows, columns = geometry.fit_size(height, width)
                 assert rows * columns <= 32 * 32 * 6 and rows % 32 == columns % 32 == 0
+
+
+@pytest.mark.parametrize('size', [(480, 640), (720, 1280), (64, 64), (244, 244), (300, 40)])
+def test_the_paper_squashes_whatever_the_shape(size: tuple[int, int]) -> None:
+    """As `to_pil` of the authors does; the processor then makes 256x256 of it."""
+    geometry = Geometry(frame_fit='paper')
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    squashed = np.asarray(Image.fromarray(image).resize((244, 244)))
+    assert geometry.fit_size(*size) == (256, 256)
+    video = Video(geometry)
+    video.append(image, 0.0)
+    video.append(squashed, 0.5)
+    first, second = video.images()
+    assert (first == second).all() and (first == fit(squashed, (256, 256))).all()
+    assert video.grid == (8, 8)
+
+
+@pytest.mark.parametrize('frame_fit', ['paper', 'aspect'])
+def test_frames_that_were_fitted_before_are_the_same(frame_fit: str) -> None:
+    geometry = Geometry(max_pixels=40_000, frame_fit=frame_fit)
+    random = np.random.default_rng(1)
+    images = [random.integers(0, 256, (*size, 3), np.uint8) for size in ((300, 400), (90, 210))]
+    make_small = fitter(geometry, 300, 400)
+    one, other = Video(geometry), Video(geometry)
+    for k, image in enumerate(images):
+        small = make_small(image)
+        assert small.size <= 3 * max(40_000, 244 * 244) and make_small(small) is small
+        one.append(image, k / 2)
+        other.append(small, k / 2)
+    assert all((a == b).all() for a, b in zip(one.images(), other.images(), strict=True))
 
 
 def test_the_first_frame_pins_the_size() -> None:

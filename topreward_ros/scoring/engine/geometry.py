@@ -71,15 +71,14 @@ class Geometry:
     def clip_size(self, frames: int, height: int, width: int) -> tuple[int, int]:
         """Return the size (H, W) [px] of all frames of a clip by the published processor.
 
-        As smart_resize of Qwen3-VL's video processor in transformers, where the pixels of the whole
-        clip are limited; a single frame counts as two.
+        As smart_resize of Qwen3-VL's video processor in transformers 5.5, where the pixels of the
+        whole clip are limited. Smaller frames than a merged patch are enlarged, as in 5.24.
         """
         shortest = min(height, width)
         if shortest < self.factor:
             height, width = (int(side * self.factor / shortest) for side in (height, width))
         size = [round(side / self.factor) * self.factor for side in (height, width)]
-        frames = max(frames, 2)
-        total = round(frames / 2) * 2 * size[0] * size[1]
+        total = math.ceil(frames / 2) * 2 * size[0] * size[1]
         least, most = self.clip_pixels
         if total > most:
             shrink = math.sqrt(frames * height * width / most) * self.factor
