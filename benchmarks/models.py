@@ -21,6 +21,7 @@ from benchmarks.machine import machine, size
 from topreward_ros.demo.checkpoint_files import new_model
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.demo.random_checkpoint import SHAPES, random_checkpoint
+from topreward_ros.scoring.frame_fits import FRAME_FITS
 from topreward_ros.scoring.loading.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -78,12 +79,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--device', default='auto')
     parser.add_argument('--dtype', default='auto')
+    parser.add_argument(
+        '--frame-fit',
+        choices=FRAME_FITS,
+        default='aspect',
+        help='default: aspect, so that --size is what the model sees',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
 
 
 def load(options: argparse.Namespace) -> Checkpoint:
     """Load the checkpoint of the options."""
-    model, how = options.model, {'device': options.device, 'dtype': options.dtype}
+    model = options.model
+    how = {name: getattr(options, name) for name in ('device', 'dtype', 'frame_fit')}
     if not model and options.shape in PUBLISHED:
         return _random_model(LoadOptions(options.shape, **how))
     return load_checkpoint(LoadOptions(model or str(random_checkpoint(options.shape)), **how))
@@ -135,5 +143,5 @@ def facts(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, str]
         'device': device,
         'dtype': str(weights.dtype).removeprefix('torch.'),
         'model': f'{name}, {millions:.1f} million parameters',
-        'frames': '{}x{}'.format(*options.size),
+        'frames': '{}x{}'.format(*options.size) + f', fitted as {options.frame_fit}',
     }
