@@ -15,9 +15,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from .decoder_layer import DecoderLayer
 from .key_value_cache import CacheShape, CacheWriter
-from .rotary import RotaryEmbedding, apply_rotary
-from .transformers_versions import only_hidden
+from .rotary import RotaryEmbedding, signed
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,6 @@ class Tokens:
     mask: torch.Tensor
 
 
-@dataclass(frozen=True)
-class _Queries:
-    """Rotary embedding and additive attention mask (group_size * n, m) of the queries.
-
-    The mask is repeated for each query head of a group that shares a key head.
-    """
-
-    rotary: RotaryEmbedding
-    mask: torch.Tensor
-
-
 class LanguageModel:
     """Runs tokens through a `Qwen3VLTextModel` or its mixture-of-experts sibling."""
 
@@ -55,6 +44,7 @@ class LanguageModel:
         config, self._head_dim = model.config, model.layers[0].self_attn.head_dim
         self._key_value_heads = config.num_key_value_heads
         self._group_size = config.num_attention_heads // config.num_key_value_heads
+        self._layers = [DecoderLayer(layer) for layer in model.layers]
         # The rotary module takes its dtype and device from this tensor.
         self._rotary_reference = torch.empty(0, dtype=torch.float32, device=self.device)
 
@@ -87,60 +77,49 @@ class LanguageModel:
         hidden = self._model.embed_tokens(tokens.ids)
         if video is not None:
             hidden = hidden.index_copy(0, tokens.visual, video.to(hidden.dtype))
-        cosine, sine = (part[0] for part in self._rotary(tokens.positions))
-        queries = self._queries((cosine, sine), tokens.mask, hidden.dtype)
-        for k, layer in enumerate(self._model.layers):
-            normed = layer.input_layernorm(hidden)
-            key_value = self._key_value(layer.self_attn, normed, (cosine, sine))
-            keys, values = writer.write(k, *key_value)
-            if k == self.layers - 1:
+        rotary = self._rotary(tokens.positions)
+        mask = self._additive(tokens.mask, hidden.dtype)
+        for k, layer in enumerate(self._layers):
+            normed = layer.input_norm(hidden)
+            if k < self.layers - 1:
+                query, *key_value = layer.query_key_value(normed, rotary)
+                keys, values = writer.write(k, *key_value)
+            else:
+                keys, values = writer.write(k, *layer.key_value(normed, rotary))
                 rows = tokens.rows
                 if not len(rows):
                     return hidden[:0]
-                hidden, normed, mask = hidden[rows], normed[rows], tokens.mask[rows]
-                queries = self._queries((cosine[rows], sine[rows]), mask, hidden.dtype)
-            hidden = hidden + self._attend(layer.self_attn, normed, queries, keys, values)
-            mlp_out = layer.mlp(layer.post_attention_layernorm(hidden)[None])
-            hidden = hidden + only_hidden(mlp_out)[0]
+                hidden = hidden[rows]
+                cosine, sine = rotary
+                query = layer.query(normed[rows], (cosine[rows], sine[rows]))
+                mask = self._additive(tokens.mask[rows], hidden.dtype)
+            hidden = hidden + layer.output(self._attend(query, keys, values, mask))
+            hidden = hidden + layer.mlp(hidden)
             if k < min(len(deepstack), self.layers - 1):
                 hidden = hidden.index_add(0, tokens.visual, deepstack[k].to(hidden.dtype))
         return torch.as_tensor(self._model.norm(hidden))
 
     def _rotary(self, positions: torch.Tensor) -> RotaryEmbedding:
         cosine, sine = self._model.rotary_emb(self._rotary_reference, positions[:, None])
-        return cosine, sine
+        return cosine[0], signed(sine[0])
 
-    def _queries(self, rotary: RotaryEmbedding, mask: torch.Tensor, dtype: torch.dtype) -> _Queries:
+    def _additive(self, mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Return an additive mask (group_size * n, m).
+
+        It is repeated for each query head of a group that shares a key head.
+        """
         additive = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
         additive = additive.masked_fill(~mask, float('-inf'))
-        return _Queries(rotary, additive.repeat(self._group_size, 1))
-
-    def _key_value(
-        self, attention: Any, normed: torch.Tensor, rotary: RotaryEmbedding
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return keys and values of the tokens, each (key heads, n, head_dim)."""
-        key = attention.k_norm(attention.k_proj(normed).view(len(normed), -1, self._head_dim))
-        value = attention.v_proj(normed).view(len(normed), -1, self._head_dim)
-        return apply_rotary(key.transpose(0, 1), rotary), value.transpose(0, 1)
+        return additive.repeat(self._group_size, 1)
 
     def _attend(
-        self,
-        attention: Any,
-        normed: torch.Tensor,
-        queries: _Queries,
-        keys: torch.Tensor,
-        values: torch.Tensor,
+        self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        """Attend to keys and values (key heads, m, head_dim); return (n, hidden).
+        """Attend to keys and values (key heads, m, head_dim); return (n, heads * head_dim).
 
         Grouped query heads are stacked as rows of one head, so keys and values are not repeated.
         """
-        count = len(normed)
-        query = attention.q_norm(attention.q_proj(normed).view(count, -1, self._head_dim))
-        query = apply_rotary(query.transpose(0, 1), queries.rotary)
+        count = query.shape[1]
         stacked = query.reshape(1, self._key_value_heads, self._group_size * count, self._head_dim)
-        attn_out = F.scaled_dot_product_attention(
-            stacked, keys[None], values[None], attn_mask=queries.mask
-        )
-        heads = attn_out.view(-1, count, self._head_dim).transpose(0, 1).reshape(count, -1)
-        return torch.as_tensor(attention.o_proj(heads))
+        mixed = F.scaled_dot_product_attention(stacked, keys[None], values[None], attn_mask=mask)
+        return mixed.view(-1, count, self._head_dim).transpose(0, 1).reshape(count, -1)

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import torch
 
-RotaryEmbedding = tuple[torch.Tensor, torch.Tensor]  # cosine and sine, broadcast to queries, keys
+# Cosine and signed sine, broadcast to queries and keys
+RotaryEmbedding = tuple[torch.Tensor, torch.Tensor]
+
+
+def signed(sine: torch.Tensor) -> torch.Tensor:
+    """Return the sine (..., head_dim) with its first half negated, as `apply_rotary` takes it."""
+    first, second = sine.chunk(2, dim=-1)
+    return torch.cat([-first, second], dim=-1)
 
 
 def apply_rotary(states: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
     """Rotate queries or keys (..., head_dim) in float32; the two halves of head_dim are paired."""
-    cosine, sine = rotary
-    first, second = states.float().chunk(2, dim=-1)
-    rotated = states.float() * cosine + torch.cat([-second, first], dim=-1) * sine
-    return rotated.to(states.dtype)
+    cosine, signed_sine = rotary
+    values = states.float()
+    exchanged = values.roll(values.shape[-1] // 2, dims=-1)
+    return torch.addcmul(values * cosine, exchanged, signed_sine).to(states.dtype)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from .rotary import RotaryEmbedding, apply_rotary
+from .rotary import RotaryEmbedding, apply_rotary, signed
 
 ROPE_THETA = 10_000.0  # default where the configuration has none
 
@@ -87,7 +87,7 @@ class VisionTower:
         )
         angles = torch.cat([axis[..., None] * inv_freq for axis in (row, column)], dim=-1)
         angles = self._merged_order(angles).repeat(1, 2)[:, None]
-        return angles.cos(), angles.sin()
+        return angles.cos(), signed(angles.sin())
 
     def _merged_order(self, grid: torch.Tensor) -> torch.Tensor:
         """Reorder (rows, columns, size) to (rows * columns, size), merged patches adjacent."""

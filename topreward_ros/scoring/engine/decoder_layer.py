@@ -1,0 +1,128 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A decoder layer of a Qwen3-VL's language model, with fewer and larger operations.
+
+Weights are the model's own. Where they are plain, projections of one input are joined into one
+matrix once, of which the model's own become views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .rotary import RotaryEmbedding, apply_rotary
+from .transformers_versions import only_hidden
+
+
+class DecoderLayer:
+    """Norms, projections and MLP of a `Qwen3VLTextDecoderLayer` or its mixture-of-experts sibling.
+
+    Tokens are rows, (n, hidden); heads come first, (heads, n, head_dim).
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        attention, mlp = layer.self_attn, layer.mlp
+        self._head_dim: int = attention.head_dim
+        projections = [attention.q_proj, attention.k_proj, attention.v_proj]
+        self._qkv = joined(projections)
+        self._sizes = [projection.out_features for projection in projections]
+        names = ('gate_proj', 'up_proj', 'down_proj', 'act_fn')
+        is_plain = all(hasattr(mlp, name) for name in names)
+        self._gate_up = joined([mlp.gate_proj, mlp.up_proj]) if is_plain else None
+
+    def input_norm(self, hidden: torch.Tensor) -> torch.Tensor:
+        return rms_norm(self._layer.input_layernorm, hidden)
+
+    def query_key_value(
+        self, normed: torch.Tensor, rotary: RotaryEmbedding
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return queries, keys and values of all tokens."""
+        if self._qkv is None:
+            return self.query(normed, rotary), *self.key_value(normed, rotary)
+        query, key, value = F.linear(normed, self._qkv).split(self._sizes, dim=-1)
+        return self._query(query, rotary), self._key(key, rotary), self._heads(value)
+
+    def query(self, normed: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
+        return self._query(self._layer.self_attn.q_proj(normed), rotary)
+
+    def key_value(
+        self, normed: torch.Tensor, rotary: RotaryEmbedding
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        attention = self._layer.self_attn
+        key, value = attention.k_proj(normed), attention.v_proj(normed)
+        return self._key(key, rotary), self._heads(value)
+
+    def output(self, mixed: torch.Tensor) -> torch.Tensor:
+        """Project the mixed values of all heads, (n, heads * head_dim), to (n, hidden)."""
+        return torch.as_tensor(self._layer.self_attn.o_proj(mixed))
+
+    def mlp(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return what the MLP adds to the hidden states."""
+        normed = rms_norm(self._layer.post_attention_layernorm, hidden)
+        mlp = self._layer.mlp
+        if self._gate_up is None:
+            return only_hidden(mlp(normed[None]))[0]
+        gate, up = F.linear(normed, self._gate_up).chunk(2, dim=-1)
+        return torch.as_tensor(mlp.down_proj(mlp.act_fn(gate) * up))
+
+    def _query(self, values: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
+        return apply_rotary(rms_norm(self._layer.self_attn.q_norm, self._heads(values)), rotary)
+
+    def _key(self, values: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
+        return apply_rotary(rms_norm(self._layer.self_attn.k_norm, self._heads(values)), rotary)
+
+    def _heads(self, values: torch.Tensor) -> torch.Tensor:
+        return values.view(len(values), -1, self._head_dim).transpose(0, 1)
+
+
+def rms_norm(module: Any, values: torch.Tensor) -> torch.Tensor:
+    """Return what the module does, in one operation where its weight has the dtype of the values.
+
+    The product with the weight is then rounded once, not twice.
+    """
+    weight = module.weight
+    if weight.dtype != values.dtype:
+        return torch.as_tensor(module(values))
+    return F.rms_norm(values, weight.shape, weight, module.variance_epsilon)
+
+
+def joined(modules: Sequence[nn.Module]) -> torch.Tensor | None:
+    """Return the weights of linear modules as one matrix, of which theirs become views.
+
+    None where one of them is no plain nn.Linear, such as a quantised one, or has a bias.
+    """
+    plain = [cast(nn.Linear, each) for each in modules if _is_plain(each)]
+    if len(plain) < len(modules):
+        return None
+    weights = [module.weight for module in plain]
+    if (whole := _is_joined(weights)) is not None:
+        return whole
+    if len({(weight.dtype, weight.device, weight.shape[1]) for weight in weights}) > 1:
+        return None
+    whole = torch.cat([weight.detach() for weight in weights])
+    parts = whole.split([len(weight) for weight in weights])
+    for module, part in zip(plain, parts, strict=True):
+        module.weight = nn.Parameter(part, requires_grad=False)
+    return whole
+
+
+def _is_plain(module: nn.Module) -> bool:
+    return type(module) is nn.Linear and module.bias is None
+
+
+def _is_joined(weights: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """Return the matrix that these weights are views of, one after the other; else None."""
+    first, rows, end = weights[0].detach(), 0, weights[0].storage_offset()
+    for weight in weights:
+        is_next = weight.storage_offset() == end and weight.is_contiguous()
+        if weight.untyped_storage().data_ptr() != first.untyped_storage().data_ptr() or not is_next:
+            return None
+        end += weight.numel()
+        rows += len(weight)
+    return first.as_strided((rows, first.shape[1]), (first.shape[1], 1), first.storage_offset())
