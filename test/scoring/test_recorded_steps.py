@@ -133,6 +133,39 @@ def test_steps_that_cannot_be_captured_are_run_eagerly(checkpoint: Checkpoint) -
     assert scorer.recorded.count == 0
 
 
+def test_a_step_that_cannot_be_captured_is_refused_by_itself(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the memory ends: longer ones are run eagerly, the others stay recorded."""
+    monkeypatch.setattr(recorded_steps, 'CACHE_MULTIPLE', 64)
+    recorder = Recorder()
+
+    def record(run: Run) -> Run:
+        if recorder.recorded == 2:
+            raise RuntimeError('out of memory')
+        return recorder(run)
+
+    scorer = StreamingScorer(checkpoint)
+    scorer.recorded = RecordedSteps(scorer.engine, record)
+    stream, recompute = scorer.start(TASKS[0]), RecomputeScorer(checkpoint).start(TASKS[0])
+    assert worst_difference(stream, recompute, (64, 64), 24) <= TOLERANCE
+    assert recorder.recorded == 2 and recorder.replayed > 2
+    assert scorer.mode.startswith('CUDA graphs, but for ')
+    assert scorer.mode.endswith(' shapes (a step could not be recorded: out of memory)')
+
+
+def test_a_warm_scorer_has_reserved_what_an_episode_needs(checkpoint: Checkpoint) -> None:
+    scorer = StreamingScorer(checkpoint)
+    scorer.warm_up(64, 64, max_frames=80)
+    (cache,) = scorer.engine._free
+    reserved, episode = cache.capacity, scorer.start(TASKS[0])
+    for k, frame in enumerate(frames((64, 64), 80)):
+        episode.append(frame, k / 2)
+    episode.score()
+    assert episode._prefix._cache is cache and cache.capacity == reserved
+    assert 0 <= reserved - episode.cached_tokens < 320  # the question, and longer times and tasks
+
+
 def test_steps_are_dropped_with_their_cache(checkpoint: Checkpoint) -> None:
     scorer = recording(checkpoint, Recorder())
     episode = scorer.start(TASKS[0])

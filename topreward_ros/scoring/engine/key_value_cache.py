@@ -56,13 +56,13 @@ class KeyValueCache:
         return self._keys[0].shape[1] if self._keys else 0
 
     def reserve(self, tokens: int) -> None:
-        """Grow the capacity to at least `tokens`, keeping the content.
+        """Make the capacity `tokens`, unless it is larger, keeping the content.
 
         The cache is empty afterwards if the allocation fails.
         """
         if tokens <= self.capacity:
             return
-        capacity = max(MIN_CAPACITY, 2 * self.capacity, tokens)
+        capacity = tokens
         try:
             for buffers in (self._keys, self._values):
                 for layer in range(self.shape.layers):
@@ -70,6 +70,11 @@ class KeyValueCache:
         except BaseException:  # the layers would differ in capacity
             self._keys, self._values, self.length = [], [], 0
             raise
+
+    def grow(self, tokens: int) -> None:
+        """Make room for `tokens`, and for as many again as there is now, if there is too little."""
+        if tokens > self.capacity:
+            self.reserve(max(MIN_CAPACITY, 2 * self.capacity, tokens))
 
     def _grown(self, buffer: list[torch.Tensor], capacity: int) -> torch.Tensor:
         shape = self.shape
@@ -89,7 +94,7 @@ class KeyValueCache:
 
     def append(self, count: int) -> AppendWriter:
         """Extend the cache by `count` tokens; return the writer of their keys and values."""
-        self.reserve(self.length + count)
+        self.grow(self.length + count)
         start = self.length
         self.length += count
         return AppendWriter(self, start)

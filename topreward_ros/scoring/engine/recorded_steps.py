@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
+from topreward_ros.errors import first_line
+
 from .cuda_graphs import Record, Run
 from .key_value_cache import KeyValueCache
 from .language_model import Tokens
@@ -40,11 +42,11 @@ class StepShape:
 class RecordedSteps:
     """Captured steps of an engine, one per shape and cache; dropped when the cache grows.
 
-    problem is the reason why no step can be captured; empty until a capture fails.
+    A shape whose capture fails is refused; the others stay.
     """
 
     def __init__(self, engine: Engine, record: Record) -> None:
-        self.problem = ''
+        self._refused: dict[StepShape, str] = {}  # and why
         self._engine = engine
         self._record = record
         self._recorded: weakref.WeakKeyDictionary[KeyValueCache, dict[StepShape, _Step]] = (
@@ -54,7 +56,22 @@ class RecordedSteps:
     @property
     def count(self) -> int:
         """Number of captured steps."""
-        return sum(len(steps) for steps in self._recorded.values())
+        return sum(step.is_recorded for steps in self._recorded.values() for step in steps.values())
+
+    @property
+    def problem(self) -> str:
+        """Return why no step could be captured; empty if one was, or none was tried."""
+        return '' if self.count else next(iter(self._refused.values()), '')
+
+    @property
+    def mode(self) -> str:
+        """How steps are run, for logs."""
+        if self.problem:
+            return f'step by step ({self.problem})'
+        if not self._refused:
+            return 'CUDA graphs'
+        reason = next(iter(self._refused.values()))
+        return f'CUDA graphs, but for {len(self._refused)} shapes ({reason})'
 
     def forward(self, segments: Sequence[Segment], cache: KeyValueCache) -> torch.Tensor | None:
         """Return the hidden state (1, hidden) of the last token, equal to that of `Engine.forward`.
@@ -63,13 +80,15 @@ class RecordedSteps:
         not a steady one (a single block after a non-empty cache) or cannot be captured.
         """
         block = _only_block(segments)
-        if block is None or not cache.length or self.problem:
+        if block is None or not cache.length:
             return None
         padded = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
         shape = _shape(segments, block, padded, _round_up(cache.length + padded, CACHE_MULTIPLE))
+        if shape in self._refused:
+            return None
         step = self._step(cache, shape)
         step.fill(segments, block, cache.length)
-        hidden = self._run(step)
+        hidden = self._run(step, cache, shape)
         if hidden is not None:
             cache.append(count_tokens(segments))
         return hidden
@@ -86,15 +105,16 @@ class RecordedSteps:
         for padded in range(least, least + EXTRA_TOKENS + 1, TOKEN_MULTIPLE):
             first = _round_up(padded + 1, CACHE_MULTIPLE)
             for cache_read in range(first, cache.capacity + 1, CACHE_MULTIPLE):
-                step = self._step(cache, _shape(segments, block, padded, cache_read))
+                shape = _shape(segments, block, padded, cache_read)
+                step = self._step(cache, shape)
                 step.fill(segments, block, cache_read - padded)
-                if self._run(step) is None:
-                    return
+                if self._run(step, cache, shape) is None and self.problem:
+                    return  # not even the first
 
     def _step(self, cache: KeyValueCache, shape: StepShape) -> _Step:
         if shape.cache_read > cache.capacity:
             self._recorded.pop(cache, None)  # its memory is about to be replaced
-            cache.reserve(shape.cache_read)
+            cache.grow(shape.cache_read)
         steps = self._recorded.setdefault(cache, {})
         if any(step.capacity != cache.capacity for step in steps.values()):
             steps.clear()
@@ -102,14 +122,14 @@ class RecordedSteps:
             steps[shape] = _Step(self._engine, cache, shape, self._record)
         return steps[shape]
 
-    def _run(self, step: _Step) -> torch.Tensor | None:
+    def _run(self, step: _Step, cache: KeyValueCache, shape: StepShape) -> torch.Tensor | None:
         if step.is_recorded:
             return step()
         try:
             return step()
         except RuntimeError as error:  # not capturable, or out of memory
-            self.problem = f'a step could not be recorded: {str(error).splitlines()[0]}'
-            self._recorded.clear()
+            self._refused[shape] = f'a step could not be recorded: {first_line(error)}'
+            del self._recorded[cache][shape]
             return None
 
 

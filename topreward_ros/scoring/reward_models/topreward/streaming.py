@@ -31,6 +31,9 @@ from ...score import Episode, Identity, Score, Scorer
 from .curve import one_pass
 from .layout import TOPREWARD, PromptLayout, VideoPrompt, layout_name
 
+# What times of hours and tasks of several sentences need beyond those of the warm-up [tokens]
+LONG_TIME_TOKENS, LONG_TASK_TOKENS = 3, 64
+
 
 class StreamingScorer(Scorer):
     """A Qwen3-VL that scores a growing video with a key-value cache."""
@@ -56,8 +59,7 @@ class StreamingScorer(Scorer):
 
     @property
     def mode(self) -> str:
-        problem = self._problem if self.recorded is None else self.recorded.problem
-        return f'step by step ({problem})' if problem else 'CUDA graphs'
+        return f'step by step ({self._problem})' if self.recorded is None else self.recorded.mode
 
     def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
         return fitter(self.engine.geometry, height, width)
@@ -74,28 +76,31 @@ class StreamingScorer(Scorer):
         return one_pass(self.engine, self.layout, clip, check_tasks(tasks), lengths)
 
     def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        """Warm up as `Scorer`, and capture the steps of one episode where that is possible.
+        """Warm up as `Scorer`, reserve an episode's cache, and capture its steps where possible.
 
-        A second episode at the same time captures its own steps when it reaches them.
+        A second episode at the same time reserves and captures its own when it reaches them.
         """
         super().warm_up(height, width)
-        if self.recorded is not None:
-            with self.engine.on_device(), torch.inference_mode():
-                self._prepare(self.recorded, height, width, max_frames)
+        with self.engine.on_device(), torch.inference_mode():
+            self._prepare(height, width, max_frames)
 
     def chat_model(self) -> ChatModel:
         return ChatModel(self._checkpoint, self.engine)
 
-    def _prepare(self, recorded: RecordedSteps, height: int, width: int, max_frames: int) -> None:
+    def _prepare(self, height: int, width: int, max_frames: int) -> None:
         video = Video(self.engine.geometry)
         for time in (9.0, 9.5):
             video.append(np.zeros((height, width, 3), np.uint8), time)
         prompt = VideoPrompt(self.layout, ['warm up'])
         header, block = prompt.extend(video.blocks, video.grid)
         (question,) = prompt.branch(None, video.grid).leaves
-        most = count_tokens([header, question]) + count_tokens([block]) * (max_frames // 2 + 1)
+        pair = count_tokens([block]) + LONG_TIME_TOKENS
+        most = count_tokens([header, question]) + LONG_TASK_TOKENS + pair * (max_frames // 2 + 1)
         cache = self.engine.borrow_cache()
-        recorded.prepare([block, question], cache, most)
+        if self.recorded is None:
+            cache.reserve(most)
+        else:
+            self.recorded.prepare([block, question], cache, most)
         self.engine.return_cache(cache)
 
 
