@@ -33,8 +33,8 @@ from topreward_ros.scoring.score import Scorer
 KINDS = ('anchored', 'dense')
 
 
-def main() -> None:
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
     checkpoint = load(options)
     scorers: dict[str, Scorer] = {
         'one pass': StreamingScorer(checkpoint),

@@ -51,8 +51,8 @@ class Work:
         return max(self.operations / rates.operations, self.bytes / rates.bandwidth)
 
 
-def main() -> None:
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
     checkpoint = load(options)
     weights = next(checkpoint.model.parameters())
     rates = _rates(weights.device, weights.dtype)

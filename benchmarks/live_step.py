@@ -71,8 +71,8 @@ class StepMeasurements:
         return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
-def main() -> None:
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
     lengths = sorted(set(options.lengths))
     checkpoint = load(options)
     streaming = StreamingScorer(checkpoint)

@@ -26,8 +26,8 @@ from topreward_ros.scoring.loading.memory import memory_in_use
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 
-def main() -> None:
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
     checkpoint = load(options)
     scorer = StreamingScorer(checkpoint)
     _, where = memory_in_use()

@@ -28,6 +28,7 @@ from topreward_ros.scoring.loading.checkpoint import (
     torch_device,
     torch_dtype,
 )
+from topreward_ros.scoring.loading.memory import release_memory
 from topreward_ros.scoring.loading.options import LoadOptions
 
 TASK = 'Move the orange square into the blue ring.'
@@ -66,6 +67,9 @@ PUBLISHED = {
 }
 
 
+_KEPT: dict[tuple[Any, ...], Checkpoint] = {}
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', help='folder or hub id of a Qwen3-VL; default: random weights')
     parser.add_argument(
@@ -89,12 +93,24 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load(options: argparse.Namespace) -> Checkpoint:
-    """Load the checkpoint of the options."""
+    """Load the checkpoint of the options, unless it is the one that was loaded last."""
     model = options.model
     how = {name: getattr(options, name) for name in ('device', 'dtype', 'frame_fit')}
-    if not model and options.shape in PUBLISHED:
-        return _random_model(LoadOptions(options.shape, **how))
-    return load_checkpoint(LoadOptions(model or str(random_checkpoint(options.shape)), **how))
+    key = model, options.shape, *how.values()
+    if key not in _KEPT:
+        forget()
+        if not model and options.shape in PUBLISHED:
+            _KEPT[key] = _random_model(LoadOptions(options.shape, **how))
+        else:
+            folder = model or str(random_checkpoint(options.shape))
+            _KEPT[key] = load_checkpoint(LoadOptions(folder, **how))
+    return _KEPT[key]
+
+
+def forget() -> None:
+    """Give back the memory of the checkpoint that was loaded last."""
+    _KEPT.clear()
+    release_memory()
 
 
 def _random_model(options: LoadOptions) -> Checkpoint:

@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import count, show_facts, write_json
-from benchmarks.models import FPS, add_model_arguments, facts, load
+from benchmarks.models import FPS, add_model_arguments, facts, forget, load
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode as WorldEpisode
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, torch_dtype
@@ -35,8 +35,8 @@ KINDS: dict[str, Callable[[Checkpoint], Scorer]] = {
 }
 
 
-def main() -> None:
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
     reference_options = argparse.Namespace(**{**vars(options), 'dtype': 'float32'})
     checkpoint = load(reference_options)
     settings = {
@@ -53,6 +53,7 @@ def main() -> None:
     ]
     _show(settings, rows)
     write_json(options.json, settings, rows)
+    forget()  # the weights are rounded
 
 
 def _scores(name: str, scorer: Scorer, options: argparse.Namespace) -> np.ndarray:

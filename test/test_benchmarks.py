@@ -7,9 +7,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from benchmarks.gpu_check.results import Results
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,6 +49,44 @@ def test_floor(tmp_path: Path) -> None:
     arguments = ('--shape', 'tiny', '--lengths', '4', '--repeats', '1')
     (row,) = run('floor', tmp_path / 'floor.json', *arguments)['rows']
     assert row['ratio'] > 1, 'nothing is quicker than its floor'
+
+
+def test_gpu_check_in_small_form(tmp_path: Path) -> None:
+    """All of it on a CPU, but for its own tests; a check that runs out of time is a result."""
+    command = [sys.executable, '-m', 'benchmarks.gpu_check', '--device', 'cpu', '--shape', 'tiny']
+    checks = ['load', 'floor', 'eager', 'recompute', 'thinning', 'many episodes', 'curve']
+    checks += ['attention', 'precision']
+    command += ['--size', '64x64', '--save', str(tmp_path), '--checks', *checks]
+    result = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
+    assert {line['check'].removesuffix(': time') for line in lines} >= {*checks, 'environment'}
+    assert not [line for line in lines if 'error' in line]
+    demands = [line for line in lines if line['check'] == 'demand']
+    assert len(demands) == 6 and all(line['value'] >= 0 for line in demands)
+    (eager,) = [line for line in lines if line['check'] == 'eager']
+    assert eager['difference'] <= 1e-4 and len(eager['recorded_ms']) == 8
+    for line in lines:
+        if line['check'] == 'attention':
+            assert all(way['error'] < 1e-5 for way in line['ways'].values())
+
+
+def test_a_check_that_runs_out_of_time_or_fails_is_a_result(tmp_path: Path) -> None:
+    results = Results(tmp_path, seconds=60.0)
+    results.run('long', 0.1, lambda: time.sleep(30))
+    results.run('bad', 5.0, [].pop)
+    results.run('good', 5.0, lambda: results.tell('good', value=1))
+    late = Results(tmp_path / 'late', seconds=1.0)
+    late.run('too late', 5.0, lambda: late.tell('not reached'))
+    lines = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
+    found = {line['check']: line for line in lines}
+    assert found['long']['error'] == 'OutOfTimeError: its 0 s are over'
+    assert found['bad']['error'] == 'IndexError: pop from empty list'
+    assert found['good']['value'] == 1 and results.failed == ['long', 'bad']
+    (line,) = (tmp_path / 'late/results.jsonl').read_text().splitlines()
+    assert json.loads(line) == {'check': 'too late', 'skipped': '1 s were left'}
 
 
 def test_many_episodes(tmp_path: Path) -> None:

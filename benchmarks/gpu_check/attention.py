@@ -1,0 +1,117 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ways in which a live step can attend to its cache, each against float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.models import synchronize
+from topreward_ros.scoring.engine.qwen3_vl import Engine
+
+Way = Callable[[], torch.Tensor]
+TOKENS_PER_PAIR = 309  # at 640x480
+STEP_TOKENS = 384  # a pair of frames and a question
+BUCKET = 1024  # to which reads of the cache are padded
+
+
+def attention_ways(
+    engine: Engine, lengths: Sequence[int], *, small: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield for each number of frames the time [ms] of a layer's attention, and its error."""
+    for frames in lengths:
+        rows = 32 if small else STEP_TOKENS
+        cached = rows + (frames * 4 if small else frames * TOKENS_PER_PAIR // 2)
+        problem = _Problem(engine, rows, cached)
+        ways: dict[str, dict[str, Any]] = {}
+        for name, way in problem.ways().items():
+            try:
+                taken = _milliseconds(way, 3 if small else 20)
+                ways[name] = {'ms': taken, 'error': problem.error(way())}
+            except (RuntimeError, TypeError, AttributeError) as error:  # not on this device
+                ways[name] = {'problem': str(error)[:200]}
+        yield {'frames': frames, 'rows': rows, 'cached': cached, 'ways': ways}
+
+
+class _Problem:
+    """Random queries, (n, heads, size), and a cache, (key heads, bucket, size), of one layer."""
+
+    def __init__(self, engine: Engine, rows: int, cached: int) -> None:
+        shape = engine.language.cache_shape()
+        config = engine.model.model.language_model.config
+        self._heads, self._group = config.num_attention_heads, config.num_attention_heads
+        self._group //= shape.heads
+        self._rows, self._cached = rows, cached
+        bucket = -(-cached // BUCKET) * BUCKET
+        torch.manual_seed(0)
+        make: dict[str, Any] = {'device': shape.device, 'dtype': shape.dtype}
+        self._query = torch.randn(self._heads, rows, shape.size, **make)
+        self._keys, self._values = torch.randn(2, shape.heads, bucket, shape.size, **make)
+        places = torch.arange(cached - rows, cached, device=shape.device)
+        seen = torch.arange(bucket, device=shape.device) <= places[:, None]
+        self._mask = torch.zeros(rows, bucket, **make).masked_fill(~seen, float('-inf'))
+        self._truth = self._in_float32(seen[:, :cached])
+
+    def ways(self) -> dict[str, Way]:
+        return {
+            'as the engine: grouped rows, mask': self._stacked,
+            'grouped heads, mask': self._grouped,
+            'no mask, exact length': self._exact,
+        }
+
+    def error(self, mixed: torch.Tensor) -> float:
+        """Return the relative error of (heads, n, size)."""
+        return float((mixed.float() - self._truth).norm() / self._truth.norm())
+
+    def _stacked(self) -> torch.Tensor:
+        stacked = self._query.reshape(1, len(self._keys), self._group * self._rows, -1)
+        mask = self._mask.repeat(self._group, 1)
+        mixed = F.scaled_dot_product_attention(
+            stacked, self._keys[None], self._values[None], attn_mask=mask
+        )
+        return mixed.view(self._heads, self._rows, -1)
+
+    def _grouped(self) -> torch.Tensor:
+        return F.scaled_dot_product_attention(
+            self._query[None],
+            self._keys[None],
+            self._values[None],
+            attn_mask=self._mask,
+            enable_gqa=True,
+        )[0]
+
+    def _exact(self) -> torch.Tensor:
+        from torch.nn.attention.bias import causal_lower_right
+
+        return F.scaled_dot_product_attention(
+            self._query[None],
+            self._keys[None, :, : self._cached],
+            self._values[None, :, : self._cached],
+            attn_mask=causal_lower_right(self._rows, self._cached),
+            enable_gqa=True,
+        )[0]
+
+    def _in_float32(self, seen: torch.Tensor) -> torch.Tensor:
+        keys, values = (
+            each[:, : self._cached].repeat_interleave(self._group, 0).float()
+            for each in (self._keys, self._values)
+        )
+        scores = self._query.float() @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
+        return scores.masked_fill(~seen, float('-inf')).softmax(-1) @ values
+
+
+def _milliseconds(way: Way, repeats: int) -> float:
+    taken = []
+    for _ in range(repeats + 2):
+        synchronize()
+        began = perf_counter()
+        way()
+        synchronize()
+        taken.append(1000 * (perf_counter() - began))
+    return round(median(taken[2:]), 4)

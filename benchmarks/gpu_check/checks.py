@@ -1,0 +1,187 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of a live step and of curves, on one model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import curve, floor, live_step, many_episodes, models, precision
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
+
+from .attention import attention_ways
+from .results import Results
+
+Main = Callable[[Sequence[str]], None]
+
+
+class Checks:
+    """The checks by name, most important first, each with its limit [s].
+
+    lengths are the frames of a short and a long episode; small asks for as little as shows that a
+    check runs.
+    """
+
+    def __init__(self, results: Results, options: argparse.Namespace) -> None:
+        self._results = results
+        self._options = options
+        self._small = options.device == 'cpu'
+        self._lengths = (4, 8) if self._small else (16, 64)
+        self._scorer: StreamingScorer | None = None
+        self.all: dict[str, tuple[float, Callable[[], None]]] = {
+            'load': (90, self.load),
+            'floor': (60, self.floor),
+            'eager': (45, self.eager),
+            'recompute': (90, self.recompute),
+            'thinning': (40, self.thinning),
+            'many episodes': (60, self.many_episodes),
+            'curve': (45, self.curve),
+            'attention': (45, self.attention),
+            'precision': (80, self.precision),
+        }
+
+    def load(self) -> None:
+        """What it costs to load and to configure, in time and memory."""
+        began = time.monotonic()
+        scorer = self._warm()
+        self._results.tell(
+            'load', seconds=round(time.monotonic() - began, 1), mode=scorer.mode, **self._memory()
+        )
+
+    def floor(self) -> None:
+        rows = self._benchmark(floor.main, '--lengths', *self._lengths, '--repeats', 3)
+        for row in rows:
+            text = f'a live score over its floor, {row["frames"]} frames'
+            self._results.demand(text, 2.0, row['ratio'])
+
+    def eager(self) -> None:
+        """The same steps one kernel at a time, and the first score against later ones."""
+        scorer = self._warm()
+        recorded, values = self._walk(scorer, self._lengths[1])
+        again, _ = self._walk(scorer, self._lengths[1])
+        kept, scorer.recorded = scorer.recorded, None
+        try:
+            plain, same = self._walk(scorer, self._lengths[0])
+        finally:
+            scorer.recorded = kept
+        difference = max(abs(a - b) for a, b in zip(values, same, strict=False))
+        self._results.tell(
+            'eager', recorded_ms=recorded, again_ms=again, eager_ms=plain, difference=difference
+        )
+        later = median(again[2:6])
+        self._results.demand('the first score over later ones', 1.2, recorded[1] / later)
+
+    def recompute(self) -> None:
+        lengths = self._lengths
+        rows = self._benchmark(live_step.main, '--lengths', *lengths, '--repeats', 1)
+        ratio = rows[-1]['streaming_ms'] / rows[-1]['recompute_ms']
+        self._results.demand(f'a live score over the recompute, {lengths[-1]} frames', 0.1, ratio)
+
+    def thinning(self) -> None:
+        """The score after an episode was thinned, and the ones around it."""
+        scorer = self._warm()
+        taken = []
+        for _ in range(2):  # the second is as in a node that has run for a while
+            episode, count = scorer.start(models.TASK), self._lengths[1]
+            for k, frame in enumerate(self._clip(count)):
+                episode.append(frame, k / models.FPS)
+            episode.score()
+            taken = [self._timed(episode.score)]
+            episode.thin()
+            for k, frame in enumerate(self._clip(3), count):
+                episode.append(frame, k / models.FPS)
+                taken.append(self._timed(episode.score))
+            episode.close()
+        self._results.tell('thinning', frames=self._lengths[1], before_and_after_ms=taken)
+
+    def many_episodes(self) -> None:
+        episodes, length = (12, 4) if self._small else (200, 12)
+        rows = self._benchmark(many_episodes.main, '--episodes', episodes, '--frames', length)
+        after = next(row for row in rows if row['episodes'] == 10)
+        self._results.demand(
+            f'growth of memory, episode 10 to {episodes} [MiB]', 8.0, rows[-1]['mib'] - after['mib']
+        )
+
+    def curve(self) -> None:
+        self._benchmark(curve.main, '--lengths', self._lengths[1], '--repeats', 1)
+
+    def attention(self) -> None:
+        for result in attention_ways(self._warm().engine, self._lengths, small=self._small):
+            self._results.tell('attention', **result)
+
+    def precision(self) -> None:
+        """bfloat16 against float32; last, as it needs the weights in float32."""
+        self._scorer = None
+        models.forget()
+        few = (4, 4) if self._small else (32, 16)
+        rows = self._benchmark(
+            precision.main, '--prefixes', few[0], '--frames', few[1], '--dtype', 'bfloat16'
+        )
+        models.forget()
+        errors = {row['way']: row['mean_nat'] for row in rows}
+        ratio = errors['streaming'] / max(errors['recompute'], 1e-9)
+        self._results.demand('error of bfloat16: streaming over recompute', 1.1, ratio)
+
+    # What they share
+
+    def _arguments(self) -> list[str]:
+        options = self._options
+        return [
+            *('--shape', options.shape, '--device', options.device),
+            *('--size', '{}x{}'.format(*options.size), '--frame-fit', options.frame_fit),
+            *(('--model', options.model) if options.model else ()),
+        ]
+
+    def _warm(self) -> StreamingScorer:
+        if self._scorer is None:
+            width, height = self._options.size
+            self._scorer = StreamingScorer(models.load(self._options))
+            self._scorer.warm_up(height, width, self._lengths[1])
+        return self._scorer
+
+    def _benchmark(self, main: Main, *arguments: object) -> list[dict[str, Any]]:
+        """Run a benchmark as it is; write and return its rows."""
+        name = main.__module__.rpartition('.')[2]
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, 'rows.json')
+            main([*self._arguments(), *map(str, arguments), '--json', str(file)])
+            content = json.loads(file.read_text(encoding='utf-8'))
+        self._results.tell(name, **content)
+        return list(content['rows'])
+
+    def _clip(self, count: int) -> list[np.ndarray]:
+        """Return the first frames of one and the same clip."""
+        return models.frames(self._lengths[1], *self._options.size)[:count]
+
+    def _walk(self, scorer: StreamingScorer, count: int) -> tuple[list[float], list[float]]:
+        """Return the time [ms] of every score of an episode, and the scores."""
+        episode = scorer.start(models.TASK)
+        taken, values = [], []
+        for k, frame in enumerate(self._clip(count)):
+            episode.append(frame, k / models.FPS)
+            taken.append(self._timed(lambda: values.append(episode.score().value)))
+        episode.close()
+        return taken, values
+
+    def _timed(self, call: Callable[[], object]) -> float:
+        models.synchronize()
+        began = time.perf_counter()
+        call()
+        models.synchronize()
+        return round(1000 * (time.perf_counter() - began), 3)
+
+    def _memory(self) -> dict[str, int]:
+        if not torch.cuda.is_initialized():
+            return {}
+        free, total = torch.cuda.mem_get_info()
+        return {'in_use': total - free, 'allocated': torch.cuda.memory_allocated()}
