@@ -89,6 +89,18 @@ def test_a_check_that_runs_out_of_time_or_fails_is_a_result(tmp_path: Path) -> N
     assert json.loads(line) == {'check': 'too late', 'skipped': '1 s were left'}
 
 
+def test_memory(tmp_path: Path) -> None:
+    file = tmp_path / 'memory.json'
+    rows = run('memory', file)['rows']
+    found = {(row['shape'], row['quantization']): row for row in rows}
+    whole = found['qwen3-vl-8b', 'none']
+    assert whole['weights_gb'] == pytest.approx(2 * 8.767, abs=0.01)  # as published: 8.77 B
+    assert whole['aspect_gb'] - whole['paper_gb'] == pytest.approx(32 * 236 * 147_456 / 1e9)
+    # The linear layers of the language model in 4 bit, with their scales; all else in 16
+    few = found['qwen3-vl-8b', '4bit']
+    assert few['weights_gb'] == pytest.approx(6.946 * 0.5625 + 2 * 1.821, abs=0.01)
+
+
 def test_many_episodes(tmp_path: Path) -> None:
     arguments = ('--size', '64x64', '--episodes', '12', '--frames', '4')
     rows = run('many_episodes', tmp_path / 'many_episodes.json', *arguments)['rows']
