@@ -115,6 +115,76 @@ def test_thinned_episode_equals_a_recompute_of_what_is_left(checkpoint: Checkpoi
         assert episode.score().log_prob == pytest.approx(recompute.score().log_prob, abs=TOLERANCE)
 
 
+@pytest.mark.parametrize('slices', [0, 1, 2, 9])
+def test_a_prepared_thinning_changes_no_score_and_leaves_little_to_do(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, slices: int
+) -> None:
+    """Thinned twice at 16 frames; slices are done after each score of the later half."""
+    clip = frames((64, 64), 30)
+    scorer = StreamingScorer(checkpoint)
+    one, other = scorer.start(TASKS), scorer.start(TASKS)
+    run: list[int] = []
+    forward = scorer.engine.forward
+
+    def counted(segments: Any, *arguments: Any) -> Any:
+        run.append(sum(segment.block is not None for segment in segments))
+        return forward(segments, *arguments)
+
+    monkeypatch.setattr(scorer.engine, 'forward', counted)
+    for k, frame in enumerate(clip):
+        for episode in (one, other):
+            if episode.frames == 16:
+                episode.thin()
+            episode.append(frame, k / 2)
+        run.clear()
+        scores = one.scores()
+        blocks = sum(run)
+        for a, b in zip(scores, other.scores(), strict=True):
+            assert a.log_prob == pytest.approx(b.log_prob, abs=TOLERANCE)
+        is_after = one.frames == 9 and k > 9
+        assert blocks <= (5 if slices == 0 or not is_after else 2)
+        assert not is_after or blocks == {0: 5, 1: 1, 2: 1, 9: 1}[slices]
+        if one.frames > 8:
+            more = [one.prepare_thinning() for _ in range(slices)]
+            assert not more or more[-1] in (True, False)
+    live = one._prefix._cache
+    other.close()
+    one.close()
+    assert len(scorer.engine._free) == (3 if slices else 2)
+    again = scorer.start(TASKS[0])
+    again.append(clip[0], 0.0)
+    again.score()
+    assert again._prefix._cache is live  # whose steps may have been recorded
+
+
+def test_a_preparation_that_fails_is_done_again(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = frames((64, 64), 19)
+    scorer, plain = StreamingScorer(checkpoint), StreamingScorer(checkpoint)
+    one, other = scorer.start(TASKS[0]), plain.start(TASKS[0])
+    run = scorer.engine.run
+    for k, frame in enumerate(clip):
+        for episode in (one, other):
+            if episode.frames == 16:
+                episode.thin()
+            episode.append(frame, k / 2)
+            episode.score()
+        if k in (9, 12):
+            with monkeypatch.context() as patch:
+                patch.setattr(scorer.engine, 'run', fail)
+                with pytest.raises(RuntimeError, match='no memory'):
+                    one.prepare_thinning()
+        elif k > 8:
+            one.prepare_thinning()
+        assert one.score().log_prob == pytest.approx(other.score().log_prob, abs=TOLERANCE)
+    assert scorer.engine.run == run
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError('no memory')
+
+
 def test_a_failed_step_leaves_no_wrong_number(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,12 +33,14 @@ class Verdict(enum.Enum):
 class Sample:
     """A kept frame: its time [s] on the grid, and whether the episode is thinned before it.
 
-    missed: grid points without a frame since the previous one.
+    missed: grid points without a frame since the previous one. is_near: more than half of the
+    frames that may be kept are there, so that the next thinning can be prepared.
     """
 
     time: float
     thin: bool
     missed: int
+    is_near: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class FrameWindow:
         thin = self._count()
         self._newest = stamp
         self._point = point + self._stride
-        return Sample(point / self.fps, thin, missed)
+        return Sample(point / self.fps, thin, missed, 2 * self.frames > self.max_frames)
 
     def take_last(self, stamp: int) -> Sample:
         """Keep the last frame of a recording, skipped before, at its own time."""

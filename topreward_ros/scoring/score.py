@@ -114,6 +114,13 @@ class Episode(ABC):
     def thin(self) -> None:
         """Drop every second pair of frames, to bound the length of a long episode."""
 
+    def prepare_thinning(self) -> bool:
+        """Do a part of what `thin` leaves to the next score; return whether there is more.
+
+        For the time between two scores. It changes no score.
+        """
+        return False
+
     def close(self) -> None:  # noqa: B027  optional to override
         """Release the memory; the episode cannot be used afterwards."""
 

@@ -122,6 +122,7 @@ class Channel:
                 self._change_episode(item)
         if newest is not None:
             self._score(newest)
+            self._prepare(newest)
 
     def _call(self, item: Call) -> None:
         result, error = None, None
@@ -169,6 +170,16 @@ class Channel:
             return
         release_memory()  # not above, where the error still holds tensors
         self._post(partial(self._request.on_skipped, reason))
+
+    def _prepare(self, newest: Frame) -> None:
+        """Spread the work of the next thinning over the scores before it, which are published."""
+        if self._episode is None or not newest.sample.is_near:
+            return
+        try:
+            self._episode.prepare_thinning()
+        except BaseException:  # the thinning does the work that is missing
+            LOGGER.exception('a thinning could not be prepared')
+            release_memory()
 
     def _fail(self, error: BaseException) -> None:
         """End the episode, of which a frame is missing: its scores would be wrong."""

@@ -92,6 +92,18 @@ class KeyValueCache:
             raise ValueError(f'a cache of {self.length} tokens cannot be truncated to {length}')
         self.length = length
 
+    def copy(self, other: KeyValueCache) -> None:
+        """Take over the tokens of another cache of this shape, keeping the memory of this one."""
+        self.truncate(0)
+        self.grow(other.length)
+        for layer in range(self.shape.layers):
+            pairs = zip(
+                self.layer(layer, other.length), other.layer(layer, other.length), strict=True
+            )
+            for own, theirs in pairs:
+                own.copy_(theirs)
+        self.length = other.length
+
     def append(self, count: int) -> AppendWriter:
         """Extend the cache by `count` tokens; return the writer of their keys and values."""
         self.grow(self.length + count)

@@ -97,6 +97,11 @@ class PrefixCache:
         cache.truncate(prefix_length)
         return hidden
 
+    def copy(self, other: PrefixCache) -> None:
+        """Take over the prefix of another one; steps that were recorded for this one stay."""
+        with self._engine.on_device():
+            self._borrow().copy(other._borrow())
+
     def clear(self) -> None:
         """Truncate the prefix to nothing; the memory stays allocated."""
         if self._cache is not None:

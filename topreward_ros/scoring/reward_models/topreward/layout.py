@@ -72,6 +72,10 @@ class VideoPrompt:
         """Reset to an empty prefix."""
         self.tokens = self.position = 0
 
+    def take(self, other: VideoPrompt) -> None:
+        """Continue where the prefix of another prompt, of the same layout, ends."""
+        self.tokens, self.position = other.tokens, other.position
+
     def extend(self, blocks: Sequence[Block], grid: tuple[int, int]) -> list[Segment]:
         """Add full blocks to the prefix, after a header if it is empty; return the new segments."""
         segments: list[Segment] = []

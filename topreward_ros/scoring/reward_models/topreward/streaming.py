@@ -115,6 +115,7 @@ class StreamingEpisode(Episode):
         self._prefix = PrefixCache(scorer.engine, scorer.recorded)
         self._video = Video(scorer.engine.geometry)
         self._cached_blocks = 0
+        self._thinned = _Thinned(scorer, tasks)
 
     @property
     def frames(self) -> int:
@@ -128,15 +129,22 @@ class StreamingEpisode(Episode):
     def append(self, frame: np.ndarray, time: float) -> None:
         self._video.append(frame, time)
 
+    @torch.inference_mode()
     def thin(self) -> None:
-        """Drop every second block; the next score prefills the others once."""
+        """Drop every second block; the next score prefills those that were not prepared."""
         self._video.thin()
         self._reset()
+        self._cached_blocks = self._thinned.move(self._prefix, self._prompt)
+
+    @torch.inference_mode()
+    def prepare_thinning(self) -> bool:
+        return self._thinned.grow(self._video)
 
     def close(self) -> None:
         self._video = Video(self._engine.geometry)
         self._reset()
-        self._prefix.close()
+        self._thinned.close()
+        self._prefix.close()  # last: the next episode borrows it first, with its recorded steps
 
     @torch.inference_mode()
     def scores(self) -> tuple[Score, ...]:
@@ -151,6 +159,7 @@ class StreamingEpisode(Episode):
             return tuple(Score(self.frames, true, false) for true, false in rows)
         except ModelError:  # not a number: the content of the cache is invalid
             self._prefix.discard()
+            self._thinned.discard()
             self._reset()
             raise
 
@@ -167,3 +176,53 @@ class StreamingEpisode(Episode):
         self._prefix.clear()
         self._prompt.start()
         self._cached_blocks = 0
+
+
+class _Thinned:
+    """The prefix as it will be once the episode is thinned: every second block, grown in advance.
+
+    Its cache is another one, of which the content is copied: steps are recorded for a cache.
+    """
+
+    def __init__(self, scorer: StreamingScorer, tasks: Sequence[str]) -> None:
+        self._prefix = PrefixCache(scorer.engine)
+        self._prompt = VideoPrompt(scorer.layout, tasks)
+        self._blocks = 0
+
+    def grow(self, video: Video) -> bool:
+        """Run the next block of a video that stays; return whether there is another one."""
+        blocks = video.blocks[::2]
+        if self._blocks == len(blocks):
+            return False
+        try:
+            self._prefix.extend(
+                self._prompt.extend(blocks[self._blocks : self._blocks + 1], video.grid)
+            )
+        except BaseException:  # incomplete
+            self.clear()
+            raise
+        self._blocks += 1
+        return self._blocks < len(blocks)
+
+    def move(self, prefix: PrefixCache, prompt: VideoPrompt) -> int:
+        """Give the prefix and its prompt to others, which are empty; return its blocks."""
+        blocks = self._blocks
+        if blocks:
+            prefix.copy(self._prefix)
+            prompt.take(self._prompt)
+        self.clear()
+        return blocks
+
+    def clear(self) -> None:
+        self._prefix.clear()
+        self._prompt.start()
+        self._blocks = 0
+
+    def discard(self) -> None:
+        """Begin anew with another cache, as the content of this one is invalid."""
+        self._prefix.discard()
+        self.clear()
+
+    def close(self) -> None:
+        self.clear()
+        self._prefix.close()
