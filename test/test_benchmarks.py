@@ -65,7 +65,7 @@ def test_gpu_check_in_small_form(tmp_path: Path) -> None:
     assert {line['check'].removesuffix(': time') for line in lines} >= {*checks, 'environment'}
     assert not [line for line in lines if 'error' in line]
     demands = [line for line in lines if line['check'] == 'demand']
-    assert len(demands) == 6 and all(line['value'] >= 0 for line in demands)
+    assert len(demands) == 7 and all(line['value'] >= 0 for line in demands)
     (eager,) = [line for line in lines if line['check'] == 'eager']
     assert eager['difference'] <= 1e-4 and len(eager['recorded_ms']) == 8
     for line in lines:

@@ -88,21 +88,24 @@ class Checks:
         self._results.demand(f'a live score over the recompute, {lengths[-1]} frames', 0.1, ratio)
 
     def thinning(self) -> None:
-        """The score after an episode was thinned, and the ones around it."""
-        scorer = self._warm()
-        taken = []
-        for _ in range(2):  # the second is as in a node that has run for a while
-            episode, count = scorer.start(models.TASK), self._lengths[1]
+        """The score after an episode was thinned against the one before, prepared or not."""
+        scorer, count = self._warm(), self._lengths[1]
+        for prepared in (False, True):
+            episode = scorer.start(models.TASK)
             for k, frame in enumerate(self._clip(count)):
                 episode.append(frame, k / models.FPS)
             episode.score()
             taken = [self._timed(episode.score)]
-            episode.thin()
+            while prepared and episode.prepare_thinning():
+                pass
+            taken.append(self._timed(episode.thin))
             for k, frame in enumerate(self._clip(3), count):
                 episode.append(frame, k / models.FPS)
                 taken.append(self._timed(episode.score))
             episode.close()
-        self._results.tell('thinning', frames=self._lengths[1], before_and_after_ms=taken)
+            self._results.tell('thinning', prepared=prepared, before_thin_and_after_ms=taken)
+        ratio = (taken[1] + taken[2]) / taken[3]
+        self._results.demand('a thinning and its score over the next one', 1.5, ratio)
 
     def many_episodes(self) -> None:
         episodes, length = (12, 4) if self._small else (200, 12)

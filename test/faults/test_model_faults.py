@@ -63,6 +63,10 @@ class FaultyModel:
         self._reach('score')
         return Score(self.frames, -1.0)
 
+    def prepare_thinning(self) -> bool:
+        self._reach('prepare')
+        return False
+
     def close(self) -> None:
         self._reach('close')
 
@@ -122,6 +126,22 @@ def test_it_is_told_with_its_type_and_the_worker_goes_on(
         executor.begin('again')
         assert executor.score(IMAGE, 0.5) == -1.0
     assert camera.deaths == other.deaths == [] and worker.is_alive
+
+
+@pytest.mark.parametrize('error', ERRORS, ids=NAMES)
+def test_a_thinning_that_cannot_be_prepared_costs_no_score(
+    worker: ScoringWorker, error: BaseException
+) -> None:
+    camera = FakeExecutor(worker)
+    camera.load(lambda: FaultyModel('prepare', error))
+    camera.begin('lift it')
+    for k in range(3):
+        sample = Sample(k / 2, thin=False, missed=0, is_near=k > 0)
+        camera.channel.append(Frame(IMAGE, sample, None), 8)
+        while len(camera.results) <= k:
+            camera.spin_once()
+    assert [result.score.frames for result in camera.results] == [1, 2, 3]
+    assert camera.failures == camera.skipped == camera.deaths == []
 
 
 def test_a_failed_score_is_skipped_and_the_next_one_counts_all_frames(

@@ -101,6 +101,14 @@ def test_a_frame_at_exactly_the_stamp_that_is_due(fps: float) -> None:
         assert window.next_stamp > before
 
 
+def test_a_thinning_is_near_in_the_later_half_of_the_window() -> None:
+    window = FrameWindow(fps=1, max_frames=8)
+    samples = [window.take(k * SECOND) for k in range(9)]
+    assert [sample.is_near for sample in samples] == [False] * 4 + [True] * 5
+    assert [sample.thin for sample in samples] == [False] * 8 + [True]
+    assert window.frames == 5
+
+
 def test_taking_a_frame_that_is_not_due() -> None:
     window = FrameWindow()
     window.take(0)
