@@ -32,6 +32,7 @@ from topreward_ros.scoring.frame_fits import FRAME_FITS
 WORKING = 0.8e9  # bytes
 BYTES = {'none': 2.0, '8bit': 1.0, '4bit': 0.5}  # of a quantised weight
 SCALED = {'8bit': 4096, '4bit': 64}  # weights for a scale in float32; rows are that long, or longer
+PREPARED = 1.5  # caches of an episode, with that of the next thinning
 TIMES_AND_QUESTION = 9, 100  # tokens beside those of a pair's pictures, and of the prompt
 
 
@@ -90,7 +91,8 @@ def main() -> None:
             row['weights_gb'] = weights.bytes(quantization) / 1e9
             for frame_fit in FRAME_FITS:
                 tokens = tokens_of(options.frames, options.size, frame_fit)
-                whole = weights.bytes(quantization) + weights.cache * tokens + WORKING
+                cache = weights.cache * tokens * PREPARED
+                whole = weights.bytes(quantization) + cache + WORKING
                 row[f'{frame_fit}_gb'] = whole / 1e9
             rows.append(row)
     _show(rows, options)

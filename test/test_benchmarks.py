@@ -95,7 +95,7 @@ def test_memory(tmp_path: Path) -> None:
     found = {(row['shape'], row['quantization']): row for row in rows}
     whole = found['qwen3-vl-8b', 'none']
     assert whole['weights_gb'] == pytest.approx(2 * 8.767, abs=0.01)  # as published: 8.77 B
-    assert whole['aspect_gb'] - whole['paper_gb'] == pytest.approx(32 * 236 * 147_456 / 1e9)
+    assert whole['aspect_gb'] - whole['paper_gb'] == pytest.approx(1.5 * 32 * 236 * 147_456 / 1e9)
     # The linear layers of the language model in 4 bit, with their scales; all else in 16
     few = found['qwen3-vl-8b', '4bit']
     assert few['weights_gb'] == pytest.approx(6.946 * 0.5625 + 2 * 1.821, abs=0.01)

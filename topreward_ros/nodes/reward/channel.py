@@ -63,6 +63,7 @@ class Channel:
         self._scorer: Scorer | None = None
         self._episode: Episode | None = None
         self._request: EpisodeRequest | None = None
+        self._may_prepare = True  # the next thinning
 
     # For the executor's thread
 
@@ -136,6 +137,7 @@ class Channel:
 
     def _change_episode(self, item: EpisodeRequest | End) -> None:
         self._drop_episode()
+        self._may_prepare = True
         if isinstance(item, EpisodeRequest) and self._scorer is not None:
             self._request = item
             try:
@@ -173,13 +175,17 @@ class Channel:
 
     def _prepare(self, newest: Frame) -> None:
         """Spread the work of the next thinning over the scores before it, which are published."""
-        if self._episode is None or not newest.sample.is_near:
+        if self._episode is None or not newest.sample.is_near or not self._may_prepare:
             return
         try:
             self._episode.prepare_thinning()
-        except BaseException:  # the thinning does the work that is missing
-            LOGGER.exception('a thinning could not be prepared')
-            release_memory()
+        except BaseException as error:  # such as no memory for a second cache
+            reason = reason_of(error)
+        else:
+            return
+        self._may_prepare = False  # in this episode: the thinning does the work that is missing
+        LOGGER.warning('a thinning cannot be prepared, so one score will take longer: %s', reason)
+        release_memory()
 
     def _fail(self, error: BaseException) -> None:
         """End the episode, of which a frame is missing: its scores would be wrong."""
