@@ -89,7 +89,7 @@ def score(options: argparse.Namespace) -> int:
         save=options.save,
         plan=dataclasses.replace(
             plan_of(options, None if dense else options.anchors),
-            to_the_end=not options.published,
+            to_the_end=not options.published and 'bag' not in outputs,  # as the node has it
             published=options.published or '',
         ),
         read=source_options_of(options, options.source),
