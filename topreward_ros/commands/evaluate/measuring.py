@@ -38,16 +38,15 @@ class PrefixSampling:
     anchors: int = ANCHORS
 
     def take(self, recording: Recording) -> SampledRecording:
-        """Sample frames on the node's time grid, and the last; ClipError for an empty recording.
+        """Sample frames on the node's time grid; raises ClipError for an empty recording.
 
         The grid of a longer recording is coarser, so that max_frames are enough.
         """
         clip = recording.clip
         fps = min(self.fps, self.max_frames / max(clip.seconds, 1e-9))
-        samples = list(sampled(clip, FrameWindow(fps, NO_LIMIT, NO_GAP), to_the_end=True))
+        samples = list(sampled(clip, FrameWindow(fps, NO_LIMIT, NO_GAP)))[: self.max_frames]
         if not samples:
             raise ClipError(f'{recording.name} has no frames')
-        del samples[self.max_frames - 1 : -1]
         times = [time for time, _, _ in samples]
         return SampledRecording(
             images=[image for _, _, image in samples],
