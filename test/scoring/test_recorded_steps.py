@@ -12,6 +12,7 @@ import torch
 from topreward_ros.scoring.engine import key_value_cache as caches
 from topreward_ros.scoring.engine import recorded_steps
 from topreward_ros.scoring.engine.cuda_graphs import GraphRecorder, Run
+from topreward_ros.scoring.engine.qwen3_vl import plain_attention
 from topreward_ros.scoring.engine.recorded_steps import RecordedSteps
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
@@ -184,6 +185,15 @@ def test_the_mode_is_reported(checkpoint: Checkpoint) -> None:
     assert scorer.recorded is None
     scorer.warm_up(48, 64)
     assert not torch.is_inference_mode_enabled()
+
+
+def test_eager_steps_meet_no_backend_that_plans_each_shape() -> None:
+    enabled = torch.backends.cuda.cudnn_sdp_enabled
+    before = enabled()
+    with plain_attention(torch.device('cuda')):
+        assert not enabled() and torch.backends.cuda.mem_efficient_sdp_enabled()
+    with plain_attention(torch.device('cpu')):
+        assert enabled() == before
 
 
 needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='CUDA graphs need a GPU')

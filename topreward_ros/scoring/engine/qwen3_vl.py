@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from topreward_ros.errors import ModelError
 
@@ -87,7 +88,8 @@ class Engine:
         frames = self.to_device(torch.stack([block.frames for block in blocks])) if blocks else None
         start = cache.length
         try:
-            return self.run(tokens, frames, cache.append(count))
+            with plain_attention(self.device):
+                return self.run(tokens, frames, cache.append(count))
         except BaseException:  # some layers may not have been written
             cache.truncate(min(start, cache.length))
             raise
@@ -125,6 +127,18 @@ class Engine:
         if self.device.type != 'cuda':
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+def plain_attention(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Return a context for steps of ever new shapes: attention without cuDNN.
+
+    cuDNN, the default on Hopper since torch 2.11, builds a plan for each shape. A step that is
+    captured has one shape, and may use it.
+    """
+    if device.type != 'cuda':
+        return contextlib.nullcontext()
+    others = SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH
+    return sdpa_kernel(list(others))
 
 
 def engine_of(checkpoint: Checkpoint) -> Engine:
