@@ -26,7 +26,16 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import count, show_facts, write_json
-from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from benchmarks.models import (
+    FPS,
+    TASK,
+    add_model_arguments,
+    facts,
+    frames,
+    load,
+    streaming_scorer,
+    synchronize,
+)
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -56,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkpoint = load(options)
     weights = next(checkpoint.model.parameters())
     rates = _rates(weights.device, weights.dtype)
-    scorer = StreamingScorer(checkpoint)
-    scorer.warm_up(options.size[1], options.size[0], max(options.lengths))
+    scorer = streaming_scorer(options, max(options.lengths))
     settings = {
         **facts(checkpoint, options),
         'steps': scorer.mode,

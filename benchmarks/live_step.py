@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -31,7 +31,16 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import count, show_facts, write_json
-from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
+from benchmarks.models import (
+    FPS,
+    TASK,
+    add_model_arguments,
+    facts,
+    frames,
+    load,
+    streaming_scorer,
+    synchronize,
+)
 from benchmarks.published_recipe import published_recipes
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
@@ -75,8 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     lengths = sorted(set(options.lengths))
     checkpoint = load(options)
-    streaming = StreamingScorer(checkpoint)
-    streaming.warm_up(options.size[1], options.size[0], lengths[-1])
+    streaming = streaming_scorer(options, lengths[-1])
     cache = streaming.engine.language.cache_shape().bytes_per_token
     others, missing = published_recipes(checkpoint)
     scorers: dict[str, Scorer] = {
@@ -101,8 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = sorted(scorers, key=lambda name: name != 'streaming')
     rows = [_row(length, names, measured) for length in lengths]
     fits = {name: _fit(name, lengths, rows) for name in names}
-    _show(settings, names, rows, fits)
-    write_json(options.json, settings, rows, fits=fits)
+    others_ms = {
+        'the first score': _first(streaming, clip),
+        'two tasks': _several_tasks(streaming, clip),
+        'after thinning': _thinned(streaming, clip, prepared=False),
+        'after thinning that was prepared': _thinned(streaming, clip, prepared=True),
+    }
+    _show(settings, names, rows, fits, others_ms)
+    write_json(options.json, settings, rows, fits=fits, others_ms=others_ms)
 
 
 def _two(length: int) -> tuple[int, int]:
@@ -134,6 +148,54 @@ def _walk(
                     episode.score()
     for episode in episodes.values():
         episode.close()
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    synchronize()
+    began = time.perf_counter()
+    call()
+    synchronize()
+    return 1000 * (time.perf_counter() - began)
+
+
+def _episode(scorer: StreamingScorer, clip: list[np.ndarray], tasks: str | list[str]) -> Episode:
+    """Return an episode with all frames but the last one scored, and that appended."""
+    episode = scorer.start(tasks)
+    for k, frame in enumerate(clip):
+        episode.append(frame, k / FPS)
+        if k == len(clip) - 2:
+            episode.scores()
+    return episode
+
+
+def _first(scorer: StreamingScorer, clip: list[np.ndarray]) -> float:
+    """Return the time [ms] of the first score of an episode."""
+    episode = scorer.start(TASK)
+    episode.append(clip[0], 0.0)
+    taken = _milliseconds(episode.score)
+    episode.close()
+    return taken
+
+
+def _several_tasks(scorer: StreamingScorer, clip: list[np.ndarray]) -> float:
+    """Return the time [ms] of a score for two tasks, of the longest episode."""
+    episode = _episode(scorer, clip, [TASK, 'Open the drawer.'])
+    taken = _milliseconds(episode.scores)
+    episode.close()
+    return taken
+
+
+def _thinned(scorer: StreamingScorer, clip: list[np.ndarray], *, prepared: bool) -> float:
+    """Return the time [ms] of a thinning of the longest episode and of the next score."""
+    episode = _episode(scorer, clip, TASK)
+    episode.score()
+    while prepared and episode.prepare_thinning():
+        pass
+    taken = _milliseconds(episode.thin)
+    episode.append(clip[0], len(clip) / FPS)
+    taken += _milliseconds(episode.score)
+    episode.close()
+    return taken
 
 
 def _row(length: int, names: Sequence[str], measured: StepMeasurements) -> dict[str, Any]:
@@ -168,6 +230,7 @@ def _show(
     names: Sequence[str],
     rows: Sequence[dict[str, Any]],
     fits: dict[str, dict[str, float]],
+    others_ms: dict[str, float],
 ) -> None:
     console = Console()
     show_facts(console, settings)
@@ -193,6 +256,8 @@ def _show(
         if fit:
             text = f'{name}: {fit["start_ms"]:.1f} ms and {fit["ms_per_frame"]:.3f} ms per frame'
             console.print(text, highlight=False)
+    for name, milliseconds in others_ms.items():
+        console.print(f'{name}: {milliseconds:.1f} ms', highlight=False)
 
 
 def _length(text: str) -> int:

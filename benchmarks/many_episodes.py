@@ -21,7 +21,15 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import count, show_facts, write_json
-from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load
+from benchmarks.models import (
+    FPS,
+    TASK,
+    add_model_arguments,
+    facts,
+    frames,
+    load,
+    streaming_scorer,
+)
 from topreward_ros.scoring.loading.memory import memory_in_use
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -29,14 +37,15 @@ from topreward_ros.scoring.reward_models.topreward.streaming import StreamingSco
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     checkpoint = load(options)
-    scorer = StreamingScorer(checkpoint)
+    scorer = streaming_scorer(options, options.frames)
+    clip = frames(options.frames, *options.size)
     _, where = memory_in_use()
     settings = {**facts(checkpoint, options), 'steps': scorer.mode, 'memory': where}
     random = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for number in track(range(1, options.episodes + 1), 'episodes', console=Console(stderr=True)):
         length = options.frames if number == 1 else int(random.integers(1, options.frames + 1))
-        _play(scorer, length, options)
+        _play(scorer, clip[:length])
         if number in (1, 10, 100, options.episodes) or number % 1000 == 0:
             rows.append({'episodes': number, 'mib': _in_use() / 2**20})
     _show(settings, rows)
@@ -51,9 +60,9 @@ def _in_use() -> int:
     return memory_in_use()[0]
 
 
-def _play(scorer: StreamingScorer, length: int, options: argparse.Namespace) -> None:
+def _play(scorer: StreamingScorer, clip: Sequence[np.ndarray]) -> None:
     episode = scorer.start(TASK)
-    for k, frame in enumerate(frames(length, *options.size)):
+    for k, frame in enumerate(clip):
         episode.append(frame, k / FPS)
         episode.score()
     episode.close()

@@ -30,6 +30,7 @@ from topreward_ros.scoring.loading.checkpoint import (
 )
 from topreward_ros.scoring.loading.memory import release_memory
 from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 TASK = 'Move the orange square into the blue ring.'
 FPS = 2.0
@@ -89,6 +90,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default='aspect',
         help='default: aspect, so that --size is what the model sees',
     )
+    parser.add_argument(
+        '--graphs',
+        choices=('on', 'off'),
+        default='on',
+        help='off runs the steps of streaming one kernel at a time',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
 
 
@@ -105,6 +112,16 @@ def load(options: argparse.Namespace) -> Checkpoint:
             folder = model or str(random_checkpoint(options.shape))
             _KEPT[key] = load_checkpoint(LoadOptions(folder, **how))
     return _KEPT[key]
+
+
+def streaming_scorer(options: argparse.Namespace, max_frames: int) -> StreamingScorer:
+    """Return a scorer of the options' checkpoint, warmed up for episodes of so many frames."""
+    scorer = StreamingScorer(load(options))
+    if options.graphs == 'off':
+        scorer.recorded = None
+    width, height = options.size
+    scorer.warm_up(height, width, max_frames)
+    return scorer
 
 
 def forget() -> None:

@@ -27,8 +27,9 @@ def run(module: str, file: Path, *arguments: str) -> dict:
 
 
 def test_live_step(tmp_path: Path) -> None:
-    arguments = ('--shape', 'tiny', '--lengths', '2', '4', '--repeats', '1')
+    arguments = ('--shape', 'tiny', '--lengths', '2', '4', '--repeats', '1', '--graphs', 'off')
     result = run('live_step', tmp_path / 'live_step.json', *arguments)
+    assert len(result['others_ms']) == 4 and all(ms > 0 for ms in result['others_ms'].values())
     assert [row['frames'] for row in result['rows']] == [2, 4]
     for row in result['rows']:
         assert row['streaming_ms'] > 0 and row['recompute_ms'] > 0

@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', default='cuda')
     parser.add_argument('--dtype', default='auto')
     parser.add_argument('--frame-fit', choices=FRAME_FITS, default='aspect')
+    parser.set_defaults(graphs='on')
     return parser
 
 

@@ -147,9 +147,7 @@ class Checks:
 
     def _warm(self) -> StreamingScorer:
         if self._scorer is None:
-            width, height = self._options.size
-            self._scorer = StreamingScorer(models.load(self._options))
-            self._scorer.warm_up(height, width, self._lengths[1])
+            self._scorer = models.streaming_scorer(self._options, self._lengths[1])
         return self._scorer
 
     def _benchmark(self, main: Main, *arguments: object) -> list[dict[str, Any]]:
