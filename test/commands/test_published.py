@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from topreward_ros.commands.main import main
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.commands.score.published import authors_prefixes, lerobot_prefixes
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.errors import ModelError
 from topreward_ros.recordings.clip import Clip, ClipError
+from topreward_ros.results.video import write_video
 from topreward_ros.reward.values import between
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.frame_fits import PUBLISHED_LOADING
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.score import Scorer
 
+from ..recordings.lerobot_builder import marked, write_v30
 from ..toy_scorer import ToyScorer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / 'published_scores.json').read_text('utf-8'))
@@ -139,3 +143,48 @@ def test_an_empty_clip(scorers: Any) -> None:
             Plan(published='authors'),
             lambda frames, _: frames,
         )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'code', 'reason'),
+    [
+        (('--frame-fit', 'aspect'), 2, '--as authors sets --frame-fit itself: leave it out'),
+        (('--max-pixels', '4096'), 2, '--as authors sets --max-pixels itself: leave it out'),
+        (('--max-frames', '32'), 2, '--as authors sets --max-frames itself: leave it out'),
+        ((), 1, 'is given frames by the fit aspect, and authors use paper'),  # the demo's model
+    ],
+)
+def test_options_that_do_not_fit(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+    reason: str,
+) -> None:
+    write_video(tmp_path / 'a.mp4', [image for _, image in clip_of(64, 64, 8, 10.0).frames()], 10.0)
+    save = '--save', str(tmp_path / 'out')
+    source = 'score', str(tmp_path / 'a.mp4'), '--task', 'x', '--as', 'authors'
+    assert main([*source, *save, *arguments]) == code
+    assert reason in capsys.readouterr().err
+
+
+def test_a_parquet_as_lerobot_writes_it(tmp_path: Path, checkpoint_folder: Path) -> None:
+    """Every frame of a dataset, as its table has them; other prefixes are not mixed in."""
+    write_v30(tmp_path / 'data', marked((6, 4), ('Open it.', 'Close it.')))
+    model = '--model', str(checkpoint_folder), '--device', 'cpu', '--camera', 'top'
+    command = [
+        'score',
+        str(tmp_path / 'data'),
+        *model,
+        '--anchors',
+        '3',
+        '--save',
+        str(tmp_path / 'out'),
+    ]
+    file = tmp_path / 'own.parquet'
+    assert main([*command, '--as', 'lerobot', '--parquet', str(file)]) == 0
+    table = pq.read_table(file).to_pydict()
+    assert table['frame_index'] == [*range(6), *range(4)] and table['index'] == list(range(10))
+    scored = [k for k, flag in enumerate(table['topreward_scored']) if flag]
+    assert scored == [0, 3, 5, 6, 7, 9]  # round(linspace(1, 6, 3)) is 1, 4, 6; of 4 it is 1, 2, 4
+    assert main(command) == 1  # the folder holds others
