@@ -46,7 +46,9 @@ class RecordedSteps:
     """
 
     def __init__(self, engine: Engine, record: Record) -> None:
-        self._refused: dict[StepShape, str] = {}  # and why
+        self._refused: set[StepShape] = set()
+        self._reason = ''  # of the first refusal
+        self._has_recorded = False
         self._engine = engine
         self._record = record
         self._recorded: weakref.WeakKeyDictionary[KeyValueCache, dict[StepShape, _Step]] = (
@@ -61,17 +63,16 @@ class RecordedSteps:
     @property
     def problem(self) -> str:
         """Return why no step could be captured; empty if one was, or none was tried."""
-        return '' if self.count else next(iter(self._refused.values()), '')
+        return '' if self._has_recorded else self._reason
 
     @property
     def mode(self) -> str:
-        """How steps are run, for logs."""
+        """How steps are run, for logs; other threads read it."""
         if self.problem:
             return f'step by step ({self.problem})'
         if not self._refused:
             return 'CUDA graphs'
-        reason = next(iter(self._refused.values()))
-        return f'CUDA graphs, but for {len(self._refused)} shapes ({reason})'
+        return f'CUDA graphs, but for {len(self._refused)} shapes ({self._reason})'
 
     def forward(self, segments: Sequence[Segment], cache: KeyValueCache) -> torch.Tensor | None:
         """Return the hidden state (1, hidden) of the last token, equal to that of `Engine.forward`.
@@ -126,11 +127,14 @@ class RecordedSteps:
         if step.is_recorded:
             return step()
         try:
-            return step()
+            hidden = step()
         except RuntimeError as error:  # not capturable, or out of memory
-            self._refused[shape] = f'a step could not be recorded: {first_line(error)}'
+            self._refused.add(shape)
+            self._reason = self._reason or f'a step could not be recorded: {first_line(error)}'
             del self._recorded[cache][shape]
             return None
+        self._has_recorded = True
+        return hidden
 
 
 class _Step:
