@@ -105,6 +105,25 @@ def test_the_last_frame_is_scored(checkpoint: Checkpoint, count: int, max_frames
         assert chosen[-1].score.log_prob == pytest.approx(rows[-1].score.log_prob, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ('times', 'last'),
+    [
+        ((0.0, 0.5, 1.0, 0.95), 1.0),  # out of order, as in a bag
+        ((0.0, 0.5, 1.0, 1.0), 1.0),
+        ((0.0, 0.5, 1.0, 1.2, 1.15), 1.2),
+        ((0.0, 0.5, 1.0, 1.2, 1.2), 1.2),
+    ],
+)
+def test_the_last_frame_is_the_newest(
+    checkpoint: Checkpoint, times: tuple[float, ...], last: float
+) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    odd = Clip('odd', 10.0, 1.3, lambda: iter([(time, image) for time in times]))
+    plan = Plan(fps=2.0, to_the_end=True)
+    rows = score_clip(StreamingScorer(checkpoint), odd, TASK, plan, unwatched)
+    assert [row.time for row in rows] == sorted({0.0, 0.5, 1.0, last})
+
+
 def test_a_last_frame_that_is_broken_is_left_out(checkpoint: Checkpoint) -> None:
     def broken() -> np.ndarray:
         raise FrameError('broken')

@@ -134,6 +134,16 @@ def test_a_model_for_small_frames_cannot_score_as_lerobot(checkpoint_folder: Pat
         )
 
 
+def test_more_frames_than_the_authors_show_at_their_size(scorers: Any) -> None:
+    """From 385 on their processor makes them smaller, as the clip has too many pixels."""
+    scorer = scorers['authors', 'streaming']
+    assert scorer.engine.geometry.clip_size(384, 244, 244) == (256, 256)
+    image = pattern_frame(0.5, 64, 64)
+    still = Clip('still', 2.0, 192.5, lambda: iter([(k / 2, image) for k in range(385)]))
+    with pytest.raises(ModelError, match='makes frames smaller where there are 385'):
+        score_clip(scorer, still, 'x', Plan(2.0, 2, published='authors'), lambda frames, _: frames)
+
+
 def test_an_empty_clip(scorers: Any) -> None:
     with pytest.raises(ClipError, match='has no frames'):
         score_clip(
@@ -150,6 +160,7 @@ def test_an_empty_clip(scorers: Any) -> None:
     [
         (('--frame-fit', 'aspect'), 2, '--as authors sets --frame-fit itself: leave it out'),
         (('--max-pixels', '4096'), 2, '--as authors sets --max-pixels itself: leave it out'),
+        (('--bag',), 2, '--as authors scores other prefixes than the node does'),
         (('--max-frames', '32'), 2, '--as authors sets --max-frames itself: leave it out'),
         ((), 1, 'is given frames by the fit aspect, and authors use paper'),  # the demo's model
     ],

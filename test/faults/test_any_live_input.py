@@ -81,7 +81,7 @@ class Live:
         self.scoring = LiveScoring(
             node,
             self.channel,  # type: ignore[arg-type]
-            lambda height, width: (height, width),
+            lambda height, width: lambda image: image,
             RewardSettings,
             give_up=self.given_up.append,
             publish=self.published.append,

@@ -42,6 +42,7 @@ class FaultyModel:
         self.where = where
         self.error: BaseException | None = error
         self.frames = 0
+        self.asked_to_prepare = 0
 
     def _reach(self, where: str) -> None:
         if where == self.where and self.error is not None:
@@ -64,6 +65,7 @@ class FaultyModel:
         return Score(self.frames, -1.0)
 
     def prepare_thinning(self) -> bool:
+        self.asked_to_prepare += 1
         self._reach('prepare')
         return False
 
@@ -130,18 +132,48 @@ def test_it_is_told_with_its_type_and_the_worker_goes_on(
 
 @pytest.mark.parametrize('error', ERRORS, ids=NAMES)
 def test_a_thinning_that_cannot_be_prepared_costs_no_score(
-    worker: ScoringWorker, error: BaseException
+    worker: ScoringWorker, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
     camera = FakeExecutor(worker)
-    camera.load(lambda: FaultyModel('prepare', error))
-    camera.begin('lift it')
-    for k in range(3):
-        sample = Sample(k / 2, thin=False, missed=0, is_near=k > 0)
-        camera.channel.append(Frame(IMAGE, sample, None), 8)
-        while len(camera.results) <= k:
-            camera.spin_once()
-    assert [result.score.frames for result in camera.results] == [1, 2, 3]
+    model = FaultyModel('prepare', error)
+    camera.load(lambda: model)
+    for asked in (1, 2):  # once in each of two episodes
+        camera.begin('lift it')
+        camera.results.clear()
+        for k in range(4):
+            sample = Sample(k / 2, thin=False, missed=0, is_near=k > 0)
+            camera.channel.append(Frame(IMAGE, sample, None), 8)
+            while len(camera.results) <= k:
+                camera.spin_once()
+        assert [result.score.frames for result in camera.results] == [1, 2, 3, 4]
+        assert model.asked_to_prepare == asked
     assert camera.failures == camera.skipped == camera.deaths == []
+    told = [record for record in caplog.records if 'cannot be prepared' in record.message]
+    assert len(told) == 2 and type(error).__name__ in told[0].message
+
+
+def test_a_thinning_is_prepared_while_nobody_waits(worker: ScoringWorker) -> None:
+    camera, other = FakeExecutor(worker), FakeExecutor(worker)
+    model = FaultyModel('', RuntimeError())
+    camera.load(lambda: model)
+    camera.begin('lift it')
+    near = Sample(0.0, thin=False, missed=0, is_near=True)
+    camera.channel.append(Frame(IMAGE, near, None), 8)
+    camera.spin_once()
+    camera.load(lambda: model)  # after what the step before has done
+    assert model.asked_to_prepare == 1
+
+    def wait() -> Score:
+        other.channel.end()  # waits for its turn from now on
+        return Score(1, -1.0)
+
+    model.score = wait  # type: ignore[method-assign]
+    camera.begin('lift it')
+    camera.channel.append(Frame(IMAGE, near, None), 8)
+    while len(camera.results) < 2:
+        camera.spin_once()
+    camera.load(lambda: model)
+    assert model.asked_to_prepare == 1
 
 
 def test_a_failed_score_is_skipped_and_the_next_one_counts_all_frames(

@@ -212,7 +212,7 @@ def test_a_cut_file_is_read_to_the_cut(
 
 # Kind: a file that was cut between two pictures, so that all that is there is whole. What tells of
 # it is the end that its format has; MPEG-TS, raw streams and the like have none.
-NO_END = 'has no proper end, like one that was cut: 1.2 s are read'
+NO_END = 'lacks the end that most writers give it, like one that was cut: 1.2 s are read'
 CUT = 'was cut while it was written, or is damaged: 1.2 s are read'
 
 

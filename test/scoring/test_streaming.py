@@ -12,6 +12,7 @@ import torch
 
 from topreward_ros.errors import ModelError
 from topreward_ros.scoring.engine import prefix_cache
+from topreward_ros.scoring.engine.decoder_layer import joined
 from topreward_ros.scoring.engine.key_value_cache import CacheShape, KeyValueCache
 from topreward_ros.scoring.engine.prefix_cache import Branch
 from topreward_ros.scoring.engine.qwen3_vl import Engine, causal_mask
@@ -146,11 +147,13 @@ def test_a_prepared_thinning_changes_no_score_and_leaves_little_to_do(
         assert not is_after or blocks == {0: 5, 1: 1, 2: 1, 9: 1}[slices]
         if one.frames > 8:
             more = [one.prepare_thinning() for _ in range(slices)]
-            assert not more or more[-1] in (True, False)
-    live = one._prefix._cache
+            assert slices < 9 or more[-1] is False
+    live, spare = one._prefix._cache, one._thinned._prefix._cache
+    assert live is not None and (spare is not None) == bool(slices)
+    assert spare is None or spare.capacity <= live.capacity  # half of it, and room for a pair
     other.close()
     one.close()
-    assert len(scorer.engine._free) == (3 if slices else 2)
+    assert len(scorer.engine._free) == 2 and one._thinned._prefix._cache is None
     again = scorer.start(TASKS[0])
     again.append(clip[0], 0.0)
     again.score()
@@ -163,7 +166,6 @@ def test_a_preparation_that_fails_is_done_again(
     clip = frames((64, 64), 19)
     scorer, plain = StreamingScorer(checkpoint), StreamingScorer(checkpoint)
     one, other = scorer.start(TASKS[0]), plain.start(TASKS[0])
-    run = scorer.engine.run
     for k, frame in enumerate(clip):
         for episode in (one, other):
             if episode.frames == 16:
@@ -175,14 +177,60 @@ def test_a_preparation_that_fails_is_done_again(
                 patch.setattr(scorer.engine, 'run', fail)
                 with pytest.raises(RuntimeError, match='no memory'):
                     one.prepare_thinning()
+            assert one._thinned._prefix._cache is None
         elif k > 8:
             one.prepare_thinning()
         assert one.score().log_prob == pytest.approx(other.score().log_prob, abs=TOLERANCE)
-    assert scorer.engine.run == run
+
+
+def test_a_score_without_memory_gives_back_what_was_prepared(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = StreamingScorer(checkpoint)
+    episode = scorer.start(TASKS[0])
+    for k, frame in enumerate(frames((64, 64), 9)):
+        episode.append(frame, k / 2)
+    expected = episode.score().log_prob
+    assert episode.prepare_thinning()
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer.engine, 'run', short)
+        with pytest.raises(RuntimeError, match='out of memory'):
+            episode.score()
+    assert episode._thinned._prefix._cache is None
+    assert episode.score().log_prob == pytest.approx(expected, abs=TOLERANCE)
+
+
+def short(*_: object) -> None:
+    raise RuntimeError('CUDA out of memory')
 
 
 def fail(*_: object) -> None:
     raise RuntimeError('no memory')
+
+
+class Subclass(torch.Tensor):
+    """As the weights of other libraries, in a module that is an nn.Linear all the same."""
+
+
+@pytest.mark.parametrize('kind', ['bias', 'subclass', 'dtype', 'hook', 'patched', 'no linear'])
+def test_only_plain_projections_are_joined(kind: str) -> None:
+    modules = [torch.nn.Linear(4, rows, bias=False) for rows in (3, 2)]
+    plain = joined(modules)
+    assert plain is not None and torch.equal(plain, torch.cat([each.weight for each in modules]))
+    assert joined(modules).data_ptr() == plain.data_ptr(), 'joined once'
+    odd: Any = torch.nn.Linear(4, 2, bias=kind == 'bias')
+    if kind == 'subclass':
+        odd.weight = torch.nn.Parameter(odd.weight.data.as_subclass(Subclass), requires_grad=False)
+    elif kind == 'dtype':
+        odd = odd.to(torch.bfloat16)
+    elif kind == 'hook':
+        odd.register_forward_hook(lambda *_: None)
+    elif kind == 'patched':
+        odd.forward = lambda values: values
+    elif kind == 'no linear':
+        odd = torch.nn.Embedding(2, 4)
+    weight = odd.weight
+    assert joined([modules[0], odd]) is None and odd.weight is weight
 
 
 def test_a_failed_step_leaves_no_wrong_number(

@@ -26,6 +26,7 @@ def sampled(
     are ignored, as in the node. Raises ClipError where the times do not rise.
     """
     rest: tuple[float, int, Picture] | None = None  # the newest frame, if it was skipped
+    newest = -1  # stamp of all so far [ns]
     for time, picture in clip.undecoded():
         stamp = round(time * NANOSECONDS)
         verdict = window.judge(stamp)
@@ -38,9 +39,10 @@ def sampled(
             yield time, window.take(stamp), image
         elif verdict is Verdict.SKIP:
             window.skip(stamp)
-            rest = time, stamp, picture
+            rest = (time, stamp, picture) if stamp > newest else rest
         else:
             raise ClipError(f'{clip.name} {verdict.value} at {time:.3f} s: its times do not rise')
+        newest = max(newest, stamp)
     if to_the_end and rest is not None:
         time, stamp, picture = rest
         with contextlib.suppress(FrameError):

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a media file has the end that its format gives it, where no length tells of a cut."""
+"""Whether a media file has the end that is usual for its format, where no length tells of a cut."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def lacks_end(path: Path, format_name: str) -> bool:
-    """Return whether a file lacks the end that a writer of its format (FFmpeg's name) puts there.
+    """Return whether a file lacks the end that writers of its format (FFmpeg's name) put there.
 
-    False for formats without one, such as MPEG-TS.
+    Some may leave it out. False for formats without one, such as MPEG-TS.
     """
     check = {'gif': _gif, 'flv': _flv, 'ogg': _ogg, 'mov': _mp4}.get(format_name.partition(',')[0])
     if check is None:
@@ -47,7 +47,7 @@ def lacks_end(path: Path, format_name: str) -> bool:
 
 
 def _mp4(file: BinaryIO) -> bool:
-    """Fragments without the index behind them."""
+    """Fragments without the index behind them, which is optional but FFmpeg's default."""
     kinds = [kind for kind, _ in boxes(file)]
     return b'moof' in kinds and b'mfra' not in kinds
 

@@ -22,7 +22,6 @@ from .clip import ClipError
 NUMBER = re.compile(r'(?:(?<![^\W_])[+-])?\d+(?:\.\d+)*(?:[eE][+-]\d+)?')
 SIGN = re.compile(r'[+-]#')
 HEXADECIMAL = re.compile(r'(?<![^\W_])[0-9a-f]+$', re.IGNORECASE)
-MOST_OTHERS = 2  # single images beside a series, such as a thumbnail
 COMMA = re.compile(r'(?<=\d),(?=\d)')
 HALF_OF_DAY = re.compile(r'\d[ ._-]?([ap])\.?m(?![^\W_])', re.IGNORECASE)
 SECONDS_DIGITS = 9  # at least, of a time since 1970
@@ -38,6 +37,10 @@ def in_order(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     _check_clock(files)
     series, others = _series(files)
     fields = {file: NUMBER.findall(COMMA.sub('.', file.stem)) for file in series}
+    if len({len(numbers) for numbers in fields.values()}) > 1:
+        raise ClipError(
+            f'has names with commas that cannot be compared, such as {series[0].name}: write points'
+        )
     if not any(fields.values()):
         return series, others
     _check_single(series, fields)
@@ -75,7 +78,7 @@ def _series(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             'it after what is no letter or digit, or leave it out'
         )
     singles = [groups[pattern][0] for pattern, count in others if count == 1]
-    if singles and (size < 3 or len(singles) > MOST_OTHERS or _are_one(groups[main][0], singles)):
+    if singles and (size < 3 or _are_one(groups[main][0], singles)):
         raise ClipError(
             f'has names that differ in more than their numbers, {groups[main][0].name} and '
             f'{singles[0].name}: number the images with decimal digits, or give each series its '
@@ -90,13 +93,18 @@ def _series(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 def _are_one(first: Path, others: Sequence[Path]) -> bool:
     """Return whether hexadecimal numbers make these names one series with the first."""
     found = [HEXADECIMAL.search(file.stem) for file in (first, *others)]
+    tails = [match[0] for match in found[1:] if match]
+    if len(tails) == 1 and tails[0].isalpha() and len(tails[0]) > 1:
+        return False  # a word, such as face
     starts = [file.stem[: m.start()] for file, m in zip((first, *others), found, strict=True) if m]
     return len(starts) > 1 and starts[0] in starts[1:] and found[0] is not None
 
 
 def _check_clock(files: Sequence[Path]) -> None:
     """Raise ClipError for times of a clock of 12 hours, whose 12 comes before its 1."""
-    if named := [file for file in files if HALF_OF_DAY.search(file.stem)]:
+    named = [file for file in files if HALF_OF_DAY.search(file.stem)]
+    times = {file.stem[: match.end()] for file in named if (match := HALF_OF_DAY.search(file.stem))}
+    if len(times) > 1:  # else it is a label
         raise ClipError(
             f'has times of a clock of 12 hours, such as {named[0].name}: use one of 24 hours in '
             'the names, or number the images'
@@ -111,7 +119,8 @@ def _check_single(series: Sequence[Path], fields: dict[Path, list[str]]) -> None
         return
     stem = COMMA.sub('.', series[0].stem)
     # Where the frame comes first, as in 0001_cam2, the label is what has fewer values
-    first = min(varying, key=lambda k: len(set(columns[k])))
+    few = min(reversed(varying), key=lambda k: len(set(columns[k])))
+    first = few if len(columns) == 2 else varying[0]
     before = re.split(r'[\W_]', NUMBER.split(stem)[first])[-1]
     is_label = len(re.findall(r'[^\W\d_]', before)) > 1
     if not is_label:

@@ -89,7 +89,10 @@ def scan_video(container: Any, path: Path, untimed_fps: float = 0.0) -> VideoSca
             f'{name} does not tell its length, like one that was cut: {seconds:.1f} s are read'
         )
     elif found.count > 1 and lacks_end(path, container.format.name):
-        notes.append(f'{name} has no proper end, like one that was cut: {seconds:.1f} s are read')
+        notes.append(
+            f'{name} lacks the end that most writers give it, like one that was cut: '
+            f'{seconds:.1f} s are read'
+        )
     return VideoScan(stream.index, fps, seconds, is_timed, tuple(notes))
 
 

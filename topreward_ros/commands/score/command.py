@@ -119,6 +119,11 @@ def _load_as_published(options: argparse.Namespace) -> None:
         '--max-pixels': options.max_pixels,
         '--max-frames': options.max_frames != Sampling.max_frames,
     }
+    if options.bag is not None:
+        raise ArgumentsError(
+            f'--as {options.published} scores other prefixes than the node does, whose bag --bag '
+            'writes: leave one of them out'
+        )
     if names := [name for name, value in given.items() if value]:
         raise ArgumentsError(f'--as {options.published} sets {names[0]} itself: leave it out')
     for name, value in PUBLISHED_LOADING[options.published].items():

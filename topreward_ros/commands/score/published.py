@@ -24,7 +24,7 @@ from topreward_ros.recordings.clip import Clip, ClipError
 from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.video import fit_frame
-from topreward_ros.scoring.frame_fits import PUBLISHED_LOADING
+from topreward_ros.scoring.frame_fits import PAPER_SIZE, PUBLISHED_LOADING
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Score, Scorer
@@ -97,6 +97,8 @@ def score_as(
         raise ClipError(f'{clip.name} has no frames')
     prefixes = PREFIXES[name](len(clip_times), clip.fps, fps, most)
     lengths = prefixes.lengths()
+    if name == 'authors':
+        _check_length(geometry, lengths[-1])
     size_of = _clip_sizes(geometry, clip) if name == 'lerobot' else _scorers_own
     groups = [
         (size, list(group)) for size, group in itertools.groupby(sorted(set(lengths)), size_of)
@@ -109,6 +111,15 @@ def score_as(
         rows = curve(scorer, images, prefixes.times[:most], task, group)
         by_length |= {length: row[0] for length, row in zip(group, rows, strict=True)}
     return [clip_times[end - 1] for end in prefixes.ends], [by_length[n] for n in lengths]
+
+
+def _check_length(geometry: Geometry, frames: int) -> None:
+    """Raise ModelError where the authors' processor would make frames smaller than ours."""
+    if geometry.clip_size(frames, *PAPER_SIZE) != geometry.fit_size(*PAPER_SIZE):
+        raise ModelError(
+            f"the authors' processor makes frames smaller where there are {frames}, and this model "
+            'is given no such ones: lower --fps, leave out --dense, or score a shorter recording'
+        )
 
 
 def _scorers_own(_length: int) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from topreward_ros import interrupts
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import TopRewardError, WorkerError
 
 from .argument_errors import ARGUMENT_ERRORS, is_wrong_name, reason
 from .parameter_files import warn_of_unused_files
@@ -160,7 +160,7 @@ class AsyncLifecycleNode(LifecycleNodeMixin, Node):
         try:
             await step()
         except Exception as error:
-            if is_ending():  # which has cut the step off
+            if is_ending() and isinstance(error, WorkerError):  # the end has cut the step off
                 return RESULT_FAILURE
             if isinstance(error, TopRewardError | ValueError) or is_wrong_name(error):
                 self.get_logger().error(f'{name} failed: {reason(error)}')

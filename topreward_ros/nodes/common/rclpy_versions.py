@@ -105,6 +105,7 @@ class StateMachine:
 
     def __init__(self, node: Any) -> None:
         self._machine = node._state_machine
+        self._is_closed = False
 
     @property
     def state(self) -> str:
@@ -127,8 +128,10 @@ class StateMachine:
 
     def close(self) -> None:
         """Release the node: destroying it does not, and others would see it for seconds more."""
+        self._is_closed = True
         self._machine.destroy_when_not_in_use()
 
     def finish(self, result: TransitionCallbackReturn) -> None:
-        """Leave the state of the transition, according to its result."""
-        self._machine.trigger_transition_by_label(result.to_label(), True)
+        """Leave the state of the transition, according to its result; nothing once it is closed."""
+        if not self._is_closed:
+            self._machine.trigger_transition_by_label(result.to_label(), True)

@@ -38,6 +38,9 @@ class Worker(Protocol):
     @property
     def is_alive(self) -> bool: ...
 
+    @property
+    def has_work(self) -> bool: ...
+
     def put(self, channel: Any, item: Any) -> bool: ...
 
     def append(self, channel: Any, frame: Frame, most: int) -> bool: ...
@@ -174,8 +177,10 @@ class Channel:
         self._post(partial(self._request.on_skipped, reason))
 
     def _prepare(self, newest: Frame) -> None:
-        """Spread the work of the next thinning over the scores before it, which are published."""
+        """Do a part of the next thinning's work after a score was published, if nobody waits."""
         if self._episode is None or not newest.sample.is_near or not self._may_prepare:
+            return
+        if self._worker.has_work:
             return
         try:
             self._episode.prepare_thinning()

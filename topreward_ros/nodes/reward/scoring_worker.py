@@ -87,6 +87,12 @@ class ScoringWorker:
     def is_alive(self) -> bool:  # from the first item to the end of the last channel
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a channel waits for its turn."""
+        with self._changed:
+            return bool(self._ready)
+
     def waiting(self, channel: Channel) -> int:
         """Return the number of frames of a channel that are not scored yet."""
         with self._changed:

@@ -31,7 +31,7 @@ class DecoderLayer:
         self._head_dim: int = attention.head_dim
         projections = [attention.q_proj, attention.k_proj, attention.v_proj]
         self._qkv = joined(projections)
-        self._sizes = [projection.out_features for projection in projections]
+        self._sizes = [] if self._qkv is None else [len(each.weight) for each in projections]
         names = ('gate_proj', 'up_proj', 'down_proj', 'act_fn')
         is_plain = all(hasattr(mlp, name) for name in names)
         self._gate_up = joined([mlp.gate_proj, mlp.up_proj]) if is_plain else None
@@ -95,7 +95,8 @@ def rms_norm(module: Any, values: torch.Tensor) -> torch.Tensor:
 def joined(modules: Sequence[nn.Module]) -> torch.Tensor | None:
     """Return the weights of linear modules as one matrix, of which theirs become views.
 
-    None where one of them is no plain nn.Linear, such as a quantised one, or has a bias.
+    None where one of them is no plain nn.Linear, such as a quantised one, has a bias, or does more
+    than its class.
     """
     plain = [cast(nn.Linear, each) for each in modules if _is_plain(each)]
     if len(plain) < len(modules):
@@ -113,7 +114,14 @@ def joined(modules: Sequence[nn.Module]) -> torch.Tensor | None:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    return type(module) is nn.Linear and module.bias is None
+    if type(module) is not nn.Linear or module.bias is not None:
+        return False
+    is_patched = 'forward' in vars(module) or module._forward_hooks or module._forward_pre_hooks
+    return (
+        type(module.weight) is nn.Parameter
+        and type(module.weight.data) is torch.Tensor
+        and (not is_patched)
+    )
 
 
 def _is_joined(weights: Sequence[torch.Tensor]) -> torch.Tensor | None:

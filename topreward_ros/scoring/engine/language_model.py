@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from ..loading.memory import release_memory
 from .decoder_layer import DecoderLayer
 from .key_value_cache import CacheShape, CacheWriter
 from .rotary import RotaryEmbedding, signed
@@ -45,6 +46,8 @@ class LanguageModel:
         self._key_value_heads = config.num_key_value_heads
         self._group_size = config.num_attention_heads // config.num_key_value_heads
         self._layers = [DecoderLayer(layer) for layer in model.layers]
+        if self.device.type == 'cuda':
+            release_memory()  # of the weights before they were joined
         # The rotary module takes its dtype and device from this tensor.
         self._rotary_reference = torch.empty(0, dtype=torch.float32, device=self.device)
 

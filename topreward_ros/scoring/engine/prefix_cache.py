@@ -50,16 +50,33 @@ class Branch:
 class PrefixCache:
     """The key-value cache of one prefix, borrowed from the engine on first use."""
 
-    def __init__(self, engine: Engine, recorded: RecordedSteps | None = None) -> None:
-        """Replay steps of one branch with one leaf through `recorded`, if given."""
+    def __init__(
+        self, engine: Engine, recorded: RecordedSteps | None = None, *, is_spare: bool = False
+    ) -> None:
+        """Replay steps of one branch with one leaf through `recorded`, if given.
+
+        A spare prefix has a cache of its own, which is not borrowed and is freed when it is closed:
+        those of the engine may have recorded steps.
+        """
         self._engine = engine
         self._recorded = recorded
+        self._is_spare = is_spare
         self._cache: KeyValueCache | None = None
 
     @property
     def length(self) -> int:
         """Tokens in the prefix."""
         return 0 if self._cache is None else self._cache.length
+
+    @property
+    def capacity(self) -> int:
+        """Tokens for which memory is allocated."""
+        return 0 if self._cache is None else self._cache.capacity
+
+    def reserve(self, tokens: int) -> None:
+        """Allocate memory for so many tokens."""
+        with self._engine.on_device():
+            self._borrow().reserve(tokens)
 
     def extend(self, segments: Sequence[Segment], rows: Sequence[int] = ()) -> torch.Tensor:
         """Append segments to the prefix; return the hidden states of `rows`, (rows, hidden)."""
@@ -113,13 +130,14 @@ class PrefixCache:
 
     def close(self) -> None:
         """Return the cache to the engine."""
-        if self._cache is not None:
+        if self._cache is not None and not self._is_spare:
             self._engine.return_cache(self._cache)
-            self._cache = None
+        self._cache = None
 
     def _borrow(self) -> KeyValueCache:
         if self._cache is None:
-            self._cache = self._engine.borrow_cache()
+            shape = self._engine.language.cache_shape()
+            self._cache = KeyValueCache(shape) if self._is_spare else self._engine.borrow_cache()
         return self._cache
 
     def _replay(

@@ -26,6 +26,7 @@ from ...engine.recorded_steps import RecordedSteps
 from ...engine.video import Video, fitter
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
+from ...loading.memory import is_out_of_memory
 from ...questions import Question, check_tasks
 from ...score import Episode, Identity, Score, Scorer
 from .curve import one_pass
@@ -138,13 +139,13 @@ class StreamingEpisode(Episode):
 
     @torch.inference_mode()
     def prepare_thinning(self) -> bool:
-        return self._thinned.grow(self._video)
+        return self._thinned.grow(self._video, self._prefix.capacity)
 
     def close(self) -> None:
         self._video = Video(self._engine.geometry)
         self._reset()
-        self._thinned.close()
-        self._prefix.close()  # last: the next episode borrows it first, with its recorded steps
+        self._prefix.close()
+        self._thinned.discard()
 
     @torch.inference_mode()
     def scores(self) -> tuple[Score, ...]:
@@ -152,8 +153,10 @@ class StreamingEpisode(Episode):
             raise ValueError('an episode without frames cannot be scored: append one first')
         try:
             rows = self._log_probs()
-        except BaseException:  # an incomplete forward leaves prompt and cache inconsistent
+        except BaseException as error:  # an incomplete forward leaves prompt and cache inconsistent
             self._reset()
+            if is_out_of_memory(error):
+                self._thinned.discard()
             raise
         try:
             return tuple(Score(self.frames, true, false) for true, false in rows)
@@ -181,25 +184,30 @@ class StreamingEpisode(Episode):
 class _Thinned:
     """The prefix as it will be once the episode is thinned: every second block, grown in advance.
 
-    Its cache is another one, of which the content is copied: steps are recorded for a cache.
+    Its cache is a spare one, of which the content is copied: steps are recorded for a cache.
     """
 
     def __init__(self, scorer: StreamingScorer, tasks: Sequence[str]) -> None:
-        self._prefix = PrefixCache(scorer.engine)
+        self._prefix = PrefixCache(scorer.engine, is_spare=True)
         self._prompt = VideoPrompt(scorer.layout, tasks)
         self._blocks = 0
 
-    def grow(self, video: Video) -> bool:
-        """Run the next block of a video that stays; return whether there is another one."""
+    def grow(self, video: Video, capacity: int) -> bool:
+        """Run the next block of a video that stays; return whether there is another one.
+
+        capacity is that of the live cache [tokens], of which half is reserved.
+        """
         blocks = video.blocks[::2]
         if self._blocks == len(blocks):
             return False
         try:
+            if not self._blocks:
+                self._prefix.reserve(-(-capacity // 2))
             self._prefix.extend(
                 self._prompt.extend(blocks[self._blocks : self._blocks + 1], video.grid)
             )
-        except BaseException:  # incomplete
-            self.clear()
+        except BaseException:  # incomplete, perhaps for want of memory
+            self.discard()
             raise
         self._blocks += 1
         return self._blocks < len(blocks)
@@ -219,10 +227,6 @@ class _Thinned:
         self._blocks = 0
 
     def discard(self) -> None:
-        """Begin anew with another cache, as the content of this one is invalid."""
+        """Free the cache, whose content may be invalid; the next block begins anew."""
         self._prefix.discard()
         self.clear()
-
-    def close(self) -> None:
-        self.clear()
-        self._prefix.close()
