@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from topreward_ros.commands.main import main
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.errors import FrameError
 from topreward_ros.recordings.clip import Clip, ClipError
+from topreward_ros.results.score_table import read_rows
 from topreward_ros.results.video import write_video
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
@@ -151,6 +153,19 @@ def test_a_clip_without_frames_or_with_falling_times(checkpoint: Checkpoint) -> 
     falling = Clip('falling', 1.0, 2.0, lambda: iter([(1.0, image), (0.5, image)]))
     with pytest.raises(ClipError, match='jumped back'):
         score_clip(scorer, falling, TASK, Plan(), unwatched)
+
+
+@pytest.mark.parametrize(
+    ('flag', 'times'), [('--anchors=3', [0, 1.5, 2.3]), ('--dense', [0, 0.5, 1.0, 1.5, 2.0])]
+)
+def test_the_command_ends_with_the_last_frame_unless_every_prefix_is_asked_for(
+    tmp_path: Path, checkpoint_folder: Path, flag: str, times: list[float]
+) -> None:
+    write_video(tmp_path / 'a.mp4', [image for _, image in clip(24).frames()], 10.0)
+    source = 'score', str(tmp_path / 'a.mp4'), '--task', 'x', '--model', str(checkpoint_folder)
+    assert main([*source, '--device', 'cpu', '--save', str(tmp_path / 'out'), flag]) == 0
+    rows = read_rows(tmp_path / 'out/a/scores.csv')
+    assert [row.time for row in rows] == pytest.approx(times)
 
 
 @pytest.mark.slow

@@ -33,7 +33,9 @@ def add_parser(commands: Any) -> None:
         default=ANCHORS,
         help='scored prefixes of each recording, evenly spaced; default: %(default)s',
     )
-    parser.add_argument('--dense', action='store_true', help='score every prefix instead')
+    parser.add_argument(
+        '--dense', action='store_true', help='score every prefix that the node would score instead'
+    )
     parser.add_argument(
         '--as',
         dest='published',
@@ -89,7 +91,7 @@ def score(options: argparse.Namespace) -> int:
         save=options.save,
         plan=dataclasses.replace(
             plan_of(options, None if dense else options.anchors),
-            to_the_end=not options.published and 'bag' not in outputs,  # as the node has it
+            to_the_end=not options.published and not dense,
             published=options.published or '',
         ),
         read=source_options_of(options, options.source),
