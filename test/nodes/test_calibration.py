@@ -13,8 +13,8 @@ import pytest
 
 from topreward_ros.results.calibration_file import write_calibration
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
-from topreward_ros.scoring.loading.checkpoint import Checkpoint
-from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
+from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.loading.options import LoadOptions
 
 from .harness import TASK_TEXT, Harness
 
@@ -24,12 +24,13 @@ STEP = -5.0  # of the length bias at the second frame [nat]
 
 
 @pytest.fixture
-def calibration(checkpoint: Checkpoint) -> Calibration:
+def calibration(checkpoint_folder: Path) -> Calibration:
+    identity = load_scorer(LoadOptions(str(checkpoint_folder), 'cpu')).identity  # as the node's
     scale = Scale(POINTS, LEVELS, -0.5, math.nan, 0.2, 1.0)
     return Calibration(
         model='tiny',
-        fingerprint=StreamingScorer(checkpoint).identity.fingerprint,
-        layout=StreamingScorer(checkpoint).identity.layout,
+        fingerprint=identity.fingerprint,
+        layout=identity.layout,
         fps=2.0,
         tasks=(TASK_TEXT,),
         successes=4,
@@ -82,6 +83,7 @@ def test_progress_and_success_by_a_calibration(
     [
         ({'fingerprint': 'abc'}, 'another model'),
         ({'layout': 'topreward-0'}, 'prompt layout'),
+        ({'layout': 'topreward-1, 393216 pixels'}, 'prompt layout'),  # of frame_fit aspect
         ({'fps': 4.0}, 'here fps is 2'),
         (None, 'cannot be read'),
     ],
