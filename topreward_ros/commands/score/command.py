@@ -27,22 +27,7 @@ def add_parser(commands: Any) -> None:
         'score', help='score recordings, and write CSV, plots, bags, videos and parquet'
     )
     add_recording_arguments(parser, 'topreward_scores')
-    parser.add_argument(
-        '--anchors',
-        type=whole,
-        default=ANCHORS,
-        help='scored prefixes of each recording, evenly spaced; default: %(default)s',
-    )
-    parser.add_argument(
-        '--dense', action='store_true', help='score every prefix that the node would score instead'
-    )
-    parser.add_argument(
-        '--as',
-        dest='published',
-        choices=PUBLISHED_LOADING,
-        help="take frames and prefixes as the authors' code or LeRobot does, to compare with their "
-        'results number by number; --fps is theirs',
-    )
+    _add_prefixes(parser)
     for name, kind in OUTPUTS.items():
         _add_output(parser, name, kind)
     parser.add_argument(
@@ -67,6 +52,25 @@ def add_parser(commands: Any) -> None:
         help='Ray actors, each with its own model; default: one per GPU, else per two cores',
     )
     parser.set_defaults(command=score)
+
+
+def _add_prefixes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--anchors',
+        type=whole,
+        default=ANCHORS,
+        help='scored prefixes of each recording, evenly spaced; default: %(default)s',
+    )
+    parser.add_argument(
+        '--dense', action='store_true', help='score every prefix that the node would score instead'
+    )
+    parser.add_argument(
+        '--as',
+        dest='published',
+        choices=PUBLISHED_LOADING,
+        help="take frames and prefixes as the authors' code or LeRobot does, to compare with their "
+        'results number by number; --fps is theirs',
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser, name: str, kind: OutputKind) -> None:
