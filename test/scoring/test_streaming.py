@@ -116,6 +116,13 @@ def test_thinned_episode_equals_a_recompute_of_what_is_left(checkpoint: Checkpoi
         assert episode.score().log_prob == pytest.approx(recompute.score().log_prob, abs=TOLERANCE)
 
 
+def append_thinned(episode: Episode, frame: np.ndarray, time: float) -> None:
+    """Append a frame to an episode of at most 16."""
+    if episode.frames == 16:
+        episode.thin()
+    episode.append(frame, time)
+
+
 @pytest.mark.parametrize('slices', [0, 1, 2, 9])
 def test_a_prepared_thinning_changes_no_score_and_leaves_little_to_do(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, slices: int
@@ -134,9 +141,7 @@ def test_a_prepared_thinning_changes_no_score_and_leaves_little_to_do(
     monkeypatch.setattr(scorer.engine, 'forward', counted)
     for k, frame in enumerate(clip):
         for episode in (one, other):
-            if episode.frames == 16:
-                episode.thin()
-            episode.append(frame, k / 2)
+            append_thinned(episode, frame, k / 2)
         run.clear()
         scores = one.scores()
         blocks = sum(run)
@@ -168,9 +173,7 @@ def test_a_preparation_that_fails_is_done_again(
     one, other = scorer.start(TASKS[0]), plain.start(TASKS[0])
     for k, frame in enumerate(clip):
         for episode in (one, other):
-            if episode.frames == 16:
-                episode.thin()
-            episode.append(frame, k / 2)
+            append_thinned(episode, frame, k / 2)
             episode.score()
         if k in (9, 12):
             with monkeypatch.context() as patch:

@@ -21,7 +21,7 @@ import numpy as np
 
 from topreward_ros.errors import ModelError
 from topreward_ros.recordings.clip import Clip, ClipError
-from topreward_ros.scoring.clip_curve import curve
+from topreward_ros.scoring.clip_curve import anchors, curve
 from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.video import fit_frame
 from topreward_ros.scoring.frame_fits import PAPER_SIZE, PUBLISHED_LOADING
@@ -67,9 +67,7 @@ def authors_prefixes(count: int, clip_fps: float, fps: float, most: int | None) 
 
 def lerobot_prefixes(count: int, _clip_fps: float, fps: float, most: int | None) -> Prefixes:
     """Return LeRobot's prefixes of `count` frames, labelled as fps [1/s]; most as above."""
-    every = most is None or most >= count
-    spaced = np.linspace(1, count, most or 1).round()
-    ends = list(range(1, count + 1)) if every else [int(end) for end in np.unique(spaced)]
+    ends = [1] if most == 1 else anchors(count, min(most or count, count))
     return Prefixes(range(count), [number / fps for number in range(count)], ends)
 
 

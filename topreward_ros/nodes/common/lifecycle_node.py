@@ -202,11 +202,11 @@ def run(make_nodes: Sequence[Callable[[], AsyncLifecycleNode]], args: list[str] 
                 init_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
                 executor = SingleThreadedExecutor()
                 for make_node in make_nodes:
-                    nodes.append(make_node())
-                    node = nodes[-1]
+                    node = make_node()
+                    nodes.append(node)
                     closes += [node.destroy_node, partial(close, node, executor)]
-                    warn_of_unused_files(nodes[-1], args)
-                    executor.add_node(nodes[-1])
+                    warn_of_unused_files(node, args)
+                    executor.add_node(node)
         except KeyboardInterrupt:
             return 0
         except ARGUMENT_ERRORS as error:

@@ -62,11 +62,10 @@ class KeyValueCache:
         """
         if tokens <= self.capacity:
             return
-        capacity = tokens
         try:
             for buffers in (self._keys, self._values):
                 for layer in range(self.shape.layers):
-                    buffers[layer : layer + 1] = [self._grown(buffers[layer : layer + 1], capacity)]
+                    buffers[layer : layer + 1] = [self._grown(buffers[layer : layer + 1], tokens)]
         except BaseException:  # the layers would differ in capacity
             self._keys, self._values, self.length = [], [], 0
             raise
