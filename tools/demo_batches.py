@@ -173,14 +173,16 @@ class TreeModel:
         return tree
 
     def _block(self, first: float, second: float, grid: Span, start: int) -> Segment:
-        return self.layout.block(Block(torch.empty(0), (first, second)), grid, start)
+        return self.layout.block(
+            Block((torch.empty(0), torch.empty(0)), (first, second)), grid, start
+        )
 
     def forward(
         self, tree: Tree, frames: torch.Tensor, tails: Sequence[Sequence[list[int]]]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return log-probabilities (clips, questions, 2) of True and False, and vision features.
 
-        frames: uint8 (clips, frames, 3, H, W); tails: tokens of every question of every clip;
+        frames: uint8 (clips, frames, H, W, 3); tails: tokens of every question of every clip;
         features: each (clips * blocks, tokens, hidden).
         """
         model, clips = self.model.model, len(frames)
@@ -212,8 +214,8 @@ class TreeModel:
         return F.log_softmax(logits, dim=-1)[..., answers], features
 
     def encode(self, pairs: torch.Tensor) -> list[torch.Tensor]:
-        """Return the vision tower's tokens and DeepStack features of uint8 (n, 2, 3, H, W)."""
-        count, (height, width) = len(pairs), pairs.shape[-2:]
+        """Return the vision tower's tokens and DeepStack features of uint8 (n, 2, H, W, 3)."""
+        count, (height, width) = len(pairs), pairs.shape[2:4]
         patch = self.geometry.patch
         features = self.vision(self.geometry.patches(pairs), height // patch, width // patch)
         parts = (features.tokens, *features.deepstack)

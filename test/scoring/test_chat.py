@@ -19,6 +19,7 @@ from topreward_ros.scoring.engine.generation import generate
 from topreward_ros.scoring.engine.geometry import geometry_of
 from topreward_ros.scoring.engine.prompt import PromptTokens, Segment, count_tokens
 from topreward_ros.scoring.engine.qwen3_vl import Engine, engine_of
+from topreward_ros.scoring.engine.video import stacked
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -27,7 +28,7 @@ TOLERANCE = 1e-4  # [nat], float32
 
 def image(seed: int, height: int = 64, width: int = 96) -> torch.Tensor:
     random = np.random.default_rng(seed)
-    return torch.from_numpy(random.integers(0, 256, (3, height, width), dtype=np.uint8))
+    return torch.from_numpy(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 TURNS: dict[str, list[Part]] = {
@@ -60,8 +61,8 @@ def for_transformers(engine: Engine, layout: ChatLayout, segments: list[Segment]
     inputs: dict[str, Any] = {'input_ids': ids, 'attention_mask': torch.ones_like(ids)}
     blocks = [segment.block for segment in segments if segment.block is not None]
     if blocks:
-        frames = torch.stack([block.frames for block in blocks])
-        rows, columns = (side // engine.geometry.patch for side in frames.shape[-2:])
+        frames = stacked(blocks)
+        rows, columns = (side // engine.geometry.patch for side in frames.shape[2:4])
         inputs['pixel_values'] = engine.geometry.patches(frames)
         inputs['image_grid_thw'] = torch.tensor([[1, rows, columns]] * len(blocks))
     if 'mm_token_type_ids' in inspect.signature(engine.model.model.forward).parameters:
@@ -82,7 +83,7 @@ def test_ids_are_those_of_the_chat_template(
         if isinstance(part, str):
             text += part
         else:
-            count = part.shape[1] * part.shape[2] // factor**2
+            count = part.shape[0] * part.shape[1] // factor**2
             text += '<|vision_start|>' + '<|image_pad|>' * count + '<|vision_end|>'
     text += '<|im_end|>\n<|im_start|>assistant\n'
     assert ids_of(layout.turn(parts)).tolist()[0] == tokenizer(text)['input_ids']

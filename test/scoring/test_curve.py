@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ import torch
 from topreward_ros.errors import FrameError, ModelError, TaskError
 from topreward_ros.scoring.clip_curve import anchors, curve
 from topreward_ros.scoring.engine import prefix_cache
+from topreward_ros.scoring.engine.attention import AttentionPart
 from topreward_ros.scoring.engine.key_value_cache import KeyValueCache
+from topreward_ros.scoring.engine.prefix_cache import Branch
 from topreward_ros.scoring.engine.qwen3_vl import Engine
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
 from topreward_ros.scoring.reward_models.topreward import curve as curves
@@ -156,14 +159,15 @@ def broken(checkpoint: Checkpoint) -> float:
 def test_negative_control_branches_that_attend_to_the_whole_prefix(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    branch_mask = prefix_cache.branch_mask
+    branch_parts = prefix_cache.branch_parts
 
-    def rootless(past: int, new: int, branches: list) -> tuple[list[int], torch.Tensor]:
-        rows, mask = branch_mask(past, new, branches)
-        mask[:, :past] = True
-        return rows, mask
+    def rootless(
+        past: int, new: int, branches: list[Branch]
+    ) -> tuple[list[int], list[AttentionPart]]:
+        rows, parts = branch_parts(past, new, branches)
+        return rows, [replace(part, root=past) for part in parts]
 
-    monkeypatch.setattr(prefix_cache, 'branch_mask', rootless)
+    monkeypatch.setattr(prefix_cache, 'branch_parts', rootless)
     assert broken(checkpoint) > TOLERANCE
 
 

@@ -37,7 +37,7 @@ def test_answers_are_two_different_single_tokens(layout: PromptLayout) -> None:
 
 
 def test_positions_of_a_block(layout: PromptLayout) -> None:
-    block = Block(torch.zeros(2, 3, 64, 96, dtype=torch.uint8), (0.0, 0.5))
+    block = Block((torch.zeros(64, 96, 3, dtype=torch.uint8),) * 2, (0.0, 0.5))
     segment = layout.block(block, (2, 3), 10)
     start, stop = segment.visual
     corner = 10 + start

@@ -11,6 +11,7 @@ import torch
 
 from topreward_ros.scoring.engine import key_value_cache as caches
 from topreward_ros.scoring.engine import recorded_steps
+from topreward_ros.scoring.engine.counted_attention import Way
 from topreward_ros.scoring.engine.cuda_graphs import GraphRecorder, Run
 from topreward_ros.scoring.engine.qwen3_vl import plain_attention
 from topreward_ros.scoring.engine.recorded_steps import RecordedSteps
@@ -19,6 +20,7 @@ from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
+from .test_attention import in_float32
 from .test_streaming import TASKS, TOLERANCE, frames, worst_difference
 
 
@@ -39,9 +41,11 @@ class Recorder:
         return replay
 
 
-def recording(checkpoint: Checkpoint, recorder: Recorder) -> StreamingScorer:
+def recording(
+    checkpoint: Checkpoint, recorder: Recorder, way: Way | None = None
+) -> StreamingScorer:
     scorer = StreamingScorer(checkpoint)
-    scorer.recorded = RecordedSteps(scorer.engine, recorder)
+    scorer.recorded = RecordedSteps(scorer.engine, recorder, way)
     return scorer
 
 
@@ -115,6 +119,31 @@ def test_warming_up_records_every_shape(checkpoint: Checkpoint, task: str) -> No
         one, other = episode.score(), plain.score()
         assert one.log_prob == pytest.approx(other.log_prob, abs=TOLERANCE)
     assert recorder.recorded == recorded
+
+
+@pytest.mark.usefixtures('small_shapes')
+@pytest.mark.parametrize('size', [(64, 64), (100, 131)])
+def test_one_step_serves_all_lengths_where_keys_are_counted(
+    checkpoint: Checkpoint, size: tuple[int, int]
+) -> None:
+    recorder = Recorder()
+    scorer = recording(checkpoint, recorder, Way('counted', in_float32))
+    scorer.warm_up(*size, max_frames=40)
+    assert scorer.recorded is not None
+    assert scorer.recorded.count == 2, 'one for this length of the task, one for longer ones'
+    recorded = recorder.recorded
+    for task in ('Go.', 'Put the red block next to the yellow one, then go home.'):
+        stream, recompute = scorer.start(task), RecomputeScorer(checkpoint).start(task)
+        assert worst_difference(stream, recompute, size, 40) <= TOLERANCE
+        stream.close()
+    assert recorder.recorded == recorded
+
+
+@pytest.mark.usefixtures('small_shapes')
+def test_counted_keys_without_a_warm_up_and_in_a_growing_cache(checkpoint: Checkpoint) -> None:
+    scorer = recording(checkpoint, Recorder(), Way('counted', in_float32))
+    recompute = RecomputeScorer(checkpoint).start(TASKS[0])
+    assert worst_difference(scorer.start(TASKS[0]), recompute, (64, 64), 30) <= TOLERANCE
 
 
 def test_steps_that_cannot_be_captured_are_run_eagerly(checkpoint: Checkpoint) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ import torch
 
 from topreward_ros.errors import ModelError
 from topreward_ros.scoring.engine import prefix_cache
+from topreward_ros.scoring.engine.attention import AttentionPart
 from topreward_ros.scoring.engine.decoder_layer import joined
 from topreward_ros.scoring.engine.key_value_cache import CacheShape, KeyValueCache
 from topreward_ros.scoring.engine.prefix_cache import Branch
-from topreward_ros.scoring.engine.qwen3_vl import Engine, causal_mask
+from topreward_ros.scoring.engine.qwen3_vl import Engine
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
@@ -384,15 +386,15 @@ def test_negative_control_branch_that_is_not_truncated(
 def test_negative_control_leaves_that_attend_to_each_other(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    branch_mask = prefix_cache.branch_mask
+    branch_parts = prefix_cache.branch_parts
 
     def causal_branches(
         past: int, new: int, branches: list[Branch]
-    ) -> tuple[list[int], torch.Tensor]:
-        rows, mask = branch_mask(past, new, branches)
-        return rows, causal_mask(past, len(mask))
+    ) -> tuple[list[int], list[AttentionPart]]:
+        rows, parts = branch_parts(past, new, branches)
+        return rows, [replace(part, mask=None) for part in parts]
 
-    monkeypatch.setattr(prefix_cache, 'branch_mask', causal_branches)
+    monkeypatch.setattr(prefix_cache, 'branch_parts', causal_branches)
     stream = StreamingScorer(checkpoint).start(TASKS)
     recompute = RecomputeScorer(checkpoint).start(TASKS)
     assert worst_difference(stream, recompute, (64, 64), 2) > TOLERANCE

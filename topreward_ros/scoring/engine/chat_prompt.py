@@ -21,7 +21,7 @@ from .geometry import Geometry
 from .prompt import PromptTokens, Segment, text_segment, visual_segment
 from .video import doubled
 
-Part = str | torch.Tensor  # text, or an image uint8 (3, H, W)
+Part = str | torch.Tensor  # text, or an image uint8 (H, W, 3)
 
 
 class ChatLayout:
@@ -75,7 +75,7 @@ class ChatLayout:
 
     def _image(self, image: torch.Tensor, start: int) -> Segment:
         """Encode an image as a doubled frame, since the vision tower reads pairs."""
-        rows, columns = self._geometry.grid((image.shape[1], image.shape[2]))
+        rows, columns = self._geometry.grid((image.shape[0], image.shape[1]))
         ids = [self._vision_start, *[self.image_pad] * (rows * columns), self._vision_end]
         return visual_segment(
             ids, (1, 1 + rows * columns), doubled(image, 0.0), (rows, columns), start

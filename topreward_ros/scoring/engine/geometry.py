@@ -97,32 +97,32 @@ class Geometry:
         return size[0] // self.factor, size[1] // self.factor
 
     def patches(self, blocks: torch.Tensor) -> torch.Tensor:
-        """Cut uint8 (n, 2, 3, H, W) into float32 (n * H/patch * W/patch, 3 * 2 * patch**2).
+        """Cut uint8 (n, 2, H, W, 3) into float32 (n * H/patch * W/patch, 3 * 2 * patch**2).
 
         Rows and the values within a row are in the vision tower's order: merged patches adjacent;
         then channel, time, row, column. Pixels are normalised as by the published processor.
         """
-        n, times, channels, height, width = blocks.shape
+        n, times, height, width, channels = blocks.shape
         mean, std = (_pixel_values(values, blocks.device) for values in (self.mean, self.std))
         pixels = (blocks.to(torch.float32) - mean) / std
         cells = pixels.view(
             n,
             times,
-            channels,
             height // self.factor,
             self.merge,
             self.patch,
             width // self.factor,
             self.merge,
             self.patch,
+            channels,
         )
-        cells = cells.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+        cells = cells.permute(0, 2, 5, 3, 6, 8, 1, 4, 7)
         return cells.reshape(-1, channels * times * self.patch**2)
 
 
 def _pixel_values(channels: tuple[float, float, float], device: torch.device) -> torch.Tensor:
-    """Scale values in [0, 1] to [0, 255], (3, 1, 1), created on the device to avoid a copy."""
-    return torch.cat([torch.full((1, 1, 1), 255 * value, device=device) for value in channels])
+    """Scale values in [0, 1] to [0, 255], (3), created on the device to avoid a copy."""
+    return torch.cat([torch.full((1,), 255 * value, device=device) for value in channels])
 
 
 def geometry_of(checkpoint: Checkpoint) -> Geometry:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from ..loading.memory import release_memory
+from .attention import Attention
 from .decoder_layer import DecoderLayer
 from .key_value_cache import CacheShape, CacheWriter
 from .rotary import RotaryEmbedding, signed
@@ -26,15 +26,15 @@ class Tokens:
     """Inputs of a forward, all on the model's device.
 
     ids (n); positions (3, n) on the MRoPE axes; visual (v), indices of the video tokens; rows (r),
-    indices of the tokens whose last hidden states are returned; mask, boolean (n, m), True where a
-    token attends to one of the m tokens in the cache, which include the n new ones.
+    indices of the tokens whose last hidden states are returned; attention, to the tokens in the
+    cache, which include the n new ones.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     visual: torch.Tensor
     rows: torch.Tensor
-    mask: torch.Tensor
+    attention: Attention
 
 
 class LanguageModel:
@@ -42,9 +42,6 @@ class LanguageModel:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        config, self._head_dim = model.config, model.layers[0].self_attn.head_dim
-        self._key_value_heads = config.num_key_value_heads
-        self._group_size = config.num_attention_heads // config.num_key_value_heads
         self._layers = [DecoderLayer(layer) for layer in model.layers]
         if self.device.type == 'cuda':
             release_memory()  # of the weights before they were joined
@@ -59,10 +56,17 @@ class LanguageModel:
     def layers(self) -> int:
         return len(self._model.layers)
 
+    @property
+    def heads(self) -> int:
+        """Query heads."""
+        return int(self._model.config.num_attention_heads)
+
     def cache_shape(self) -> CacheShape:
         """Return the shape of the cache, in the dtype that the layers compute in."""
         dtype = self._model.layers[0].input_layernorm.weight.dtype
-        return CacheShape(self.layers, self._key_value_heads, self._head_dim, dtype, self.device)
+        heads = self._model.config.num_key_value_heads
+        size = self._model.layers[0].self_attn.head_dim
+        return CacheShape(self.layers, heads, size, dtype, self.device)
 
     def __call__(
         self,
@@ -81,12 +85,11 @@ class LanguageModel:
         if video is not None:
             hidden = hidden.index_copy(0, tokens.visual, video.to(hidden.dtype))
         rotary = self._rotary(tokens.positions)
-        mask = self._additive(tokens.mask, hidden.dtype)
         for k, layer in enumerate(self._layers):
             normed = layer.input_norm(hidden)
             if k < self.layers - 1:
                 query, *key_value = layer.query_key_value(normed, rotary)
-                keys, values = writer.write(k, *key_value)
+                mixed = tokens.attention(query, *writer.write(k, *key_value))
             else:
                 keys, values = writer.write(k, *layer.key_value(normed, rotary))
                 rows = tokens.rows
@@ -95,8 +98,8 @@ class LanguageModel:
                 hidden = hidden[rows]
                 cosine, sine = rotary
                 query = layer.query(normed[rows], (cosine[rows], sine[rows]))
-                mask = self._additive(tokens.mask[rows], hidden.dtype)
-            hidden = hidden + layer.output(self._attend(query, keys, values, mask))
+                mixed = tokens.attention.of_rows(query, keys, values)
+            hidden = hidden + layer.output(mixed)
             hidden = hidden + layer.mlp(hidden)
             if k < min(len(deepstack), self.layers - 1):
                 hidden = hidden.index_add(0, tokens.visual, deepstack[k].to(hidden.dtype))
@@ -105,24 +108,3 @@ class LanguageModel:
     def _rotary(self, positions: torch.Tensor) -> RotaryEmbedding:
         cosine, sine = self._model.rotary_emb(self._rotary_reference, positions[:, None])
         return cosine[0], signed(sine[0])
-
-    def _additive(self, mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Return an additive mask (group_size * n, m).
-
-        It is repeated for each query head of a group that shares a key head.
-        """
-        additive = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-        additive = additive.masked_fill(~mask, float('-inf'))
-        return additive.repeat(self._group_size, 1)
-
-    def _attend(
-        self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
-    ) -> torch.Tensor:
-        """Attend to keys and values (key heads, m, head_dim); return (n, heads * head_dim).
-
-        Grouped query heads are stacked as rows of one head, so keys and values are not repeated.
-        """
-        count = query.shape[1]
-        stacked = query.reshape(1, self._key_value_heads, self._group_size * count, self._head_dim)
-        mixed = F.scaled_dot_product_attention(stacked, keys[None], values[None], attn_mask=mask)
-        return mixed.view(-1, count, self._head_dim).transpose(0, 1).reshape(count, -1)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from topreward_ros.errors import ModelError
 
+from .attention import AttentionPart
 from .key_value_cache import KeyValueCache
 from .prompt import Segment, count_tokens
 from .qwen3_vl import Engine
@@ -109,8 +110,8 @@ class PrefixCache:
         with self._engine.on_device():
             hidden = self._replay(segments, branches, cache) if rows is None else None
             if hidden is None:
-                leaves, mask = branch_mask(cache.length, count_tokens(new), branches)
-                hidden = self._engine.forward(segments, cache, rows or leaves, mask)
+                leaves, parts = branch_parts(cache.length, count_tokens(new), branches)
+                hidden = self._engine.forward(segments, cache, rows or leaves, parts)
         cache.truncate(prefix_length)
         return hidden
 
@@ -161,25 +162,37 @@ def prefix_cache(engine: Engine) -> Iterator[PrefixCache]:
         prefix.close()
 
 
-def branch_mask(past: int, new: int, branches: Sequence[Branch]) -> tuple[list[int], torch.Tensor]:
-    """Return the last row of each leaf, and the attention mask, boolean (n, past + n).
+def branch_parts(
+    past: int, new: int, branches: Sequence[Branch]
+) -> tuple[list[int], list[AttentionPart]]:
+    """Return the last row of each leaf, and what the tokens of a forward attend to.
 
     New tokens attend causally to everything before them; a branch to its root and causally to
     itself, except that a leaf does not attend to other leaves.
     """
-    count = new + sum(branch.tokens for branch in branches)
-    mask = torch.zeros(count, past + count, dtype=torch.bool)
-    mask[:new, : past + new] = torch.ones(new, past + new, dtype=torch.bool).tril(past)
+    parts = [AttentionPart(0, new, past)] if new else []
     rows, start = [], new
     for branch in branches:
         stop = start + branch.tokens
-        own = torch.ones(branch.tokens, branch.tokens, dtype=torch.bool).tril()
-        mask[start:stop, : branch.root] = True
-        mask[start:stop, past + start : past + stop] = own
-        first = end = start + count_tokens(branch.stem)
+        end = start + count_tokens(branch.stem)
         for leaf in branch.leaves:
-            begin, end = end, end + len(leaf.ids)
-            mask[begin:end, past + first : past + begin] = False
+            end += len(leaf.ids)
             rows.append(end - 1)
+        if branch.root == past + start and len(branch.leaves) == 1 and parts:
+            parts[-1] = replace(parts[-1], stop=stop)  # goes on as if it were no branch
+        elif branch.tokens:
+            parts.append(AttentionPart(start, stop, branch.root, _leaves_mask(branch)))
         start = stop
-    return rows, mask
+    return rows, parts
+
+
+def _leaves_mask(branch: Branch) -> torch.Tensor | None:
+    """Return what the tokens of a branch see of each other, boolean; None for one leaf: causal."""
+    if len(branch.leaves) == 1:
+        return None
+    mask = torch.ones(branch.tokens, branch.tokens, dtype=torch.bool).tril()
+    first = end = count_tokens(branch.stem)
+    for leaf in branch.leaves:
+        begin, end = end, end + len(leaf.ids)
+        mask[begin:end, first:begin] = False
+    return mask

@@ -14,10 +14,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from topreward_ros.errors import ModelError
 
 from ..loading.checkpoint import Checkpoint
+from .attention import AttentionPart, PartAttention, causal_parts
+from .counted_attention import counted_on
 from .geometry import Geometry, geometry_of
 from .key_value_cache import CacheWriter, KeyValueCache
 from .language_model import LanguageModel, Tokens
 from .prompt import Segment, count_tokens
+from .video import stacked
 from .vision_tower import VisionTower
 
 # Rows of the output matrix converted to float32 at a time: 16384 x 4096 values are 256 MiB.
@@ -38,6 +41,7 @@ class Engine:
         self.geometry = geometry
         self.vision = VisionTower(model.model.visual)
         self.language = LanguageModel(model.model.language_model)
+        self._counted = counted_on(self.language.cache_shape(), self.language.heads)
         self._free: list[KeyValueCache] = []
 
     @property
@@ -65,16 +69,14 @@ class Engine:
         segments: Sequence[Segment],
         cache: KeyValueCache,
         rows: Sequence[int] = (),
-        mask: torch.Tensor | None = None,
+        parts: Sequence[AttentionPart] | None = None,
     ) -> torch.Tensor:
         """Run segments after the cached tokens; return hidden states (len(rows), hidden).
 
-        The segments are appended to the cache. mask is boolean (n, past + n), True where a token
-        attends; causal if not given.
+        The segments are appended to the cache. parts tell what the tokens attend to; all before
+        them if not given.
         """
-        count = count_tokens(segments)
-        if mask is None:
-            mask = causal_mask(cache.length, count)
+        count, start = count_tokens(segments), cache.length
         tokens = Tokens(
             ids=self.to_device(
                 torch.tensor([token for segment in segments for token in segment.ids])
@@ -82,11 +84,12 @@ class Engine:
             positions=self.to_device(torch.cat([segment.positions for segment in segments], dim=1)),
             visual=self.to_device(_visual_indices(segments)),
             rows=self.to_device(torch.tensor(list(rows), dtype=torch.long)),
-            mask=self.to_device(mask),
+            attention=PartAttention(
+                parts or causal_parts(start, count), start, rows, self.to_device, self._counted
+            ),
         )
         blocks = [segment.block for segment in segments if segment.block is not None]
-        frames = self.to_device(torch.stack([block.frames for block in blocks])) if blocks else None
-        start = cache.length
+        frames = self.to_device(stacked(blocks)) if blocks else None
         try:
             with plain_attention(self.device):
                 return self.run(tokens, frames, cache.append(count))
@@ -95,13 +98,13 @@ class Engine:
             raise
 
     def run(self, tokens: Tokens, frames: torch.Tensor | None, writer: CacheWriter) -> torch.Tensor:
-        """Run inputs that are on the device already; frames uint8 (pairs, 2, 3, H, W).
+        """Run inputs that are on the device already; frames uint8 (pairs, 2, H, W, 3).
 
         Never synchronises with the device, so it can be captured in a CUDA graph.
         """
         if frames is None:
             return self.language(tokens, None, (), writer)
-        height, width = frames.shape[-2:]
+        height, width = frames.shape[2:4]
         patch = self.geometry.patch
         features = self.vision(self.geometry.patches(frames), height // patch, width // patch)
         return self.language(tokens, features.tokens, features.deepstack, writer)
@@ -149,11 +152,6 @@ def engine_of(checkpoint: Checkpoint) -> Engine:
             f'{", ".join(STREAMING_FAMILIES)}. Set scorer to "recompute" for other families'
         )
     return Engine(checkpoint.model, geometry_of(checkpoint))
-
-
-def causal_mask(past: int, count: int) -> torch.Tensor:
-    """Return the causal mask of `count` tokens after `past`, boolean (count, past + count)."""
-    return torch.ones(count, past + count, dtype=torch.bool).tril(past)
 
 
 def _matmul_float32(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

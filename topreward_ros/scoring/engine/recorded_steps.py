@@ -3,19 +3,21 @@
 """The steady step of a live episode in fixed shapes, captured once as a CUDA graph and replayed.
 
 A step is one pair of frames and one question after the prefix cache. Inputs are padded to multiples
-of 32 tokens and cache reads to 1024; all varying inputs live in two buffers, so shapes repeat.
+of 32 tokens; all varying inputs live in two buffers, so shapes repeat. Where attention can take the
+number of keys from the device, one step serves all lengths; else cache reads are padded to 1024.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from topreward_ros.errors import first_line
 
+from .counted_attention import StepAttention, Way, milliseconds, quickest, ways_on
 from .cuda_graphs import Record, Run
 from .key_value_cache import KeyValueCache
 from .language_model import Tokens
@@ -45,12 +47,16 @@ class RecordedSteps:
     A shape whose capture fails is refused; the others stay.
     """
 
-    def __init__(self, engine: Engine, record: Record) -> None:
+    def __init__(self, engine: Engine, record: Record, way: Way | None = None) -> None:
+        """Attend in this way; by default in the one that `prepare` finds to be the quickest."""
         self._refused: set[StepShape] = set()
         self._reason = ''  # of the first refusal
         self._has_recorded = False
         self._engine = engine
         self._record = record
+        self._ways = [way] if way else ways_on(engine.language.cache_shape(), engine.language.heads)
+        self._way = self._ways[0]
+        self.times: Mapping[str, float] = {}  # of attention in one layer, by way [ms]
         self._recorded: weakref.WeakKeyDictionary[KeyValueCache, dict[StepShape, _Step]] = (
             weakref.WeakKeyDictionary()
         )
@@ -70,9 +76,10 @@ class RecordedSteps:
         """How steps are run, for logs; other threads read it."""
         if self.problem:
             return f'step by step ({self.problem})'
+        attention = f', attention: {self._way.name}' if len(self._ways) > 1 else ''
         if not self._refused:
-            return 'CUDA graphs'
-        return f'CUDA graphs, but for {len(self._refused)} shapes ({self._reason})'
+            return f'CUDA graphs{attention}'
+        return f'CUDA graphs{attention}, but for {len(self._refused)} shapes ({self._reason})'
 
     def forward(self, segments: Sequence[Segment], cache: KeyValueCache) -> torch.Tensor | None:
         """Return the hidden state (1, hidden) of the last token, equal to that of `Engine.forward`.
@@ -84,7 +91,8 @@ class RecordedSteps:
         if block is None or not cache.length:
             return None
         padded = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
-        shape = _shape(segments, block, padded, _round_up(cache.length + padded, CACHE_MULTIPLE))
+        cache_read = self._read(cache.length + padded, cache)
+        shape = _shape(segments, block, padded, cache_read)
         if shape in self._refused:
             return None
         step = self._step(cache, shape)
@@ -102,15 +110,36 @@ class RecordedSteps:
         block = _only_block(segments)
         assert block is not None and not cache.length
         least = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
-        cache.reserve(_round_up(most + least + EXTRA_TOKENS, CACHE_MULTIPLE))
+        longest = most + least + EXTRA_TOKENS
+        self._choose(least, longest)
+        cache.reserve(self._read(longest, cache))
         for padded in range(least, least + EXTRA_TOKENS + 1, TOKEN_MULTIPLE):
-            first = _round_up(padded + 1, CACHE_MULTIPLE)
-            for cache_read in range(first, cache.capacity + 1, CACHE_MULTIPLE):
+            for cache_read in self._reads(padded + 1, cache):
                 shape = _shape(segments, block, padded, cache_read)
                 step = self._step(cache, shape)
                 step.fill(segments, block, cache_read - padded)
                 if self._run(step, cache, shape) is None and self.problem:
                     return  # not even the first
+
+    def _choose(self, tokens: int, cached: int) -> None:
+        """Choose how to attend by measuring it, once: the recorded steps depend on it."""
+        if len(self._ways) == 1 or self.times:
+            return
+        shape, heads = self._engine.language.cache_shape(), self._engine.language.heads
+        query = torch.zeros(heads, tokens, shape.size, dtype=shape.dtype, device=shape.device)
+        self._way, self.times = quickest(self._ways, shape, query, cached, milliseconds)
+
+    def _read(self, tokens: int, cache: KeyValueCache) -> int:
+        """Return how many cached tokens a step is to be given that needs so many."""
+        if self._way.counted is not None:
+            return max(tokens, cache.capacity)
+        return _round_up(tokens, CACHE_MULTIPLE)
+
+    def _reads(self, least: int, cache: KeyValueCache) -> Sequence[int]:
+        """Return all of those that prefixes need, up to the cache's capacity."""
+        if self._way.counted is not None:
+            return [cache.capacity]
+        return range(_round_up(least, CACHE_MULTIPLE), cache.capacity + 1, CACHE_MULTIPLE)
 
     def _step(self, cache: KeyValueCache, shape: StepShape) -> _Step:
         if shape.cache_read > cache.capacity:
@@ -120,7 +149,7 @@ class RecordedSteps:
         if any(step.capacity != cache.capacity for step in steps.values()):
             steps.clear()
         if shape not in steps:
-            steps[shape] = _Step(self._engine, cache, shape, self._record)
+            steps[shape] = _Step(self._engine, cache, shape, self._way, self._record)
         return steps[shape]
 
     def _run(self, step: _Step, cache: KeyValueCache, shape: StepShape) -> torch.Tensor | None:
@@ -144,7 +173,7 @@ class _Step:
     """
 
     def __init__(
-        self, engine: Engine, cache: KeyValueCache, shape: StepShape, record: Record
+        self, engine: Engine, cache: KeyValueCache, shape: StepShape, way: Way, record: Record
     ) -> None:
         self.capacity = cache.capacity
         self._shape = shape
@@ -152,7 +181,7 @@ class _Step:
         count = 5 * shape.tokens + shape.video + 1
         pinned = engine.device.type == 'cuda'
         self._numbers = torch.zeros(count, dtype=torch.long, pin_memory=pinned)
-        self._frames = torch.zeros(1, 2, 3, *shape.size, dtype=torch.uint8, pin_memory=pinned)
+        self._frames = torch.zeros(1, 2, *shape.size, 3, dtype=torch.uint8, pin_memory=pinned)
         self._on_device = tuple(
             torch.empty_like(buffer, device=engine.device, pin_memory=False)
             for buffer in (self._numbers, self._frames)
@@ -160,6 +189,7 @@ class _Step:
         self._copied = torch.cuda.Event() if pinned else None
         self._engine = engine
         self._layers = [cache.layer(k, shape.cache_read) for k in range(engine.language.layers)]
+        self._way = way
         self._record = record
         self._recorded: Run | None = None
 
@@ -171,7 +201,8 @@ class _Step:
         """Write the inputs of a step after `past` cached tokens into the host buffers."""
         if self._copied is not None:
             self._copied.synchronize()  # the previous copy to the device has finished
-        self._frames[0] = block.frames
+        for mine, frame in zip(self._frames[0], block.frames, strict=True):
+            mine.copy_(frame)
         count, size = count_tokens(segments), self._shape.tokens
         ids, slots, *axes = self._numbers[: 5 * size].view(5, size)
         ids.zero_()
@@ -208,13 +239,14 @@ class _Step:
             positions=numbers[2 * size : 5 * size].view(3, size),
             visual=numbers[5 * size : -1],
             rows=numbers[-1:],
-            mask=torch.arange(self._shape.cache_read, device=numbers.device) <= slots[:, None],
+            attention=StepAttention(self._way, slots, numbers[-1:], self._shape.cache_read),
         )
-        return self._engine.run(tokens, frames, _SlotWriter(self._layers, slots))
+        with self._way.context():
+            return self._engine.run(tokens, frames, _SlotWriter(self._layers, slots))
 
 
 class _SlotWriter:
-    """Writes to given cache slots and returns a fixed length, whose unused end the mask hides."""
+    """Writes to given cache slots and returns a fixed length, whose unused end attention hides."""
 
     def __init__(
         self, layers: Sequence[tuple[torch.Tensor, torch.Tensor]], slots: torch.Tensor
@@ -240,7 +272,7 @@ def _only_block(segments: Sequence[Segment]) -> Block | None:
 
 def _shape(segments: Sequence[Segment], block: Block, padded: int, cache_read: int) -> StepShape:
     video = sum(segment.visual[1] - segment.visual[0] for segment in segments)
-    height, width = block.frames.shape[-2:]
+    height, width, _ = block.frames[0].shape
     return StepShape(padded, video, cache_read, (height, width))
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,19 +18,23 @@ from .geometry import Geometry
 
 
 def fit(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """Resize uint8 RGB (H, W, 3) to uint8 (3, *size), bit-identical to the published processor."""
+    """Resize uint8 RGB (H, W, 3) to uint8 (*size, 3), bit-identical to the published processor.
+
+    The result is a copy where nothing is resized, too.
+    """
     # torch warns of arrays that are not writable, as those of images from files are
     writable = np.require(frame, requirements=('C_CONTIGUOUS', 'WRITEABLE'))
-    image = torch.from_numpy(writable).permute(2, 0, 1)
-    if tuple(image.shape[1:]) == size:
-        return image.contiguous()
-    resized = F.interpolate(image[None], size=size, mode='bicubic', antialias=True)
-    return resized[0].contiguous()
+    image = torch.from_numpy(writable)
+    if tuple(image.shape[:2]) == size:
+        return image.clone()
+    channels = image.permute(2, 0, 1)[None]
+    resized = F.interpolate(channels, size=size, mode='bicubic', antialias=True)
+    return resized[0].permute(1, 2, 0).contiguous()
 
 
 def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize as `fit` does, to uint8 RGB (*size, 3); a frame of this size is returned itself."""
-    return frame if frame.shape[:2] == size else fit(frame, size).permute(1, 2, 0).numpy()
+    return frame if frame.shape[:2] == size else fit(frame, size).numpy()
 
 
 def fitter(geometry: Geometry, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -45,9 +49,9 @@ def fitter(geometry: Geometry, height: int, width: int) -> Callable[[np.ndarray]
 
 @dataclass(frozen=True)
 class Block:
-    """Two frames, uint8 (2, 3, H, W), and their times [s]."""
+    """Two frames, each uint8 (H, W, 3), and their times [s]."""
 
-    frames: torch.Tensor
+    frames: tuple[torch.Tensor, torch.Tensor]
     times: tuple[float, float]
 
     @property
@@ -57,8 +61,14 @@ class Block:
 
 
 def doubled(frame: torch.Tensor, time: float) -> Block:
-    """Return a block of an unpaired frame (3, H, W), taken twice."""
-    return Block(torch.stack([frame, frame]), (time, time))
+    """Return a block of an unpaired frame (H, W, 3), taken twice."""
+    return Block((frame, frame), (time, time))
+
+
+def stacked(blocks: Sequence[Block]) -> torch.Tensor:
+    """Return the frames of blocks, uint8 (blocks, 2, H, W, 3)."""
+    frames = torch.stack([frame for block in blocks for frame in block.frames])
+    return frames.view(-1, 2, *frames.shape[1:])
 
 
 @dataclass
@@ -93,7 +103,7 @@ class Video:
         return doubled(*self._unpaired)
 
     def images(self) -> list[torch.Tensor]:
-        """Return every frame, uint8 (3, H, W)."""
+        """Return every frame, uint8 (H, W, 3)."""
         unpaired = [] if self._unpaired is None else [self._unpaired[0]]
         return [image for block in self.blocks for image in block.frames] + unpaired
 
@@ -113,7 +123,7 @@ class Video:
             self._unpaired = image, time
         else:
             first, first_time = self._unpaired
-            self.blocks.append(Block(torch.stack([first, image]), (first_time, time)))
+            self.blocks.append(Block((first, image), (first_time, time)))
             self._unpaired = None
         self._last_time = time
 

@@ -73,7 +73,7 @@ class ProcessorModel:
     def _inputs(self, video: Video, task: str) -> Any:
         from PIL import Image
 
-        images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in video.images()]
+        images = [Image.fromarray(image.numpy()) for image in video.images()]
         # The library requires two frames; its families double an unpaired last frame.
         images += images[-1:] * (len(images) % 2)
         clip = {'type': 'video', 'video': images, 'sample_fps': video.fps()}

@@ -49,7 +49,7 @@ class FrameQuestion:
         return self.template.count('{image}')
 
     def ask(self, task: str, images: Sequence[torch.Tensor]) -> list[Part]:
-        """Return the text and images, uint8 (3, H, W), of a turn; fields in the task stay text.
+        """Return the text and images, uint8 (H, W, 3), of a turn; fields in the task stay text.
 
         Raises TaskError as `check_task`, ValueError for another number of images.
         """

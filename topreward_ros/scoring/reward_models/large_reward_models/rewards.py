@@ -87,7 +87,7 @@ class LargeRewardModel:
     def completion(self, task: str, image: torch.Tensor) -> tuple[float, float]:
         """Return P(yes), normalised over yes and no, and the probability mass of both.
 
-        Images are uint8 (3, H, W), resized to the size given by the model's geometry.
+        Images are uint8 (H, W, 3), resized to the size given by the model's geometry.
         """
         yes, no = self._ask(self._completion, task, [image])
         return logistic(yes - no), _mass([yes, no])

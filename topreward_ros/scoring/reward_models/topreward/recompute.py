@@ -20,7 +20,7 @@ from ...engine.geometry import Geometry
 from ...engine.prompt import PromptTokens
 from ...engine.qwen3_vl import Engine, engine_of
 from ...engine.transformers_versions import position_inputs
-from ...engine.video import Block, Video, fitter
+from ...engine.video import Block, Video, fitter, stacked
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...questions import Question, check_tasks
@@ -144,6 +144,6 @@ class _Qwen3VL:
 
         The format is that of the Hugging Face processor.
         """
-        frames = torch.stack([block.frames for block in blocks]).to(self._engine.device)
-        rows, columns = (side // self.geometry.patch for side in frames.shape[-2:])
+        frames = stacked(blocks).to(self._engine.device)
+        rows, columns = (side // self.geometry.patch for side in frames.shape[2:4])
         return self.geometry.patches(frames), torch.tensor([[len(blocks), rows, columns]])

@@ -1,0 +1,197 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attention of a recorded step, whose shapes are fixed while the prefix grows.
+
+Where the number of keys can be read from the device, one recorded step serves prefixes of all
+lengths and reads the keys in use only. Elsewhere reads are padded and a mask hides the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from .attention import CountedAttention, additive, masked
+from .key_value_cache import CacheShape
+
+LARGEST_ERROR = 0.02  # relative, of bfloat16 against float32
+# Another way must take less than this share of the time of one that serves all lengths.
+WORTH_IT = 0.9
+Measure = Callable[[Callable[[], object]], float]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the ways of `ways_on`: its name, the backend of a masked one, or the counted one."""
+
+    name: str
+    counted: CountedAttention | None = None
+    backend: SDPBackend | None = None
+
+    def context(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self.backend is None else sdpa_kernel(self.backend)
+
+
+PLAIN = Way('masked')
+
+
+class StepAttention:
+    """What the tokens of a step see by their slots in the cache, all on the device.
+
+    slots (n): places of the new tokens, one after the other; rows: indices of those whose hidden
+    states are returned, one; cache_read: keys that are handed to attention.
+    """
+
+    def __init__(self, way: Way, slots: torch.Tensor, rows: torch.Tensor, cache_read: int) -> None:
+        self._way, self._slots, self._own = way, slots, slots[rows]
+        self._cache_read = cache_read
+        self._mask: torch.Tensor | None = None
+
+    def __call__(
+        self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        if self._way.counted is not None:
+            return self._way.counted(query, keys, values, _count(self._slots[-1:]))
+        if self._mask is None:  # the same in all layers
+            self._mask = self._masked(self._slots, query, keys)
+        return masked(query, keys, values, self._mask)
+
+    def of_rows(
+        self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        if self._way.counted is not None:
+            return self._way.counted(query, keys, values, _count(self._own))
+        return masked(query, keys, values, self._masked(self._own, query, keys))
+
+    def _masked(self, slots: torch.Tensor, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        seen = torch.arange(self._cache_read, device=slots.device) <= slots[:, None]
+        return additive(seen, query, keys)
+
+
+def flash(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, used: torch.Tensor
+) -> torch.Tensor:
+    """Attend by torch's flash attention for sequences of given lengths; a `CountedAttention`."""
+    from torch.nn.attention.varlen import varlen_attn  # torch 2.12
+
+    (heads, count, size), length = query.shape, keys.shape[1]
+    # [0, count] without a copy from the host, which cannot be captured
+    mine, theirs = (
+        torch.arange(0, each + 1, each, dtype=torch.int32, device=query.device)
+        for each in (count, length)
+    )
+    mixed: Any = varlen_attn(
+        query.transpose(0, 1),
+        keys.transpose(0, 1),
+        values.transpose(0, 1),
+        mine,
+        theirs,
+        count,
+        length,
+        window_size=(-1, 0),
+        enable_gqa=True,
+        seqused_k=used,
+    )
+    return torch.as_tensor(mixed.reshape(count, heads * size))
+
+
+@cache
+def counted_on(shape: CacheShape, heads: int) -> CountedAttention | None:
+    """Return what attends so on this device and dtype; None where nothing does it right."""
+    if shape.device.type != 'cuda' or shape.dtype not in (torch.bfloat16, torch.float16):
+        return None
+    try:
+        return flash if counted_error(flash, shape, heads) < LARGEST_ERROR else None
+    except (ImportError, TypeError, RuntimeError):  # an older torch or GPU
+        return None
+
+
+def counted_error(attend: CountedAttention, shape: CacheShape, heads: int) -> float:
+    """Return the relative error against masked attention in float32, the larger of two cases.
+
+    Versions differ in what is causal where there are more keys than queries, and where the keys in
+    use end before the given ones.
+    """
+    random = torch.Generator().manual_seed(0)
+    keys, values = (
+        torch.randn(shape.heads, 160, shape.size, generator=random).to(shape.device, shape.dtype)
+        for _ in range(2)
+    )
+    errors = []
+    for count, used in ((24, 100), (1, 137)):
+        query = torch.randn(heads, count, shape.size, generator=random)
+        query = query.to(shape.device, shape.dtype)
+        wide = query.float(), keys.float(), values.float()
+        slots = torch.arange(used - count, used, device=shape.device)
+        seen = torch.arange(160, device=shape.device) <= slots[:, None]
+        truth = masked(*wide, additive(seen, wide[0], wide[1]))
+        mixed = attend(query, keys, values, _count(slots[-1:])).float()
+        errors.append(float((mixed - truth).norm() / truth.norm()))
+    return max(errors)
+
+
+def ways_on(shape: CacheShape, heads: int) -> list[Way]:
+    """Return the ways of this device, the one that serves all lengths first."""
+    if shape.device.type != 'cuda':
+        return [PLAIN]
+    counted = counted_on(shape, heads)
+    backends = {
+        'masked, memory-efficient': SDPBackend.EFFICIENT_ATTENTION,
+        'masked, cuDNN': SDPBackend.CUDNN_ATTENTION,
+    }
+    ways = [] if counted is None else [Way('flash, keys counted on the device', counted)]
+    return [*ways, *(Way(name, backend=backend) for name, backend in backends.items()), PLAIN]
+
+
+def quickest(
+    ways: Sequence[Way], shape: CacheShape, query: torch.Tensor, cached: int, measure: Measure
+) -> tuple[Way, Mapping[str, float]]:
+    """Return the quickest way to attend for queries to so many cached tokens, and all times.
+
+    One that serves all lengths is left only for one that is clearly quicker. A way that this device
+    does not offer has no time.
+    """
+    if len(ways) == 1:
+        return ways[0], {}
+    keys, values = torch.zeros(
+        2, shape.heads, cached, shape.size, dtype=shape.dtype, device=shape.device
+    )
+    slots = torch.arange(cached - query.shape[1], cached, device=shape.device)
+    times = {}
+    for way in ways:
+        step = StepAttention(way, slots, slots[-1:] - slots[0], cached)
+        try:
+            with way.context():
+                times[way.name] = measure(partial(step, query, keys, values))
+        except RuntimeError:  # not for this shape, dtype or device
+            continue
+    best = min(times, key=lambda name: times[name], default=PLAIN.name)
+    first = ways[0]
+    if first.counted is not None and times.get(first.name, math.inf) * WORTH_IT <= times[best]:
+        return first, times
+    return next(way for way in ways if way.name == best), times
+
+
+def milliseconds(call: Callable[[], object], repeats: int = 10) -> float:
+    """Return the least time [ms] of a call on CUDA's current device."""
+    times = []
+    for _ in range(repeats + 2):
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        began.record()
+        call()
+        ended.record()
+        ended.synchronize()
+        times.append(began.elapsed_time(ended))
+    return min(times[2:])
+
+
+def _count(slots: torch.Tensor) -> torch.Tensor:
+    """Return the number of keys up to a slot, int32 (1,)."""
+    return (slots + 1).to(torch.int32)
