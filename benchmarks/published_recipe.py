@@ -119,7 +119,7 @@ class LeRobotPackage(_WholeClips):
             key: value.to(self._device) if isinstance(value, torch.Tensor) else value
             for key, value in encoded.items()
         }
-        return Score(len(frames), float(self._model.compute_log_probability(batch)[0]))
+        return Score(len(frames), float(self._model.compute_reward(batch)[0]))
 
 
 class PublishedEpisode(Episode):
