@@ -137,13 +137,16 @@ def _where_measured(name: str, rows: Sequence[dict[str, Any]]) -> str:
 def _show(
     settings: dict[str, str], published: Sequence[str], rows: Sequence[dict[str, Any]]
 ) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, settings)
     table = Table(
-        'frames', '', title='A curve of a clip, median; ratio and difference: to one pass'
+        'frames', '', title='A curve of a clip, median; ratio and difference are to one pass'
     )
     names = ('sweep', *published)
-    for heading in ('one pass [ms]', *(h for n in names for h in (f'{n} [ms]', 'ratio', '[nat]'))):
+    for heading in (
+        'one pass [ms]',
+        *(h for n in names for h in (f'{n} [ms]', 'ratio', 'differs [nat]')),
+    ):
         table.add_column(heading, justify='right')
     for row in rows:
         cells = [str(row['frames']), row['kind'], f'{row["one_pass_ms"]:.0f}']

@@ -111,7 +111,7 @@ def _show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for row in rows:
         numbers = (f'{row[f"{name}_gb"]:.1f}' for name in ('weights', *FRAME_FITS))
         table.add_row(row['shape'], row['quantization'], *numbers)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _parser() -> argparse.ArgumentParser:
