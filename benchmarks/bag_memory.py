@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def _show(facts: dict[str, str], rows: list[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, facts)
     table = Table('minutes', title='Peak memory of reading a bag')
     for column in ('images', 'bag [MiB]', 'peak [MiB]'):

@@ -187,7 +187,7 @@ def _facts(options: argparse.Namespace) -> dict[str, str]:
 
 def _show(facts: Mapping[str, str], summaries: list[dict[str, Any]]) -> None:
     console = Console(
-        width=None if sys.stdout.isatty() else 120
+        markup=False, width=None if sys.stdout.isatty() else 120
     )  # wide enough for the table in a file
     show_facts(console, facts)
     table = Table('images', '', title='Share of one core, median (least-most)')

@@ -84,7 +84,7 @@ def _measure(
 
 
 def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, settings)
     table = Table('kept [1/s]', 'scores [1/s]', title='Image stamp to Progress [ms]')
     for name in PERCENTILES:

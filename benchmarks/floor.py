@@ -179,7 +179,7 @@ def _count(module: Any) -> int:
 
 
 def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, settings)
     table = Table('frames', title='A live score and its floor')
     for heading in ('GFLOP', 'MB read', 'floor [ms]', 'measured [ms]', 'ratio'):

@@ -232,7 +232,7 @@ def _show(
     fits: dict[str, dict[str, float]],
     others_ms: dict[str, float],
 ) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, settings)
     table = Table('frames', title='One live score, median (least-most)')
     with_memory = rows[0]['streaming_peak_mib'] is not None

@@ -69,7 +69,7 @@ def _play(scorer: StreamingScorer, clip: Sequence[np.ndarray]) -> None:
 
 
 def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, settings)
     table = Table('episodes', title='Memory in use')
     table.add_column('[MiB]', justify='right')

@@ -27,6 +27,7 @@ from benchmarks.machine import count, size, write_json
 from benchmarks.models import PUBLISHED
 from topreward_ros.demo.checkpoint_files import new_model
 from topreward_ros.scoring.engine.geometry import Geometry
+from topreward_ros.scoring.engine.key_value_cache import CacheShape
 from topreward_ros.scoring.frame_fits import FRAME_FITS
 
 WORKING = 0.8e9  # bytes
@@ -60,10 +61,12 @@ def weights_of(shape: str) -> Weights:
     tied = PUBLISHED[shape]['text']['hidden_size'] < 4096  # one matrix in and out, but in the 8B
     head = model.get_output_embeddings().weight.numel() if tied else 0
     config = language.config
+    heads, size = config.num_key_value_heads, config.head_dim
+    cache = CacheShape(config.num_hidden_layers, heads, size, torch.bfloat16, torch.device('meta'))
     return Weights(
         all=sum(each.numel() for each in model.parameters()) - head * _counts_twice(model),
         quantised=sum(weight.numel() for weight in linear),
-        cache=4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim,
+        cache=cache.bytes_per_token,
     )
 
 
@@ -108,7 +111,7 @@ def _show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for row in rows:
         numbers = (f'{row[f"{name}_gb"]:.1f}' for name in ('weights', *FRAME_FITS))
         table.add_row(row['shape'], row['quantization'], *numbers)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -88,7 +88,7 @@ def _row(name: str, scores: np.ndarray, reference: np.ndarray) -> dict[str, Any]
 
 
 def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, settings)
     table = Table('', title='Difference to recompute in float32 [nat]')
     for heading in ('mean', 'worst'):

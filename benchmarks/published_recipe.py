@@ -3,7 +3,8 @@
 """The published implementation of TOPReward, as a baseline.
 
 Every score runs the whole clip through the Hugging Face processor and model, as the paper's authors
-and LeRobot do. LeRobot's own package is measured too if it is installed (it needs Python 3.12).
+(but for curves of files: `published_curves`) and LeRobot do. LeRobot's own package is measured too
+if it is installed (it needs Python 3.12).
 """
 
 from __future__ import annotations
@@ -102,24 +103,24 @@ class LeRobotPackage(_WholeClips):
         super().__init__(checkpoint)
         folder, self._device = str(checkpoint.folder), checkpoint.model.device
         self._keys = TransitionKey
-        self._model = TOPRewardModel(TOPRewardConfig(vlm_name=folder, device='cpu'))
-        self._model.model = checkpoint.model
-        self._encode = TOPRewardEncoderProcessorStep(vlm_name=folder, max_frames=None, fps=FPS)
+        self.model = TOPRewardModel(TOPRewardConfig(vlm_name=folder, device='cpu'))
+        self.model.model = checkpoint.model
+        self.encode = TOPRewardEncoderProcessorStep(vlm_name=folder, max_frames=None, fps=FPS)
 
     @torch.inference_mode()
     def score(self, frames: list[np.ndarray], task: str) -> Score:
         """Score these frames, without log P of False, which LeRobot does not compute."""
         video = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None]
         transition = {
-            self._keys.OBSERVATION: {self._encode.image_key: video},
+            self._keys.OBSERVATION: {self.encode.image_key: video},
             self._keys.COMPLEMENTARY_DATA: {'task': task},
         }
-        encoded = self._encode(transition)[self._keys.OBSERVATION]
+        encoded = self.encode(transition)[self._keys.OBSERVATION]
         batch = {
             key: value.to(self._device) if isinstance(value, torch.Tensor) else value
             for key, value in encoded.items()
         }
-        return Score(len(frames), float(self._model.compute_log_probability(batch)[0]))
+        return Score(len(frames), float(self.model.compute_reward(batch)[0]))
 
 
 class PublishedEpisode(Episode):

@@ -123,7 +123,7 @@ def _row(
 
 
 def _show(facts: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(markup=False)
     show_facts(console, facts)
     table = Table(*rows[0].keys())
     for row in rows:

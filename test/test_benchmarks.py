@@ -38,11 +38,15 @@ def test_live_step(tmp_path: Path) -> None:
 
 def test_curve(tmp_path: Path) -> None:
     arguments = ('--shape', 'tiny', '--lengths', '3', '17', '--repeats', '1')
-    rows = run('curve', tmp_path / 'curve.json', *arguments)['rows']
+    result = run('curve', tmp_path / 'curve.json', *arguments)
+    rows = result['rows']
+    assert 'not measured' in result['facts']['authors']  # the frames are not squashed
+    assert 'measured' in result['facts']['lerobot']
     assert [(row['frames'], row['kind']) for row in rows] == [
         (frames, kind) for frames in (3, 17) for kind in ('anchored', 'dense')
     ]
-    assert all(row['ratio'] > 0 and row['max_difference_nat'] <= 1e-4 for row in rows)
+    for row in rows:
+        assert row['sweep_ratio'] > 0 and row['sweep_max_difference_nat'] <= 1e-4
 
 
 @pytest.mark.slow

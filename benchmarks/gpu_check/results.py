@@ -45,7 +45,7 @@ class Results:
         self._file = folder / FILE
         self._file.write_text('', encoding='utf-8')
         self._end = time.monotonic() + seconds
-        self._console = Console()
+        self._console = Console(markup=False)
         self.demands: list[Demand] = []
         self.failed: list[str] = []
 

@@ -15,7 +15,7 @@ import pytest
 
 from topreward_ros.commands.main import main
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
-from topreward_ros.commands.score.published import authors_prefixes, lerobot_prefixes
+from topreward_ros.commands.score.published import Authors, LeRobot
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.errors import ModelError
 from topreward_ros.recordings.clip import Clip, ClipError
@@ -82,7 +82,7 @@ def test_scores_equal_the_published_ones(
 
 
 def test_a_step_that_is_not_whole_takes_the_rounded_frames() -> None:
-    prefixes = authors_prefixes(60, 15.0, 2.0, 15)  # every 7.5 frames; halves to the even one
+    prefixes = Authors().prefixes(60, 15.0, 2.0, 15)  # every 7.5 frames; halves to the even one
     assert prefixes.shown == [0, 8, 15, 22, 30, 38, 45, 52]
     assert prefixes.times == [number / 15 for number in prefixes.shown]
     assert prefixes.ends == [1, 5, 9, 13, 17, 22, 26, 30, 34, 38, 43, 47, 51, 55, 60]
@@ -99,16 +99,16 @@ def test_a_step_that_is_not_whole_takes_the_rounded_frames() -> None:
     ],
 )
 def test_few_frames(count: int, clip_fps: float, most: int | None, ends: list[int]) -> None:
-    prefixes = authors_prefixes(count, clip_fps, 2.0, most)
+    prefixes = Authors().prefixes(count, clip_fps, 2.0, most)
     assert prefixes.ends == ends and prefixes.shown[0] == 0
     assert prefixes.lengths() == [max(1, sum(n < end for n in prefixes.shown)) for end in ends]
 
 
 def test_lerobot_labels_every_frame_as_two_a_second() -> None:
-    prefixes = lerobot_prefixes(31, 30.0, 2.0, 3)
+    prefixes = LeRobot().prefixes(31, 30.0, 2.0, 3)
     assert list(prefixes.shown) == list(range(31)) and prefixes.times[3] == 1.5
     assert prefixes.ends == prefixes.lengths() == [1, 16, 31]
-    assert lerobot_prefixes(3, 30.0, 2.0, 15).ends == [1, 2, 3]
+    assert LeRobot().prefixes(3, 30.0, 2.0, 15).ends == [1, 2, 3]
 
 
 def test_other_models_and_fits_are_refused(scorers: Any) -> None:

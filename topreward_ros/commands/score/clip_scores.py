@@ -29,7 +29,7 @@ class Plan:
     """How a clip is scored: frames per second, number of prefixes (None: all), maximum frames.
 
     At max_frames every second pair of frames is dropped, as in the node. to_the_end adds the last
-    frame, which the grid of the node may leave out. published is a name in PREFIXES, empty for
+    frame, which the grid of the node may leave out. published is a name in PUBLISHED, empty for
     none: the frames and prefixes are then those of that implementation, and max_frames is unused.
     """
 

@@ -14,6 +14,7 @@ are limited together, so that the size of frames depends on the length of the pr
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeSco
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Score, Scorer
 
+SizeOf = Callable[[int], tuple[int, int] | None]  # (H, W) [px]
 Watch = Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]]
 
 
@@ -50,28 +52,94 @@ class Prefixes:
         return [max(1, int(count)) for count in counts]
 
 
-def authors_prefixes(count: int, clip_fps: float, fps: float, most: int | None) -> Prefixes:
-    """Return the authors' prefixes of `count` frames, clip_fps a second; fps [1/s] are shown.
+class Published(ABC):
+    """What a published implementation shows of a clip, and which prefixes it scores."""
 
-    most is the number of prefixes; None ends one at every frame.
-    """
-    step = max(clip_fps / fps, 1.0)
-    rounded = np.round(np.arange(0.0, float(count), step)).astype(int)
-    shown = [int(number) for number in np.unique(np.minimum(rounded, count - 1))]
-    ends = list(range(1, count + 1))
-    if most is not None:
-        spaced = np.linspace(1, count, min(most, count), dtype=int)
-        ends = [int(end) for end in np.unique(spaced)] if count > 2 else [count]
-    return Prefixes(shown, [number / clip_fps for number in shown], ends)
+    name: str
+
+    @abstractmethod
+    def prefixes(self, count: int, clip_fps: float, fps: float, most: int | None) -> Prefixes:
+        """Return the prefixes of `count` frames, clip_fps a second.
+
+        fps [1/s]: how many are shown, or how they are labelled. most is the number of prefixes;
+        None ends one at every frame.
+        """
+
+    @abstractmethod
+    def sizes(self, geometry: Geometry, clip: Clip, longest: int) -> SizeOf:
+        """Return a function: the size of the frames in a prefix that shows so many, up to longest.
+
+        None is the size that the scorer itself gives them. Raises ModelError where the model is
+        given none of that size.
+        """
+
+    def geometry(self, scorer: Scorer) -> Geometry:
+        """Return the geometry of a Qwen3-VL that fits frames as this implementation does."""
+        model = scorer.identity.model
+        if not isinstance(scorer, StreamingScorer | RecomputeScorer):
+            raise ModelError(
+                f'{model} is no Qwen3-VL, which is what {self.name} run: leave out --as'
+            )
+        geometry, frame_fit = scorer.engine.geometry, PUBLISHED_LOADING[self.name]['frame_fit']
+        if geometry.frame_fit != frame_fit:
+            raise ModelError(
+                f'{model} is given frames by the fit {geometry.frame_fit}, and {self.name} use '
+                f'{frame_fit}: it was made for others, or loaded for them'
+            )
+        return geometry
 
 
-def lerobot_prefixes(count: int, _clip_fps: float, fps: float, most: int | None) -> Prefixes:
-    """Return LeRobot's prefixes of `count` frames, labelled as fps [1/s]; most as above."""
-    ends = [1] if most == 1 else anchors(count, min(most or count, count))
-    return Prefixes(range(count), [number / fps for number in range(count)], ends)
+class Authors(Published):
+    """The authors' code."""
+
+    name = 'authors'
+
+    def prefixes(self, count: int, clip_fps: float, fps: float, most: int | None) -> Prefixes:
+        """See `Published`; fps [1/s] of the frames are shown."""
+        step = max(clip_fps / fps, 1.0)
+        rounded = np.round(np.arange(0.0, float(count), step)).astype(int)
+        shown = [int(number) for number in np.unique(np.minimum(rounded, count - 1))]
+        ends = list(range(1, count + 1))
+        if most is not None:
+            spaced = np.linspace(1, count, min(most, count), dtype=int)
+            ends = [int(end) for end in np.unique(spaced)] if count > 2 else [count]
+        return Prefixes(shown, [number / clip_fps for number in shown], ends)
+
+    def sizes(self, geometry: Geometry, clip: Clip, longest: int) -> SizeOf:
+        """See `Published`; their processor must not make frames smaller than ours."""
+        if geometry.clip_size(longest, *PAPER_SIZE) != geometry.fit_size(*PAPER_SIZE):
+            raise ModelError(
+                f"the authors' processor makes frames smaller where there are {longest}, and this "
+                'model is given no such ones: lower --fps, leave out --dense, or score a shorter '
+                'recording'
+            )
+        return lambda _: None
 
 
-PREFIXES = {'authors': authors_prefixes, 'lerobot': lerobot_prefixes}
+class LeRobot(Published):
+    """LeRobot's package."""
+
+    name = 'lerobot'
+
+    def prefixes(self, count: int, clip_fps: float, fps: float, most: int | None) -> Prefixes:
+        """See `Published`; every frame is shown, labelled as fps [1/s]."""
+        ends = [1] if most == 1 else anchors(count, min(most or count, count))
+        return Prefixes(range(count), [number / fps for number in range(count)], ends)
+
+    def sizes(self, geometry: Geometry, clip: Clip, longest: int) -> SizeOf:
+        """See `Published`; the pixels of a prefix are limited together."""
+        _, picture = next(iter(clip.undecoded()))
+        height, width = picture().shape[:2]
+        largest = geometry.clip_size(1, height, width)
+        if geometry.fit_size(*largest) != largest:
+            raise ModelError(
+                f'LeRobot shows frames of up to {largest[1]}x{largest[0]}, and this model is given '
+                f'at most {geometry.max_pixels} pixels: it was made, or loaded, for smaller ones'
+            )
+        return lambda length: geometry.clip_size(length, height, width)
+
+
+PUBLISHED: dict[str, Published] = {each.name: each for each in (Authors(), LeRobot())}
 
 
 def score_as(
@@ -86,18 +154,18 @@ def score_as(
 ) -> tuple[list[float], list[Score]]:
     """Return the time [s] of the last frame in each prefix, and its score.
 
-    name is one in PREFIXES, whose arguments fps and most are. Raises ClipError for a clip without
-    frames, and ModelError for a model that does not see the frames as that implementation does.
+    name is one in PUBLISHED; fps and most as for `Published.prefixes`. Raises ClipError for a clip
+    without frames, and ModelError for a model that does not see the frames as that implementation
+    does.
     """
-    geometry = _geometry(scorer, name)
+    published = PUBLISHED[name]
+    geometry = published.geometry(scorer)
     clip_times = [time for time, _ in clip.undecoded()]
     if not clip_times:
         raise ClipError(f'{clip.name} has no frames')
-    prefixes = PREFIXES[name](len(clip_times), clip.fps, fps, most)
+    prefixes = published.prefixes(len(clip_times), clip.fps, fps, most)
     lengths = prefixes.lengths()
-    if name == 'authors':
-        _check_length(geometry, lengths[-1])
-    size_of = _clip_sizes(geometry, clip) if name == 'lerobot' else _scorers_own
+    size_of = published.sizes(geometry, clip, lengths[-1])
     groups = [
         (size, list(group)) for size, group in itertools.groupby(sorted(set(lengths)), size_of)
     ]
@@ -109,46 +177,6 @@ def score_as(
         rows = curve(scorer, images, prefixes.times[:most], task, group)
         by_length |= {length: row[0] for length, row in zip(group, rows, strict=True)}
     return [clip_times[end - 1] for end in prefixes.ends], [by_length[n] for n in lengths]
-
-
-def _check_length(geometry: Geometry, frames: int) -> None:
-    """Raise ModelError where the authors' processor would make frames smaller than ours."""
-    if geometry.clip_size(frames, *PAPER_SIZE) != geometry.fit_size(*PAPER_SIZE):
-        raise ModelError(
-            f"the authors' processor makes frames smaller where there are {frames}, and this model "
-            'is given no such ones: lower --fps, leave out --dense, or score a shorter recording'
-        )
-
-
-def _scorers_own(_length: int) -> tuple[int, int] | None:
-    return None
-
-
-def _clip_sizes(geometry: Geometry, clip: Clip) -> Callable[[int], tuple[int, int] | None]:
-    """Return a function: the size (H, W) [px] of the frames in a prefix of so many."""
-    _, picture = next(iter(clip.undecoded()))
-    height, width = picture().shape[:2]
-    largest = geometry.clip_size(1, height, width)
-    if geometry.fit_size(*largest) != largest:
-        raise ModelError(
-            f'LeRobot shows frames of up to {largest[1]}x{largest[0]}, and this model is given at '
-            f'most {geometry.max_pixels} pixels: it was made, or loaded, for smaller ones'
-        )
-    return lambda length: geometry.clip_size(length, height, width)
-
-
-def _geometry(scorer: Scorer, name: str) -> Geometry:
-    """Return the geometry of a Qwen3-VL that fits frames as that implementation does."""
-    model = scorer.identity.model
-    if not isinstance(scorer, StreamingScorer | RecomputeScorer):
-        raise ModelError(f'{model} is no Qwen3-VL, which is what {name} run: leave out --as')
-    geometry = scorer.engine.geometry
-    if geometry.frame_fit != PUBLISHED_LOADING[name]['frame_fit']:
-        raise ModelError(
-            f'{model} is given frames by the fit {geometry.frame_fit}, and {name} use '
-            f'{PUBLISHED_LOADING[name]["frame_fit"]}: it was made for others, or loaded for them'
-        )
-    return geometry
 
 
 def _shown(

@@ -133,14 +133,16 @@ def geometry_of(checkpoint: Checkpoint) -> Geometry:
             f'{checkpoint.name} is a {checkpoint.family}, which does not read a video in pairs of '
             'frames; expected a model of the Qwen2-VL, Qwen2.5-VL or Qwen3-VL families'
         )
-    norm = _normalization(checkpoint.folder)
+    file = checkpoint.folder / 'video_preprocessor_config.json'
+    config = _content(file)
+    norm = _normalization(file, config)
     options = checkpoint.options
     # A model made for smaller frames than the published ones is never given larger ones, and one
     # that was trained on frames of some fit is given no others.
-    clip_pixels = _pixels_per_clip(checkpoint.folder)
+    clip_pixels = _pixels_per_clip(file, config)
     own = clip_pixels[1] // CLIP_FRAMES
     max_pixels = min(options.max_pixels, own) if own < DEFAULT_MAX_PIXELS else options.max_pixels
-    frame_fit = _own_fit(checkpoint.folder) or options.frame_fit
+    frame_fit = _own_fit(file, config) or options.frame_fit
     return Geometry(
         vision.patch_size,
         vision.spatial_merge_size,
@@ -151,29 +153,34 @@ def geometry_of(checkpoint: Checkpoint) -> Geometry:
     )
 
 
-def _normalization(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Read mean and deviation of pixels from the processor's configuration, else Qwen3-VL's."""
-    for name in ('video_preprocessor_config.json', 'preprocessor_config.json'):
-        if (folder / name).is_file():
-            config = read_object(folder / name)
-            if 'image_mean' in config and 'image_std' in config:
-                mean, std = (_three(config[key]) for key in ('image_mean', 'image_std'))
-                if mean is None or std is None or not all(std):
-                    raise ModelError(
-                        f'{folder / name} is damaged: expected three numbers as image_mean, and '
-                        'three above 0 as image_std'
-                    )
-                return mean, std
-    return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+def _content(file: Path) -> dict[str, Any]:
+    """Read a configuration of the processor; empty where there is none."""
+    return read_object(file) if file.is_file() else {}
 
 
-def _pixels_per_clip(folder: Path) -> tuple[int, int]:
-    """Read the limits of a clip's pixels from the processor's configuration, else Qwen3-VL's."""
+def _normalization(
+    file: Path, config: dict[str, Any]
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return mean and deviation of pixels of the processor of videos, or images, or Qwen3-VL."""
+    keys = ('image_mean', 'image_std')
+    if not all(key in config for key in keys):
+        file = file.with_name('preprocessor_config.json')
+        config = _content(file)
+        if not all(key in config for key in keys):
+            return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    mean, std = (_three(config[key]) for key in keys)
+    if mean is None or std is None or not all(std):
+        raise ModelError(
+            f'{file} is damaged: expected three numbers as image_mean, and three above 0 as '
+            'image_std'
+        )
+    return mean, std
+
+
+def _pixels_per_clip(file: Path, config: dict[str, Any]) -> tuple[int, int]:
+    """Return the limits of a clip's pixels in the processor's configuration, else Qwen3-VL's."""
     least, most = Geometry.clip_pixels
-    file = folder / 'video_preprocessor_config.json'
-    if not file.is_file():
-        return least, most
-    size = read_object(file).get('size') or {}
+    size = config.get('size') or {}
     if isinstance(size, dict):
         least, most = size.get('shortest_edge') or least, size.get('longest_edge') or most
         if all(type(each) is int and each > 0 for each in (least, most)) and most >= CLIP_FRAMES:
@@ -181,10 +188,9 @@ def _pixels_per_clip(folder: Path) -> tuple[int, int]:
     raise ModelError(f'{file} is damaged: size is {size!r:.100}; expected a longest_edge')
 
 
-def _own_fit(folder: Path) -> str:
-    """Read the frame fit that a model was trained with; empty where it does not tell."""
-    file = folder / 'video_preprocessor_config.json'
-    frame_fit = read_object(file).get('frame_fit', '') if file.is_file() else ''
+def _own_fit(file: Path, config: dict[str, Any]) -> str:
+    """Return the frame fit that a model was trained with; empty where it does not tell."""
+    frame_fit = config.get('frame_fit', '')
     if frame_fit not in ('', *FRAME_FITS):
         raise ModelError(
             f'{file} is damaged: frame_fit is {frame_fit!r:.100}; expected one of '
