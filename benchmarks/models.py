@@ -28,6 +28,7 @@ from topreward_ros.scoring.loading.checkpoint import (
     torch_device,
     torch_dtype,
 )
+from topreward_ros.scoring.loading.float8 import use_float8
 from topreward_ros.scoring.loading.memory import release_memory
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
@@ -138,6 +139,8 @@ def _random_model(options: LoadOptions) -> Checkpoint:
     with _default_device(device, torch_dtype(options.dtype, device)):
         torch.manual_seed(0)
         model = new_model(folder, PUBLISHED[options.model]).eval().requires_grad_(False)
+        if options.dtype == 'float8':
+            use_float8(model)
     return Checkpoint(options, folder, model, time.monotonic() - began)
 
 

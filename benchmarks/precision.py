@@ -25,6 +25,7 @@ from benchmarks.models import FPS, add_model_arguments, facts, forget, load
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode as WorldEpisode
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, torch_dtype
+from topreward_ros.scoring.loading.float8 import use_float8
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Scorer
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _row(name, _scores(name, kind(checkpoint), options), reference)
         for name, kind in KINDS.items()
     ]
+    if options.float8:
+        use_float8(checkpoint.model)
+        scores = _scores('float8', StreamingScorer(checkpoint), options)
+        rows.append(_row('streaming, decoder in float8', scores, reference))
     _show(settings, rows)
     write_json(options.json, settings, rows)
     forget()  # the weights are rounded
@@ -106,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         '--prefixes', type=count, default=200, help='prefixes of all clips together'
     )
     parser.add_argument('--frames', type=count, default=40, help='frames of a clip')
+    parser.add_argument('--float8', action='store_true', help='also the decoder in 8-bit floats')
     return parser
 
 

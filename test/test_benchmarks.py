@@ -60,7 +60,7 @@ def test_gpu_check_in_small_form(tmp_path: Path) -> None:
     """All of it on a CPU, but for its own tests; a check that runs out of time is a result."""
     command = [sys.executable, '-m', 'benchmarks.gpu_check', '--device', 'cpu', '--shape', 'tiny']
     checks = ['load', 'floor', 'eager', 'recompute', 'thinning', 'many episodes', 'curve']
-    checks += ['attention', 'precision']
+    checks += ['attention', 'compiled', 'float8', 'precision']
     command += ['--size', '64x64', '--save', str(tmp_path), '--checks', *checks]
     result = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
@@ -70,7 +70,7 @@ def test_gpu_check_in_small_form(tmp_path: Path) -> None:
     assert {line['check'].removesuffix(': time') for line in lines} >= {*checks, 'environment'}
     assert not [line for line in lines if 'error' in line]
     demands = [line for line in lines if line['check'] == 'demand']
-    assert len(demands) == 7 and all(line['value'] >= 0 for line in demands)
+    assert len(demands) == 8 and all(line['value'] >= 0 for line in demands)
     (eager,) = [line for line in lines if line['check'] == 'eager']
     assert eager['difference'] <= 1e-4 and len(eager['recorded_ms']) == 8
     for line in lines:

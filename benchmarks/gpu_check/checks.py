@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks import curve, floor, live_step, many_episodes, models, precision
+from topreward_ros.errors import ModelError
+from topreward_ros.scoring.loading.float8 import check_float8, use_float8
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 from .attention import attention_ways
@@ -38,6 +41,7 @@ class Checks:
         self._small = options.device == 'cpu'
         self._lengths = (4, 8) if self._small else (16, 64)
         self._scorer: StreamingScorer | None = None
+        self._floor_ms = math.nan  # of a long episode
         self.all: dict[str, tuple[float, Callable[[], None]]] = {
             'load': (90, self.load),
             'floor': (60, self.floor),
@@ -47,6 +51,8 @@ class Checks:
             'many episodes': (60, self.many_episodes),
             'curve': (45, self.curve),
             'attention': (45, self.attention),
+            'compiled': (60, self.compiled),
+            'float8': (40, self.float8),
             'precision': (80, self.precision),
         }
 
@@ -57,9 +63,14 @@ class Checks:
         self._results.tell(
             'load', seconds=round(time.monotonic() - began, 1), mode=scorer.mode, **self._memory()
         )
+        if scorer.recorded is not None:
+            self._results.tell(
+                'recorded', steps=scorer.recorded.count, attention_ms=dict(scorer.recorded.times)
+            )
 
     def floor(self) -> None:
         rows = self._benchmark(floor.main, '--lengths', *self._lengths, '--repeats', 3)
+        self._floor_ms = rows[-1]['floor_ms']
         for row in rows:
             text = f'a live score over its floor, {row["frames"]} frames'
             self._results.demand(text, 2.0, row['ratio'])
@@ -122,13 +133,46 @@ class Checks:
         for result in attention_ways(self._warm().engine, self._lengths, small=self._small):
             self._results.tell('attention', **result)
 
+    def compiled(self) -> None:
+        """Attention that needs a compiler, which the engine does not use."""
+        if self._small:
+            self._results.tell('compiled', skipped='not on a CPU')
+            return
+        for result in attention_ways(self._warm().engine, self._lengths, small=False, flex=True):
+            self._results.tell('compiled', **result)
+
+    def float8(self) -> None:
+        """A step with the decoder in 8-bit floats, over the floor in bfloat16.
+
+        The weights are replaced, so no later check can use them.
+        """
+        checkpoint = models.load(self._options)
+        device = next(checkpoint.model.parameters()).device
+        try:
+            check_float8(device)
+        except ModelError as error:
+            self._results.tell('float8', skipped=str(error))
+            return
+        self._scorer = None
+        layers = use_float8(checkpoint.model)
+        scorer = StreamingScorer(checkpoint)
+        width, height = self._options.size
+        scorer.warm_up(height, width, self._lengths[1])
+        self._walk(scorer, self._lengths[1])
+        taken, _ = self._walk(scorer, self._lengths[1])
+        self._results.tell('float8', layers=layers, mode=scorer.mode, ms=taken, **self._memory())
+        if not math.isnan(self._floor_ms):
+            ratio = fmean(taken[-2:]) / self._floor_ms
+            self._results.demand('float8 over the floor of bfloat16', 1.5, ratio)
+
     def precision(self) -> None:
         """bfloat16 against float32; last, as it needs the weights in float32."""
         self._scorer = None
         models.forget()
         few = (4, 4) if self._small else (32, 16)
         rows = self._benchmark(
-            precision.main, '--prefixes', few[0], '--frames', few[1], '--dtype', 'bfloat16'
+            precision.main,
+            *('--prefixes', few[0], '--frames', few[1], '--dtype', 'bfloat16', '--float8'),
         )
         models.forget()
         errors = {row['way']: row['mean_nat'] for row in rows}

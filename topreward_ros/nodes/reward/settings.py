@@ -36,7 +36,8 @@ class RewardSettings:
     )
     dtype: str = parameter(
         LoadOptions.dtype,
-        'Data type of the weights; auto is bfloat16 on a GPU and float32 elsewhere.',
+        'Data type of the weights; auto is bfloat16 on a GPU and float32 elsewhere; float8 is for '
+        'Ada and Hopper.',
         Change.UNCONFIGURED,
         choices=('auto', *DTYPES),
     )

@@ -2,21 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A decoder layer of a Qwen3-VL's language model, with fewer and larger operations.
 
-Weights are the model's own. Where they are plain, projections of one input are joined into one
-matrix once, of which the model's own become views.
+Weights are the model's own. Where they are plain or 8-bit floats, projections of one input are
+joined into one matrix once, of which the model's own become views.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..loading.float8 import Float8Linear
 from .rotary import RotaryEmbedding, apply_rotary
 from .transformers_versions import only_hidden
+
+Product = Callable[[torch.Tensor], torch.Tensor]
 
 
 class DecoderLayer:
@@ -30,11 +34,11 @@ class DecoderLayer:
         attention, mlp = layer.self_attn, layer.mlp
         self._head_dim: int = attention.head_dim
         projections = [attention.q_proj, attention.k_proj, attention.v_proj]
-        self._qkv = joined(projections)
+        self._qkv = joined_product(projections)
         self._sizes = [] if self._qkv is None else [len(each.weight) for each in projections]
         names = ('gate_proj', 'up_proj', 'down_proj', 'act_fn')
         is_plain = all(hasattr(mlp, name) for name in names)
-        self._gate_up = joined([mlp.gate_proj, mlp.up_proj]) if is_plain else None
+        self._gate_up = joined_product([mlp.gate_proj, mlp.up_proj]) if is_plain else None
 
     def input_norm(self, hidden: torch.Tensor) -> torch.Tensor:
         return rms_norm(self._layer.input_layernorm, hidden)
@@ -45,7 +49,7 @@ class DecoderLayer:
         """Return queries, keys and values of all tokens."""
         if self._qkv is None:
             return self.query(normed, rotary), *self.key_value(normed, rotary)
-        query, key, value = F.linear(normed, self._qkv).split(self._sizes, dim=-1)
+        query, key, value = self._qkv(normed).split(self._sizes, dim=-1)
         return self._query(query, rotary), self._key(key, rotary), self._heads(value)
 
     def query(self, normed: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
@@ -68,7 +72,7 @@ class DecoderLayer:
         mlp = self._layer.mlp
         if self._gate_up is None:
             return only_hidden(mlp(normed[None]))[0]
-        gate, up = F.linear(normed, self._gate_up).chunk(2, dim=-1)
+        gate, up = self._gate_up(normed).chunk(2, dim=-1)
         return torch.as_tensor(mlp.down_proj(mlp.act_fn(gate) * up))
 
     def _query(self, values: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
@@ -90,6 +94,17 @@ def rms_norm(module: Any, values: torch.Tensor) -> torch.Tensor:
     if weight.dtype != values.dtype:
         return torch.as_tensor(module(values))
     return F.rms_norm(values, weight.shape, weight, module.variance_epsilon)
+
+
+def joined_product(modules: Sequence[nn.Module]) -> Product | None:
+    """Return what multiplies by the weights of linear modules in one product.
+
+    None as `joined`, where they are not all in 8-bit floats either.
+    """
+    if all(isinstance(each, Float8Linear) for each in modules):
+        return Float8Linear.joined([cast(Float8Linear, each) for each in modules])
+    whole = joined(modules)
+    return None if whole is None else partial(F.linear, weight=whole)
 
 
 def joined(modules: Sequence[nn.Module]) -> torch.Tensor | None:

@@ -17,12 +17,18 @@ import torch
 from topreward_ros.errors import ModelError
 
 from .adapter import find_adapter, merge_adapter
+from .float8 import check_float8, use_float8
 from .hub import folder_of
 from .model_files import read_config
 from .options import LoadOptions
 
 NUMBERED = re.compile(r'\.\d+\.')  # a layer, block or merger of several
-TORCH_DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+TORCH_DTYPES = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+    'float8': torch.bfloat16,  # of what stays beside it
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,14 @@ class Checkpoint:
         return getattr(self.model.config, 'quantization_config', None) is None
 
     @property
+    def weights(self) -> str:
+        """The number format of the weights."""
+        dtype = str(next(self.model.parameters()).dtype).removeprefix('torch.')
+        if self.options.dtype == 'float8':
+            return f'float8 beside {dtype}'
+        return dtype if self.is_plain else f'quantised beside {dtype}'
+
+    @property
     def bytes(self) -> int:
         """Memory of parameters and buffers."""
         tensors = (*self.model.parameters(), *self.model.buffers())
@@ -61,7 +75,7 @@ class Checkpoint:
         weights = next(self.model.parameters())
         return (
             f'{self.name}: {self.bytes / 2**30:.2f} GiB of weights on {weights.device} as '
-            f'{str(weights.dtype).removeprefix("torch.")}, loaded in {self.seconds:.1f} s'
+            f'{self.weights}, loaded in {self.seconds:.1f} s'
         )
 
 
@@ -78,9 +92,13 @@ def load_checkpoint(options: LoadOptions | str) -> Checkpoint:
     adapter = None if options.adapter is None else find_adapter(options.adapter)
     folder = folder_of(options.model)
     _check_files(folder)
+    if options.dtype == 'float8':
+        check_float8(device)
     model = _load(folder, options, device)
     if adapter is not None:
         model = merge_adapter(model, adapter)
+    if options.dtype == 'float8':
+        use_float8(model)
     model = model.eval().requires_grad_(False)
     return Checkpoint(options, folder, model, time.monotonic() - start)
 

@@ -28,10 +28,7 @@ def identity_of(checkpoint: Checkpoint, layout: str) -> Identity:
     folders = [checkpoint.folder]
     if checkpoint.options.adapter is not None:
         folders.append(folder_of(checkpoint.options.adapter))
-    weights = str(next(checkpoint.model.parameters()).dtype).removeprefix('torch.')
-    if not checkpoint.is_plain:
-        weights = f'quantised beside {weights}'
-    return Identity(checkpoint.name, _fingerprint(folders), layout, weights)
+    return Identity(checkpoint.name, _fingerprint(folders), layout, checkpoint.weights)
 
 
 def _fingerprint(folders: Sequence[Path]) -> str:

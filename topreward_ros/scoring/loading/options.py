@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..frame_fits import DEFAULT_MAX_PIXELS, FRAME_FITS
 
-DTYPES = ('float32', 'bfloat16', 'float16')
+DTYPES = ('float32', 'bfloat16', 'float16', 'float8')
 QUANTIZATIONS = ('none', '8bit', '4bit')
 SCORERS = ('auto', 'streaming', 'recompute')
 
@@ -18,7 +18,8 @@ class LoadOptions:
     """How to load a model and score with it; raises ValueError for an invalid choice.
 
     model: folder or hub id; device: "auto" or a torch device; dtype: "auto" (bfloat16 on a GPU that
-    supports it, else float32) or one of DTYPES; attention: implementation by its name in
+    supports it, else float32) or one of DTYPES (float8: the decoder's weights, with bfloat16
+    for the rest); attention: implementation by its name in
     transformers; quantization: one of QUANTIZATIONS, with bitsandbytes; adapter: folder or hub id
     of a LoRA adapter to merge into the weights, which must not be quantised; scorer: "streaming",
     "recompute", or "auto" by the family; frame_fit: one of FRAME_FITS; max_pixels [px]: larger
@@ -46,6 +47,8 @@ class LoadOptions:
                 raise ValueError(
                     f'{name} is {getattr(self, name)!r}; expected one of {", ".join(choices)}'
                 )
+        if self.dtype == 'float8' and self.quantization != 'none':
+            raise ValueError(f'dtype is float8 and quantization {self.quantization}: expected one')
         if self.adapter is not None and self.quantization != 'none':
             raise ValueError(
                 f'the adapter {self.adapter!r} cannot be merged into weights in '
