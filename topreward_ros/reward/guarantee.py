@@ -22,6 +22,7 @@ import numpy as np
 
 CONFIDENCE = 0.95
 LARGEST_COUNT = 100_000  # recordings
+ROUNDING = 1e-12  # of a probability
 STEPS = 60  # of a bisection, to the precision of a float
 
 
@@ -36,6 +37,11 @@ def at_most(beyond: int, count: int, share: float) -> float:
     logs = np.concatenate([[0.0], np.cumsum(steps)]) + count * math.log1p(-share)
     highest = float(logs.max())
     return min(math.exp(highest) * float(np.exp(logs - highest).sum()), 1.0)
+
+
+def is_promised(beyond: int, count: int, share: float, confidence: float = CONFIDENCE) -> bool:
+    """Return whether `beyond` of `count` recordings promise at most `share` of new ones."""
+    return at_most(beyond, count, share) <= 1 - confidence + ROUNDING
 
 
 def upper_bound(beyond: int, count: int, confidence: float = CONFIDENCE) -> float:
@@ -66,7 +72,7 @@ def interval(seen: int, count: int, confidence: float = CONFIDENCE) -> tuple[flo
 def needed(share: float, confidence: float = CONFIDENCE) -> int:
     """Return how many recordings a promise of at most `share` takes: 59 for 0.05 at 0.95."""
     count = max(math.ceil(math.log(1 - confidence) / math.log1p(-share)) - 1, 1)
-    while at_most(0, count, share) > 1 - confidence:
+    while not is_promised(0, count, share, confidence):
         count += 1
     return count
 
@@ -85,7 +91,7 @@ def allowed(count: int, share: float, confidence: float = CONFIDENCE) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (
-            (middle, high) if at_most(middle, count, share) <= 1 - confidence else (low, middle)
+            (middle, high) if is_promised(middle, count, share, confidence) else (low, middle)
         )
     return low
 
@@ -174,8 +180,8 @@ def _check(promise: Guarantee | Band, count: int, names: Sequence[str]) -> None:
         value = getattr(promise, name)
         if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
             raise ValueError(f'{name} is {value!r}; expected 0 to {LARGEST_COUNT}')
-    most = 1 - promise.confidence + 1e-12
-    if promise.beyond >= count or at_most(promise.beyond, count, promise.share) > most:
+    asked = promise.share, promise.confidence
+    if promise.beyond >= count or not is_promised(promise.beyond, count, *asked):
         raise ValueError(
             f'{promise.beyond} of {count} recordings cannot promise {promise.share:.2g} with '
             f'confidence {promise.confidence:g}'
