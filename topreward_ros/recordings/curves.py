@@ -6,8 +6,8 @@
                 "ground_truth": [0.0, ..., 1.0], "topreward": [...], "gvl": [...]}]}
 
 Only file and task are required. ground_truth and every other list of numbers are values at evenly
-spaced times from the clip's beginning to its end; the others are published curves, by method. Instead
-of ground_truth an entry may have "keyframes": the name of a file of subtasks, or its content.
+spaced times from the clip's beginning to its end; the others are published curves, by method. An
+entry may have "keyframes" instead of ground_truth: the name of a file of subtasks, or its content.
 """
 
 from __future__ import annotations

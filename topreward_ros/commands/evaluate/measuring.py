@@ -9,6 +9,7 @@ happens), the frames shuffled (no order), and another task (the requested task i
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ class PrefixSampling:
 class Measurement:
     """The curves of a recording: curves[variation][method].
 
-    lengths are those of the evaluated prefixes.
+    lengths are those of the evaluated prefixes; seconds is the recording's length.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Measurement:
     truth: np.ndarray | None
     published: Mapping[str, np.ndarray]
     curves: Mapping[str, Mapping[str, Curve]]
+    seconds: float = math.nan
 
 
 def wrong_tasks(recordings: Sequence[Recording]) -> list[str]:
@@ -119,6 +121,7 @@ def _measurement(
         recording.truth,
         recording.published,
         curves,
+        recording.clip.seconds,
     )
 
 
