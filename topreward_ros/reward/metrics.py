@@ -38,23 +38,16 @@ def roc_auc(successes: Sequence[float], failures: Sequence[float]) -> float:
     return float(np.mean((a > b) + 0.5 * (a == b))) if a.size and b.size else float('nan')
 
 
-def kendall_tau(
-    values: np.ndarray,
-    qualities: np.ndarray,
-    groups: Sequence[str] = (),
-    least: float = 0.0,
-    weights: np.ndarray | None = None,
-) -> float:
+def kendall_tau(values: np.ndarray, pairs: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Return Kendall's tau between better and worse: (concordant - discordant) / pairs.
 
-    values, qualities (n,). A pair is two of one group (n of them, by default all the same) whose
-    qualities differ by more than `least`; it is concordant if the better one has the higher value,
-    and neither if the values are tied. weights (n,): how often each counts, as in a bootstrap draw.
-    1 is perfect, 0 is chance; NaN without a pair.
+    values (n,); pairs (n, n) of `better_pairs`. A pair is concordant if the better one has the
+    higher value, and neither if the values are tied. weights (n,): how often each counts, as in a
+    bootstrap draw. 1 is perfect, 0 is chance; NaN without a pair.
     """
-    pairs = better_pairs(qualities, groups, least)
-    order = np.sign(np.asarray(values)[:, None] - np.asarray(values)[None]) * pairs
-    counts = np.ones(len(pairs)) if weights is None else weights
+    values = np.asarray(values, dtype=np.float64)
+    counts = np.ones(len(values)) if weights is None else weights
+    order = np.sign(values[:, None] - values[None]) * pairs
     total = float(counts @ pairs @ counts)
     return float(counts @ order @ counts) / total if total else float('nan')
 
@@ -62,7 +55,10 @@ def kendall_tau(
 def better_pairs(
     qualities: np.ndarray, groups: Sequence[str] = (), least: float = 0.0
 ) -> np.ndarray:
-    """Return (n, n), 1.0 where row i is better than column j of its group by more than `least`."""
+    """Return (n, n): 1.0 where row i is better than column j of its group by more than `least`.
+
+    qualities (n,); groups: n names, by default all of one group.
+    """
     qualities = np.asarray(qualities, dtype=np.float64)
     _, names = np.unique(list(groups) or [''] * len(qualities), return_inverse=True)
     same = names[:, None] == names[None]

@@ -23,6 +23,7 @@ from ..recording_arguments import (
 
 if TYPE_CHECKING:
     from topreward_ros.recordings.recording import Recording
+    from topreward_ros.reward.calibration import Calibration
 
     from .promises import Promises
 
@@ -151,13 +152,17 @@ def calibrate(options: argparse.Namespace) -> int:
         promises=promises,
     )
     write_calibration(options.save, calibration)
-    print('\n'.join(describe(calibration)))
-    print(
-        f'{options.save}: made from {calibration.successes} successes and {calibration.failures} '
-        f'failures (scores in {scores}). Parameters for the node: '
-        f'calibration: {options.save.resolve()}, normalization: calibrated'
-    )
+    print('\n'.join([*describe(calibration), _made(options.save, calibration, scores)]))
     return 0
+
+
+def _made(file: Path, calibration: Calibration, scores: Path) -> str:
+    """Return what was made, and how the node uses it."""
+    return (
+        f'{file}: made from {calibration.successes} successes and {calibration.failures} '
+        f'failures (scores in {scores}). Parameters for the node: '
+        f'calibration: {file.resolve()}, normalization: calibrated'
+    )
 
 
 def _open_recordings(options: argparse.Namespace) -> tuple[list[Recording], list[Recording]]:

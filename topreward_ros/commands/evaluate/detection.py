@@ -70,10 +70,10 @@ def _figures(verdicts: Sequence[Verdict]) -> dict[str, Figure]:
     count = len(verdicts) if alarms else 0
     return {
         F1: Figure(f1, *resampled(failure_f1, *flags), count, count),
-        ALARMS: share_figure(alarms, 'of the failures'),
-        MISSES: share_figure([not flag for flag in found], 'of the successes'),
+        ALARMS: share_figure(alarms, 'failures'),
+        MISSES: share_figure([not flag for flag in found], 'successes'),
         EARLY: share_figure(
-            [seconds < 0 for seconds in ends], 'of those detected, with a known end'
+            [seconds < 0 for seconds in ends], 'detected successes whose end is known'
         ),
         DELAY: mean_figure(ends),
     }

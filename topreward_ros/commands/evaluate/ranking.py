@@ -56,18 +56,18 @@ def _tau(measured: Sequence[Measurement], method: str) -> Figure:
     pairs = better_pairs(quality, tasks, BETTER)
     better, worse = pairs.any(axis=1), pairs.any(axis=0)
     kinds = {
-        'in pairs as the better': [float(value) for value in scores[better]],
-        'as the worse': [float(value) for value in scores[worse]],
+        'of the better': [float(value) for value in scores[better]],
+        'of the worse': [float(value) for value in scores[worse]],
     }
     count = int((better | worse).sum())
 
     def tau(drawn: np.ndarray) -> float:
         weights = np.bincount(drawn.astype(int), minlength=len(scores)).astype(float)
-        return kendall_tau(scores, quality, tasks, BETTER, weights)
+        return kendall_tau(scores, pairs, weights)
 
     enough = min(better.sum(), worse.sum()) >= LEAST
     low, high = resampled(tau, list(range(len(scores)))) if enough else NONE
-    value = kendall_tau(scores, quality, tasks, BETTER)
+    value = kendall_tau(scores, pairs)
     return Figure(value, low, high, count, count, kinds)
 
 
