@@ -90,6 +90,7 @@ def test_a_bias_is_not_made_from_what_is_counted() -> None:
     assert alone.plain.guarantee is not None and alone.static is not None
     assert alone.static.guarantee is None
     lines = describe(alone)
+    assert 'no failures, so false alarms are known by the promise alone' in lines[0]
     assert any(line.startswith('warning: length_bias static: nothing is pro') for line in lines)
 
 
@@ -187,6 +188,33 @@ def test_promises_are_read_back(tmp_path: Path) -> None:
         file.write_text(yaml.safe_dump(content))
         with pytest.raises(CalibrationError, match='is not a calibration'):
             read_calibration(file)
+
+
+# As written before there were promises
+BEFORE = """\
+version: 1
+model: m
+fingerprint: f
+layout: l
+fps: 2.0
+tasks: [a]
+successes: 2
+failures: 0
+window: 3
+hold: 2
+plain: {points: [0.0, 1.0], levels: [-9.0, -1.0], threshold: -2.0, roc_auc: .nan,
+  false_alarm: 0.3, detected: 1.0}
+static: null
+bias: {curve: [0.0]}
+"""
+
+
+def test_files_made_before_are_read(tmp_path: Path) -> None:
+    file = tmp_path / 'c.yaml'
+    file.write_text(BEFORE)
+    calibration = read_calibration(file)
+    assert calibration.plain.threshold == -2 and calibration.plain.guarantee is None
+    assert calibration.plain.band is None and calibration.successes == 2
 
 
 def test_a_band_in_a_file_is_checked(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class Scale:
     threshold [nat]: log P that success needs; detected: share of the successes that reach it.
     roc_auc: of successes against failures, NaN without failures. false_alarm: share of failures
     that reach the threshold; without failures, a bound on the probability that a new demonstration
-    reaches it in its first `fit_scale.EARLY` part, NaN without such a bound.
+    reaches it in its first `fit_scale.EARLY` part, NaN without such a bound; with a guarantee,
+    the share that this promises.
 
     guarantee, band: what is promised of the threshold and of progress, None where nothing is.
     """

@@ -96,6 +96,8 @@ def describe(calibration: Calibration) -> list[str]:
 def _false_alarms(calibration: Calibration, scale: Scale) -> str:
     if calibration.failures:
         return f'ROC-AUC {scale.roc_auc:.3f}, false alarms {scale.false_alarm:.0%}'
+    if scale.guarantee is not None:
+        return 'no failures, so false alarms are known by the promise alone'
     if math.isnan(scale.false_alarm):
         return 'the rate of early detections is unknown, as the recordings are too short'
     return f'detected early in at most {scale.false_alarm:.0%} of new successes'
