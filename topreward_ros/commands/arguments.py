@@ -108,6 +108,13 @@ def whole(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    value = _number(text, float)
+    if not 0.001 <= value <= 0.999:
+        raise argparse.ArgumentTypeError(f'{text} is not a share; expected 0.001 to 0.999')
+    return value
+
+
 def pixels(text: str) -> int:
     value = _number(text, int)
     if value < 1024:

@@ -6,7 +6,8 @@
                 "ground_truth": [0.0, ..., 1.0], "topreward": [...], "gvl": [...]}]}
 
 Only file and task are required. ground_truth and every other list of numbers are values at evenly
-spaced times from the clip's beginning to its end; the others are published curves, by method.
+spaced times from the clip's beginning to its end; the others are published curves, by method. An
+entry may have "keyframes" instead of ground_truth: the name of a file of subtasks, or its content.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ import numpy as np
 
 from topreward_ros.json_files import read_json
 
-from .clip import ClipError
+from .clip import Clip, ClipError
 from .clip_source import ClipSource, open_one
 from .folders import passed_over
+from .keyframes import keyframe_progress, parse_keyframes, read_keyframes
 from .recording import BAD_RECORDING, Recording, broken_recording, safe_name
 from .source_options import SourceOptions
 from .suffixes import MANIFEST
 
-TRUTH = 'ground_truth'
+TRUTH, FRAMES = 'ground_truth', 'keyframes'
 
 
 Entry = tuple[Path, str, dict[str, Any]]  # file below the folder, task, and all of the entry
@@ -66,7 +68,7 @@ def _recording(file: Path, source: str, entry: Entry, options: SourceOptions) ->
     published = {
         key: curve
         for key in values
-        if key != TRUTH and (curve := _curve(file, key, values)) is not None
+        if key not in (TRUTH, FRAMES) and (curve := _curve(file, key, values)) is not None
     }
     label = values.get('success')
     if label is not None and not isinstance(label, bool):
@@ -77,7 +79,23 @@ def _recording(file: Path, source: str, entry: Entry, options: SourceOptions) ->
         clip, origin = open_one(file.parent / path, options)
     except BAD_RECORDING as error:
         return broken_recording(name, task, error)
+    if (keyframes := values.get(FRAMES)) is not None:
+        if truth is not None:
+            raise ClipError(f'{file}: {path} has {TRUTH} and {FRAMES}; expected one of them')
+        truth = _keyframes(file, clip, keyframes)
     return Recording(name, clip, task, label, truth, published, origin)
+
+
+def _keyframes(file: Path, clip: Clip, keyframes: Any) -> np.ndarray:
+    """Return the progress by the keyframes of an entry: a path below the folder, or subtasks."""
+    if not isinstance(keyframes, str):
+        name = f'{file}: {FRAMES} of {clip.name}'
+        return keyframe_progress(parse_keyframes(keyframes, name), clip, name)
+    path = Path(keyframes)
+    if not path.name or path.is_absolute() or '..' in path.parts:
+        raise ClipError(f'{file} names {path}: expected a file below its folder')
+    own = file.parent / path
+    return keyframe_progress(read_keyframes(own), clip, str(own))
 
 
 def _curve(file: Path, key: str, entry: dict[str, Any]) -> np.ndarray | None:

@@ -17,7 +17,7 @@ from topreward_ros.scoring.pictures import read_picture
 
 from .clip import Clip, ClipError, Picture, add_note
 from .image_order import NUMBER, in_order
-from .suffixes import IMAGE_SUFFIXES, is_hidden
+from .suffixes import IMAGE_SUFFIXES, KEYFRAMES, is_hidden
 
 DEFAULT_FPS = 30.0
 
@@ -67,8 +67,12 @@ def content_of(folder: Path) -> list[Path]:
 
 
 def passed_over(folder: Path, read: Collection[Path]) -> list[str]:
-    """Return a note on the files and folders that are not among those read, if there are any."""
-    others = [each for each in folder.iterdir() if not is_hidden(each) and each not in set(read)]
+    """Return a note on the files and folders that are not among those read, if there are any.
+
+    Keyframes are not told: `labelled` reads them.
+    """
+    known = {*read, folder / KEYFRAMES}
+    others = [each for each in folder.iterdir() if not is_hidden(each) and each not in known]
     if not others:
         return []
     if len(others) == 1:

@@ -3,7 +3,8 @@
 """Open recordings with labels: success or failure, and the true progress where it is known.
 
 Sources are a folder with subfolders success and failure, and everything that `sources.py` reads,
-such as a folder with curves.json or a LeRobot dataset.
+such as a folder with curves.json or a LeRobot dataset. annotated_keyframes.json beside videos is
+their true progress.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .clip import ClipError
+from .keyframes import keyframe_progress, read_keyframes
 from .recording import BAD_RECORDING, NO_TASK, Recording, broken_recording, safe_name
 from .source_options import SourceOptions
 from .sources import FORMATS, format_of, open_source, source_name
-from .suffixes import FILE_SUFFIXES, is_hidden
+from .suffixes import FILE_SUFFIXES, KEYFRAMES, is_hidden
 
 LABELS = {'success': True, 'successes': True, 'failure': False, 'failures': False}
 
@@ -102,9 +104,22 @@ def _sources(text: str) -> list[tuple[str, str]]:
 
 
 def _labelled(text: str, options: SourceOptions, is_success: bool | None) -> list[Recording]:
-    return [
+    recordings = [
         recording
         if recording.is_success is not None
         else dataclasses.replace(recording, is_success=is_success)
         for recording in open_source(text, options).recordings
+    ]
+    path = Path(text).expanduser()
+    file = (path if path.is_dir() else path.parent) / KEYFRAMES
+    if format_of(text) not in (FORMATS['videos'], FORMATS['clips']) or not file.is_file():
+        return recordings
+    subtasks = read_keyframes(file)
+    return [
+        recording
+        if recording.clip.broken
+        else dataclasses.replace(
+            recording, truth=keyframe_progress(subtasks, recording.clip, str(file))
+        )
+        for recording in recordings
     ]

@@ -72,6 +72,11 @@ def safe_name(name: str) -> str:
     return UNPRINTABLE.sub('_', name)
 
 
+def folded(task: str) -> str:
+    """Return the task without differences in case, periods and spaces."""
+    return ' '.join(task.casefold().replace('.', ' ').split())
+
+
 def broken_recording(name: str, task: str, error: Exception) -> Recording:
     """Return a recording that raises when it is read, so that it does not end the others."""
     return Recording(name, broken_clip(name, error), task)

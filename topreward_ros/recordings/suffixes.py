@@ -5,6 +5,7 @@
 from pathlib import PurePath
 
 MANIFEST = 'curves.json'
+KEYFRAMES = 'annotated_keyframes.json'  # beside the videos of an episode
 BAG_SUFFIXES = ('.mcap', '.db3')
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.gif', '.ts', '.mts', '.m2ts', '.mpg'),

@@ -13,6 +13,7 @@ import yaml
 from topreward_ros.errors import TopRewardError, one_line
 from topreward_ros.files import write_text
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.reward.guarantee import Band, Guarantee
 from topreward_ros.scoring.score import Identity
 
 VERSION = 1
@@ -23,7 +24,12 @@ HEAD = """\
 # reach the threshold; without failures, a bound on the chance that success is reported early.
 # detected: share of the successes that reach it. static: the same after subtracting the length
 # bias, which is what a still image gains with the number of its frames. log P is in nat.
+# guarantee: with `confidence`, at most a `share` of new episodes without success, like the ones
+# counted here and in the same proportions, reach the threshold; `beyond` of these may. band: with
+# `confidence`, progress is further than `width` from the share of the time passed in at most a
+# `share` of new successes.
 """
+PROMISES = {'guarantee': Guarantee, 'band': Band}  # of a scale, absent where nothing is promised
 
 
 MOST_CHARACTERS = 1_000_000
@@ -100,14 +106,21 @@ def check_calibration(
 def _scale(content: dict[str, Any] | None) -> Scale | None:
     if content is None:
         return None
+    promises = {
+        name: kind(**content.pop(name)) for name, kind in PROMISES.items() if name in content
+    }
     lists = {name: tuple(map(float, content.pop(name))) for name in ('points', 'levels')}
     numbers = {name: float(value) for name, value in content.items()}
-    fields: dict[str, Any] = {**lists, **numbers}
+    fields: dict[str, Any] = {**lists, **numbers, **promises}
     return Scale(**fields)
 
 
 def _plain(value: Any) -> Any:
-    """Convert tuples to lists, as safe YAML has no tuples."""
+    """Convert tuples to lists, as safe YAML has no tuples, and leave out promises not made."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {
+            key: _plain(item)
+            for key, item in value.items()
+            if not (key in PROMISES and item is None)
+        }
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

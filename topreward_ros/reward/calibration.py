@@ -8,6 +8,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from .guarantee import Band, Guarantee
+
 LARGEST_LEVEL = 1e4  # [nat]
 LARGEST_RULE = 100  # scores, of window and hold
 LENGTH_BIASES = ('none', 'static')
@@ -21,7 +23,10 @@ class Scale:
     threshold [nat]: log P that success needs; detected: share of the successes that reach it.
     roc_auc: of successes against failures, NaN without failures. false_alarm: share of failures
     that reach the threshold; without failures, a bound on the probability that a new demonstration
-    reaches it in its first `fit_scale.EARLY` part, NaN without such a bound.
+    reaches it in its first `fit_scale.EARLY` part, NaN without such a bound; with a guarantee,
+    the share that this promises.
+
+    guarantee, band: what is promised of the threshold and of progress, None where nothing is.
     """
 
     points: tuple[float, ...]
@@ -30,6 +35,8 @@ class Scale:
     roc_auc: float
     false_alarm: float
     detected: float
+    guarantee: Guarantee | None = None
+    band: Band | None = None
 
     def __post_init__(self) -> None:
         for name, values in (('levels', self.levels), ('points', self.points)):

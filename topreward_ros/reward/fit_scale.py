@@ -97,7 +97,7 @@ def make_scale(
             for attempt, curve in zip(successes, curves, strict=True)
         ]
     )
-    threshold = _separating(reached, failed) if failed.size else _above(early, reached)
+    threshold = separating_threshold(reached, failed) if failed.size else _above(early, reached)
     if failed.size:
         false_alarm = float(np.mean(failed >= threshold))
     else:
@@ -174,7 +174,7 @@ def _merge_close(blocks: Sequence[_LevelRun], step: float) -> list[_LevelRun]:
     return knots if len(knots) > 1 else [blocks[0], blocks[-1]]
 
 
-def _separating(reached: np.ndarray, failed: np.ndarray) -> float:
+def separating_threshold(reached: np.ndarray, failed: np.ndarray) -> float:
     """Return the threshold with the largest share detected minus share of false alarms.
 
     It is in the middle of the widest gap with that value; above all values where it is not above 0.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .success import HOLD, WINDOW
+from .success import HOLD, WINDOW, SuccessDetector
 
 LAST_SCORES = 3  # averaged by the paper to judge success
 
@@ -36,6 +36,54 @@ def roc_auc(successes: Sequence[float], failures: Sequence[float]) -> float:
     """
     a, b = np.array(successes)[:, None], np.array(failures)[None]
     return float(np.mean((a > b) + 0.5 * (a == b))) if a.size and b.size else float('nan')
+
+
+def kendall_tau(values: np.ndarray, pairs: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return Kendall's tau between better and worse: (concordant - discordant) / pairs.
+
+    values (n,); pairs (n, n) of `better_pairs`. A pair is concordant if the better one has the
+    higher value, and neither if the values are tied. weights (n,): how often each counts, as in a
+    bootstrap draw. 1 is perfect, 0 is chance; NaN without a pair.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    counts = np.ones(len(values)) if weights is None else weights
+    order = np.sign(values[:, None] - values[None]) * pairs
+    total = float(counts @ pairs @ counts)
+    return float(counts @ order @ counts) / total if total else float('nan')
+
+
+def better_pairs(
+    qualities: np.ndarray, groups: Sequence[str] = (), least: float = 0.0
+) -> np.ndarray:
+    """Return (n, n): 1.0 where row i is better than column j of its group by more than `least`.
+
+    qualities (n,); groups: n names, by default all of one group.
+    """
+    qualities = np.asarray(qualities, dtype=np.float64)
+    _, names = np.unique(list(groups) or [''] * len(qualities), return_inverse=True)
+    same = names[:, None] == names[None]
+    return np.asarray(same & (qualities[:, None] - qualities[None] > least), dtype=np.float64)
+
+
+def failure_f1(successes: Sequence[bool], failures: Sequence[bool]) -> float:
+    """Return the F1 of failure detection, from whether success was detected in each attempt.
+
+    An attempt without a detected success is called a failure: F1 = 2 TP / (2 TP + FP + FN), with
+    TP failures called so, FP successes called failures, and FN failures called successes. NaN
+    where there is neither a failure nor a call of one.
+    """
+    right, wrong = len(failures) - sum(failures), len(successes) - sum(successes)
+    total = 2 * right + wrong + sum(failures)
+    return 2 * right / total if total else float('nan')
+
+
+def detected_at(
+    log_probs: np.ndarray, threshold: float, window: int = WINDOW, hold: int = HOLD
+) -> int | None:
+    """Return the index of the score at which `SuccessDetector` fires; None if it does not."""
+    detector = SuccessDetector(threshold, window, hold)
+    fired = (k for k, value in enumerate(log_probs) if detector.update(float(value)))
+    return next(fired, None)
 
 
 def last_mean(log_probs: np.ndarray) -> float:

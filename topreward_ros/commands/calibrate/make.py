@@ -9,10 +9,13 @@ from collections.abc import Sequence
 
 from topreward_ros.results.calibration_file import CalibrationError
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
-from topreward_ros.reward.fit_scale import Attempt, length_bias, make_scale
+from topreward_ros.reward.fit_scale import Attempt, length_bias
 from topreward_ros.reward.success import HOLD, WINDOW
 from topreward_ros.scoring.score import Identity
 
+from .promises import Fit, Promises, check_counts, promise_lines
+
+NOTHING = Promises()
 LOG_PROB = 'log P("True")'
 
 
@@ -24,21 +27,27 @@ def make_calibration(
     *,
     window: int = WINDOW,
     hold: int = HOLD,
+    other_tasks: Sequence[Attempt] = (),
+    promises: Promises = NOTHING,
 ) -> Calibration:
     """Return the calibration of these attempts; raises CalibrationError where there is none.
 
     It has no static scale where the scores do not rise after the length bias is subtracted.
+    other_tasks are recordings of other tasks, asked about this one; they and the promises: see
+    `promises.Fit`.
     """
     if not attempts:
         raise CalibrationError('no recording to calibrate on; expected at least one success')
-    bias = length_bias(attempts)
+    fit = Fit(attempts, other_tasks, promises, window, hold)
+    check_counts(len(fit.successes()), len(fit.failed), len(other_tasks), promises)
     try:
-        plain = make_scale(attempts, LengthBias(), window, hold)
+        plain = fit.scale(LengthBias(), is_static=False)
+        bias = length_bias(fit.biased())
     except ValueError as error:
         raise CalibrationError(str(error)) from error
     static: Scale | None
     try:
-        static = make_scale(attempts, bias, window, hold)
+        static = fit.scale(bias, is_static=True)
     except ValueError:
         static = None
     return Calibration(
@@ -47,8 +56,8 @@ def make_calibration(
         layout=identity.layout,
         fps=fps,
         tasks=tuple(dict.fromkeys(tasks)),
-        successes=sum(attempt.is_success for attempt in attempts),
-        failures=sum(not attempt.is_success for attempt in attempts),
+        successes=len(fit.successes()),
+        failures=len(fit.failed),
         window=window,
         hold=hold,
         plain=plain,
@@ -75,6 +84,7 @@ def describe(calibration: Calibration) -> list[str]:
             f'{scale.levels[-1]:.3f}{unit}; success threshold {scale.threshold:.3f}{unit}, reached '
             f'by {scale.detected:.0%} of the successes; {_false_alarms(calibration, scale)}'
         )
+        lines += promise_lines(name, scale, asked=calibration.plain.guarantee is not None)
         if not scale.detected or scale.roc_auc <= 0.6:
             lines.append(
                 'warning: this threshold hardly separates success from failure: use progress '
@@ -86,6 +96,8 @@ def describe(calibration: Calibration) -> list[str]:
 def _false_alarms(calibration: Calibration, scale: Scale) -> str:
     if calibration.failures:
         return f'ROC-AUC {scale.roc_auc:.3f}, false alarms {scale.false_alarm:.0%}'
+    if scale.guarantee is not None:
+        return 'no failures, so false alarms are known by the promise alone'
     if math.isnan(scale.false_alarm):
         return 'the rate of early detections is unknown, as the recordings are too short'
     return f'detected early in at most {scale.false_alarm:.0%} of new successes'

@@ -29,6 +29,12 @@ def add_parser(commands: Any) -> None:
         help='evaluated prefixes of each recording, evenly spaced; default: %(default)s',
     )
     parser.add_argument(
+        '--dense',
+        action='store_true',
+        help='evaluate every prefix instead, as the node scores: slower, and for the detection of '
+        'success as it would be live',
+    )
+    parser.add_argument(
         '--calibration',
         type=Path,
         help='calibration.yaml of `topreward calibrate`, to evaluate the calibrated progress too',
@@ -76,7 +82,11 @@ def evaluate(options: argparse.Namespace) -> int:
         recordings,
         EvaluateOptions(
             options.save,
-            PrefixSampling(options.fps, options.max_frames, options.anchors),
+            PrefixSampling(
+                options.fps,
+                options.max_frames,
+                options.max_frames if options.dense else options.anchors,
+            ),
             calibration,
             (note,) if note else (),
             options.seed,

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.metrics import (
     LAST_SCORES,
-    bootstrap,
     correlation,
     held_mean,
     last_mean,
@@ -22,35 +20,17 @@ from topreward_ros.reward.metrics import (
 )
 from topreward_ros.reward.progress import CalibratedNormalization, make_normalization, min_max
 
+from .intervals import Figure, mean_figure, two_sample_figure
 from .measuring import CONTROLS, REAL, Measurement
 from .methods import LOG_PROB, MARGIN, OWN, STATIC, Curve
 
-ANSWERED = 'answered'
+ANSWERED, FAILED = 'answered', 'failed recordings'
 MIN_MAX, CALIBRATED = 'min-max of the episode', 'calibrated'
+# By length bias
+CALIBRATED_NAMES = {'none': CALIBRATED, 'static': f'{CALIBRATED}, static bias taken off'}
 MIN_MAXED = (LOG_PROB, STATIC, MARGIN)  # whose values are not progress in [0, 1]
 # Maps a curve, and the prefix lengths of its values, to progress in [0, 1]
 Reader = Callable[[Curve, Sequence[int]], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value and its 95 % bootstrap interval, over `count` of `of` recordings.
-
-    The others, such as those with a flat curve, have no value.
-    """
-
-    value: float
-    low: float
-    high: float
-    count: int
-    of: int
-
-
-def mean_figure(values: Sequence[float]) -> Figure:
-    """Return the mean over the values that are not NaN."""
-    valid = [value for value in values if not np.isnan(value)]
-    mean = float(np.mean(valid)) if valid else float('nan')
-    return Figure(mean, *bootstrap(_mean, valid), len(valid), len(values))
 
 
 def methods_of(measured: Sequence[Measurement]) -> list[str]:
@@ -58,27 +38,26 @@ def methods_of(measured: Sequence[Measurement]) -> list[str]:
 
 
 def order(measured: Sequence[Measurement]) -> dict[str, dict[str, Figure]]:
-    """Return the VOC of each method on recordings that did not fail, and on their controls.
+    """Return the VOC of each method on recordings that did not fail, on their controls, and on
+    failed recordings.
 
     Flat curves are not counted.
     """
     done = [each for each in measured if each.is_success is not False]
+    failed = [each for each in measured if each.is_success is False]
     return {
         method: {
-            **{
-                variation: mean_figure(
-                    [
-                        value_order_correlation(values)
-                        for each in done
-                        if (values := _valid(each.curves[variation][method])).size
-                    ]
-                )
-                for variation in (REAL, *CONTROLS)
-            },
+            **{variation: _voc(done, variation, method) for variation in (REAL, *CONTROLS)},
+            FAILED: _voc(failed, REAL, method),
             ANSWERED: mean_figure([each.curves[REAL][method].answered for each in done]),
         }
         for method in methods_of(measured)
     }
+
+
+def _voc(measured: Sequence[Measurement], variation: str, method: str) -> Figure:
+    curves = (curve_values(each.curves[variation][method]) for each in measured)
+    return mean_figure([value_order_correlation(values) for values in curves if values.size])
 
 
 def success(measured: Sequence[Measurement]) -> dict[str, dict[str, Figure]]:
@@ -94,12 +73,10 @@ def _auc(
     measured: Sequence[Measurement], method: str, score: Callable[[np.ndarray], float]
 ) -> Figure:
     def scores(kind: bool) -> list[float]:
-        curves = (_valid(m.curves[REAL][method]) for m in measured if m.is_success is kind)
+        curves = (curve_values(m.curves[REAL][method]) for m in measured if m.is_success is kind)
         return [score(curve) for curve in curves if curve.size]
 
-    good, bad = scores(True), scores(False)
-    count = len(good) + len(bad) if good and bad else 0
-    return Figure(roc_auc(good, bad), *bootstrap(roc_auc, good, bad), count, count)
+    return two_sample_figure(roc_auc, scores(True), scores(False))
 
 
 def readings(
@@ -121,13 +98,17 @@ def readings(
             _each(fixed.progress),
         )
         readers[f'{LOG_PROB}: probability'] = (LOG_PROB, _each(likely.progress))
-    calibrated = next((name for name in (LOG_PROB, OWN) if name in methods), None)
+    calibrated = calibrated_method(methods)
     if calibrated is not None and calibration is not None:
-        names = {'none': CALIBRATED, 'static': f'{CALIBRATED}, static bias taken off'}
-        for bias, name in names.items():
+        for bias, name in CALIBRATED_NAMES.items():
             if bias == 'none' or calibration.static is not None:
                 readers[f'{calibrated}: {name}'] = (calibrated, _calibrated(calibration, bias))
     return readers
+
+
+def calibrated_method(methods: Sequence[str]) -> str | None:
+    """Return the method that a calibration is for, if it is among these."""
+    return next((name for name in (LOG_PROB, OWN) if name in methods), None)
 
 
 def _min_max(curve: Curve, _lengths: Sequence[int]) -> np.ndarray:
@@ -173,7 +154,7 @@ def errors(
         parts: dict[str, list[float]] = {'successes': [], 'failures': [], 'correlation': []}
         for each in known:
             curve = each.curves[REAL][method]
-            if not _valid(curve).size:
+            if not curve_values(curve).size:
                 continue
             progress, truth = read(curve, each.lengths), at(each.truth, curve.positions)
             kind = 'failures' if each.is_success is False else 'successes'
@@ -217,10 +198,6 @@ def at(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray:
     return np.interp(positions, np.linspace(0, 1, len(values)), values)
 
 
-def _valid(curve: Curve) -> np.ndarray:
+def curve_values(curve: Curve) -> np.ndarray:
     """Return the values that are not NaN."""
     return curve.values[~np.isnan(curve.values)]
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.mean(values))

@@ -9,6 +9,7 @@ happens), the frames shuffled (no order), and another task (the requested task i
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ import numpy as np
 from topreward_ros.files import StoredResults
 from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.clip_sampling import NO_GAP, sampled
-from topreward_ros.recordings.recording import Recording
+from topreward_ros.recordings.recording import Recording, folded
 from topreward_ros.scoring.clip_curve import anchors
 from topreward_ros.scoring.sampling import ANCHORS, FrameWindow, Sampling
 
@@ -61,7 +62,7 @@ class PrefixSampling:
 class Measurement:
     """The curves of a recording: curves[variation][method].
 
-    lengths are those of the evaluated prefixes.
+    lengths are those of the evaluated prefixes; seconds is the recording's length.
     """
 
     name: str
@@ -71,23 +72,19 @@ class Measurement:
     truth: np.ndarray | None
     published: Mapping[str, np.ndarray]
     curves: Mapping[str, Mapping[str, Curve]]
+    seconds: float = math.nan
 
 
 def wrong_tasks(recordings: Sequence[Recording]) -> list[str]:
     """Return for each recording the next task in the list that is not its own."""
-    tasks = list({_folded(each.task): each.task for each in recordings if each.task}.values())
+    tasks = list({folded(each.task): each.task for each in recordings if each.task}.values())
     if not tasks:
         return [OTHER_TASKS[0]] * len(recordings)
     if len(tasks) == 1:
-        own = _folded(tasks[0])
-        return [next(t for t in OTHER_TASKS if _folded(t) != own)] * len(recordings)
-    following = dict(zip(map(_folded, tasks), [*tasks[1:], *tasks[:1]], strict=True))
-    return [following.get(_folded(recording.task), tasks[0]) for recording in recordings]
-
-
-def _folded(task: str) -> str:
-    """Return the task without differences in case, periods and spaces."""
-    return ' '.join(task.casefold().replace('.', ' ').split())
+        own = folded(tasks[0])
+        return [next(t for t in OTHER_TASKS if folded(t) != own)] * len(recordings)
+    following = dict(zip(map(folded, tasks), [*tasks[1:], *tasks[:1]], strict=True))
+    return [following.get(folded(recording.task), tasks[0]) for recording in recordings]
 
 
 def measure(
@@ -124,6 +121,7 @@ def _measurement(
         recording.truth,
         recording.published,
         curves,
+        recording.clip.seconds,
     )
 
 

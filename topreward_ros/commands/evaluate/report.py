@@ -14,12 +14,17 @@ from topreward_ros.files import write_json, write_text
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.score import Identity
 
-from .figures import ANSWERED, Figure, errors, order, published, success
+from ..calibrate.promises import promised
+from .detection import COLUMNS, DONE, OTHERS, detection, within_band
+from .figures import ANSWERED, CALIBRATED_NAMES, FAILED, errors, order, published, success
+from .intervals import LEAST
 from .measuring import CONTROLS, REAL, Measurement, PrefixSampling
 from .plot import plot_curves, plot_success
+from .ranking import BETTER, GAP, TAU, gaps, ranking
+from .tables import Table, cell_text, table_lines
 
 NOT_MEASURED = '## Not measured'  # the last section
-Table = Mapping[str, Mapping[str, Figure]]
+HIGH = 0.8  # VOC that would pass for a success
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +42,10 @@ def write_report(folder: Path, measured: Sequence[Measurement], evaluation: Eval
     """Write report.md, report.json, curves.png and success.png; return the path of report.md."""
     tables: dict[str, Any] = {
         'order': order(measured),
+        'ranking': ranking(measured),
         'success': success(measured) if _has_both(measured) else {},
+        'gap': gaps(measured, evaluation.calibration) if _has_both(measured) else {},
+        'detection': detection(measured, evaluation.calibration),
         'progress': errors(measured, evaluation.calibration),
         'published': published(measured),
     }
@@ -67,8 +75,12 @@ def _markdown(
     measured: Sequence[Measurement], evaluation: Evaluation, tables: Mapping[str, Any]
 ) -> Sequence[str]:
     lines = [*_introduction(measured, evaluation), *_order_section(tables['order'])]
+    if tables['ranking']:
+        lines += _ranking_section(tables['ranking'])
     if tables['success']:
-        lines += _success_section(tables['success'])
+        lines += _success_section(tables['success'], tables['gap'])
+    if tables['detection']:
+        lines += _detection_section(tables['detection'], measured, evaluation)
     if tables['progress']:
         lines += _progress_section(tables['progress'])
     if tables['published']:
@@ -89,7 +101,9 @@ def _introduction(measured: Sequence[Measurement], evaluation: Evaluation) -> li
         f'without a label. Model: {identity.model} (fingerprint {identity.fingerprint}, '
         f'prompt layout {identity.layout}). {sampling.fps:g} frames per second, at most '
         f'{sampling.max_frames} per recording; {sampling.anchors} prefixes of each recording are '
-        'evaluated. In brackets: 95 % bootstrap intervals over recordings.',
+        'evaluated. In brackets: 95 % intervals over recordings, bootstrap or, of shares, exact. '
+        f'Fewer than {LEAST} recordings of a kind make no interval: their values are given. An '
+        'interval without width says that all values are alike, not that others will be.',
         '',
         *(line for note in evaluation.notes for line in (f'**{note}**', '')),
         '![Progress of the recordings](curves.png)',
@@ -98,7 +112,11 @@ def _introduction(measured: Sequence[Measurement], evaluation: Evaluation) -> li
 
 
 def _order_section(table: Table) -> list[str]:
-    return [
+    columns = [REAL, *CONTROLS, FAILED, ANSWERED]
+    failed = [(name, row) for name, row in table.items() if row[FAILED].count]
+    if not any(row[FAILED].of for row in table.values()):
+        columns.remove(FAILED)
+    lines = [
         '## Order in time',
         '',
         'VOC: Spearman correlation of values and time, averaged over the recordings that did not '
@@ -107,11 +125,34 @@ def _order_section(table: Table) -> list[str]:
         'order; "flat" means that all curves were flat. Answered: the fraction of answers in the '
         'requested form.',
         '',
-        *_table('method', (REAL, *CONTROLS, ANSWERED), table),
+    ]
+    if failed:
+        name, figure = failed[0][0], failed[0][1][FAILED]
+        high = sum(value >= HIGH for values in figure.values.values() for value in values)
+        lines += [
+            '**VOC tells whether values rise with time, not whether the task was done**: '
+            f'{high} of {figure.count} failed recordings have a VOC of {HIGH:g} or more with '
+            f'{name}, and {figure.value:.3f} on average.',
+            '',
+        ]
+    return [*lines, *table_lines('method', columns, table)]
+
+
+def _ranking_section(table: Table) -> list[str]:
+    return [
+        '## Better against worse attempts at the same task',
+        '',
+        "Kendall's tau: of all pairs of a better and a worse attempt at one task, the share in "
+        'which the better one scores higher minus the share in which it scores lower. 1 is '
+        'perfect, 0 is chance. Score: the mean of the last three values. Better: a true final '
+        f'progress that is higher by more than {BETTER:g}, or, where it is not known of all '
+        'attempts at the task, success against failure.',
+        '',
+        *table_lines('method', (TAU,), table),
     ]
 
 
-def _success_section(table: Table) -> list[str]:
+def _success_section(table: Table, gap: Table) -> list[str]:
     rules = list(next(iter(table.values())))
     return [
         '## Success against failure',
@@ -120,10 +161,61 @@ def _success_section(table: Table) -> list[str]:
         'the paper), and the best mean of three in a row held twice (the rule of the live '
         'node, over these prefixes). 0.5 is chance.',
         '',
-        *_table('method', rules, table),
+        *table_lines('method', rules, table),
         '![Scores of successes and failures](success.png)',
         '',
+        'How much further successes end than failures: difference of the mean of the last three '
+        'values of progress in [0, 1].',
+        '',
+        *table_lines('mapping to progress', (GAP,), gap),
     ]
+
+
+def _detection_section(
+    table: Table, measured: Sequence[Measurement], evaluation: Evaluation
+) -> list[str]:
+    lines = [
+        '## Detection of success at a threshold',
+        '',
+        'By the rule of the live node. False alarms: the share of failures that are called a '
+        'success. Misses: the share of successes that are not. F1 of failures: of calling an '
+        'attempt a failure, which is one without a detected success. Seconds to detection: from '
+        f'the true end of a success (when its true progress first reaches {DONE:g} of its highest) '
+        'to its detection, below 0 if detected early; of those detected whose true progress is '
+        f'known. "{OTHERS[0].upper()}{OTHERS[1:]}": the one that tells the other recordings apart '
+        'best, as these methods have no calibration.',
+        '',
+    ]
+    longest = max(measured, key=lambda each: each.lengths[-1])
+    if longest.lengths[-1] > len(longest.lengths):
+        lines += [
+            f'**Detection is over {len(longest.lengths)} prefixes of up to {longest.lengths[-1]} '
+            'frames, and the node scores every frame: measure it with --dense.**',
+            '',
+        ]
+    return [
+        *lines,
+        *_promise_section(measured, evaluation),
+        *table_lines('method and threshold', COLUMNS, table),
+    ]
+
+
+def _promise_section(measured: Sequence[Measurement], evaluation: Evaluation) -> list[str]:
+    """Return what the calibration promises, and how often these recordings keep to its bands."""
+    if (calibration := evaluation.calibration) is None:
+        return []
+    scales = {'none': calibration.plain, 'static': calibration.static}
+    lines = [
+        f'- {name}: {promised(scale.guarantee)}'
+        for bias, name in CALIBRATED_NAMES.items()
+        if (scale := scales[bias]) is not None and scale.guarantee is not None
+    ]
+    for name, (width, inside) in within_band(measured, calibration).items():
+        lines.append(
+            f'- {name}: progress of {sum(inside)} of {len(inside)} successes stays within '
+            f'{width:.3f} of the share of the time passed'
+        )
+    return ['The calibration promises:', '', *lines, ''] if lines else []
 
 
 def _progress_section(table: Table) -> list[str]:
@@ -134,24 +226,8 @@ def _progress_section(table: Table) -> list[str]:
         'of the episode" needs the whole episode and maps its highest value to 1, even in a '
         'failure; the other mappings can be used live.',
         '',
-        *_table('mapping to progress', ('successes', 'failures', 'correlation'), table),
+        *table_lines('mapping to progress', ('successes', 'failures', 'correlation'), table),
     ]
-
-
-def _table(head: str, columns: Sequence[str], table: Table) -> list[str]:
-    lines = [f'| {head} | {" | ".join(columns)} |', f'|---|{"---:|" * len(columns)}']
-    for name, row in table.items():
-        cells = [_cell(row[column]) for column in columns]
-        lines.append(f'| {name} | {" | ".join(cells)} |')
-    return [*lines, '']
-
-
-def _cell(figure: Figure) -> str:
-    if not figure.count or math.isnan(figure.value):
-        return 'flat' if figure.of else '-'
-    if math.isnan(figure.low):
-        return f'{figure.value:.3f}'
-    return f'{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})'
 
 
 def _published(table: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
@@ -167,15 +243,10 @@ def _published(table: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[s
         for method, values in row.items():
             own = values.get('its own error', math.nan)
             lines.append(
-                f'| {_cell_text(name)} | {method} | {values["difference"]:.3f} | '
+                f'| {cell_text(name)} | {method} | {values["difference"]:.3f} | '
                 f'{values["correlation"]:.3f} | {"-" if math.isnan(own) else f"{own:.3f}"} |'
             )
     return [*lines, '']
-
-
-def _cell_text(name: str) -> str:
-    """Return a name as it can stand in a cell of a table."""
-    return ' '.join(name.replace('|', '\\|').split())
 
 
 def _plain(value: Any) -> Any:
