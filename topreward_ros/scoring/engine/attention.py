@@ -48,6 +48,10 @@ class AttentionPart:
     root: int
     mask: torch.Tensor | None = None
 
+    def moves(self, past: int) -> bool:
+        """Whether others lie between the root and the tokens, after so many in the cache."""
+        return self.root != past + self.start
+
     @property
     def own(self) -> torch.Tensor:
         """What the tokens see of each other, boolean (stop - start, stop - start)."""
@@ -69,6 +73,10 @@ class PartAttention:
         """past: tokens in the cache before the new ones; counted attends for causal parts."""
         self._parts, self._past = parts, past
         self._counted = counted
+        # Those with the longest root first: what others write after theirs is no part of it
+        self._order = sorted(
+            range(len(parts)), key=lambda k: (parts[k].moves(past), -parts[k].root)
+        )
         self._seen = [
             None if counted and part.mask is None else to_device(_seen(part)) for part in parts
         ]
@@ -83,38 +91,51 @@ class PartAttention:
             self._masks = [
                 empty if seen is None else additive(seen, query, keys) for seen in self._seen
             ]
-        mixed = [
-            self._attend(part, mask, query, keys, values)
-            for part, mask in zip(self._parts, self._masks, strict=True)
-        ]
-        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+        cached = [_Cached(each, self._parts, self._past) for each in (keys, values)]
+        try:
+            mixed = {k: self._attend(k, query, *cached) for k in self._order}
+        finally:
+            for each in cached:
+                each.restore()
+        return mixed[0] if len(mixed) == 1 else torch.cat([mixed[k] for k in sorted(mixed)])
 
     def of_rows(
         self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         return masked(query, keys, values, additive(self._rows_seen, query, keys))
 
-    def _attend(
-        self,
-        part: AttentionPart,
-        mask: torch.Tensor,
-        query: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-    ) -> torch.Tensor:
-        own = query[:, part.start : part.stop]
-        keys, values = self._visible(part, keys), self._visible(part, values)
+    def _attend(self, k: int, query: torch.Tensor, keys: _Cached, values: _Cached) -> torch.Tensor:
+        part = self._parts[k]
+        own, *seen = query[:, part.start : part.stop], keys.seen_by(part), values.seen_by(part)
         if self._counted is None or part.mask is not None:
-            return masked(own, keys, values, mask)
-        used = torch.full((1,), keys.shape[1], dtype=torch.int32, device=query.device)
-        return self._counted(own, keys, values, used)
+            return masked(own, *seen, self._masks[k])
+        used = torch.full((1,), seen[0].shape[1], dtype=torch.int32, device=query.device)
+        return self._counted(own, *seen, used)
 
-    def _visible(self, part: AttentionPart, cached: torch.Tensor) -> torch.Tensor:
-        """Return the keys or values that a part sees: a view where they lie side by side."""
+
+class _Cached:
+    """Keys or values of a layer, (key heads, m, size), side by side for each part in turn.
+
+    A part's own are written after its root, over others that no later part sees, so that nothing
+    else is copied; in the end all is as it was.
+    """
+
+    def __init__(self, cached: torch.Tensor, parts: Sequence[AttentionPart], past: int) -> None:
+        self._cached, self._past = cached, past
+        moved = [part.root for part in parts if part.moves(past)]
+        self._first = min(moved, default=cached.shape[1])
+        self._kept = cached[:, self._first :].clone()
+
+    def seen_by(self, part: AttentionPart) -> torch.Tensor:
         first, stop = self._past + part.start, self._past + part.stop
-        if part.root == first:
-            return cached[:, :stop]
-        return torch.cat([cached[:, : part.root], cached[:, first:stop]], dim=1)
+        end = part.root + stop - first
+        if part.moves(self._past):
+            own = self._kept[:, first - self._first : stop - self._first]
+            self._cached[:, part.root : end] = own
+        return self._cached[:, :end]
+
+    def restore(self) -> None:
+        self._cached[:, self._first :] = self._kept
 
 
 def masked(

@@ -84,6 +84,15 @@ class PromptTokens:
                 f'{self._file} has no token {token!r}: it is not the tokenizer of a Qwen3-VL'
             ) from error
 
+    def added(self, token: str) -> int | None:
+        """Return the id of a token that was added to the vocabulary; None where it was not."""
+        return self._added.get(token)
+
+    @property
+    def size(self) -> int:
+        """The number of tokens, with those that were added."""
+        return 1 + max(self._plain.get_vocab_size() - 1, *self._added.values())
+
     def text(self, text: str) -> list[int]:
         return list(self._plain.encode(text, add_special_tokens=False).ids)
 

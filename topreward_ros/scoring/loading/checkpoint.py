@@ -8,7 +8,8 @@ import importlib.util
 import re
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,23 @@ class Checkpoint:
         )
 
 
-def load_checkpoint(options: LoadOptions | str) -> Checkpoint:
+@dataclass(frozen=True)
+class WeightForm:
+    """How the weights of a folder differ from those that transformers saves.
+
+    config: the model's configuration, None where config.json is; renamed: patterns of names, and
+    what replaces them; elsewhere: beginnings of the names of weights that are read elsewhere;
+    unused: of those that may be missing; has_tokenizer: whether a tokenizer must lie beside them.
+    """
+
+    config: Any = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    has_tokenizer: bool = True
+
+
+def load_checkpoint(options: LoadOptions | str, form: WeightForm | None = None) -> Checkpoint:
     """Load a model, by name or with options, from a folder or from the hub by its id.
 
     Raises ModelError, with what to do, where the model does not exist, lacks files or weights or
@@ -87,14 +104,14 @@ def load_checkpoint(options: LoadOptions | str) -> Checkpoint:
     """
     if isinstance(options, str):
         options = LoadOptions(options)
-    start = time.monotonic()
+    start, form = time.monotonic(), form or WeightForm()
     device = torch_device(options.device)
     adapter = None if options.adapter is None else find_adapter(options.adapter)
     folder = folder_of(options.model)
-    _check_files(folder)
+    _check_files(folder, form)
     if options.dtype == 'float8':
         check_float8(device)
-    model = _load(folder, options, device)
+    model = _load(folder, options, device, form)
     if adapter is not None:
         model = merge_adapter(model, adapter)
     if options.dtype == 'float8':
@@ -128,9 +145,9 @@ def torch_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
-def _check_files(folder: Path) -> None:
+def _check_files(folder: Path, form: WeightForm) -> None:
     read_config(folder)
-    if not (folder / 'tokenizer.json').is_file():
+    if form.has_tokenizer and not (folder / 'tokenizer.json').is_file():
         raise ModelError(f'{folder} has no tokenizer.json: expected a model in Hugging Face layout')
     if not any(folder.glob('*.safetensors')):
         raise ModelError(
@@ -139,7 +156,7 @@ def _check_files(folder: Path) -> None:
         )
 
 
-def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
+def _load(folder: Path, options: LoadOptions, device: torch.device, form: WeightForm) -> Any:
     from transformers import AutoModelForImageTextToText
     from transformers.utils import logging
 
@@ -147,6 +164,8 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
         logging.disable_progress_bar()
     logging.set_verbosity_error()  # what does not fit is told below, in one line
     placement = _placement(device) | _quantization(options.quantization, device)
+    own = {'config': form.config} if form.config is not None else {}
+    own |= {'key_mapping': dict(form.renamed)} if form.renamed else {}
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             folder,
@@ -157,6 +176,7 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
             local_files_only=True,
             output_loading_info=True,
             **placement,
+            **own,
         )
         model, info = loaded
         if not placement:
@@ -168,19 +188,28 @@ def _load(folder: Path, options: LoadOptions, device: torch.device) -> Any:
         ) from error
     except Exception as error:  # transformers and safetensors raise nearly everything
         raise ModelError(f'{folder} could not be loaded: {_reason(error)}') from error
-    if info['missing_keys']:  # transformers initialises these at random
-        missing = sorted(info['missing_keys'])
+    _check_names(folder, info, form)
+    return model
+
+
+def _check_names(folder: Path, info: Mapping[str, Any], form: WeightForm) -> None:
+    """Raise ModelError for weights that are missing, or have no place in the model."""
+    missing = sorted(key for key in info['missing_keys'] if not key.startswith(form.unused))
+    if missing:  # transformers initialises these at random
         raise ModelError(
             f'{folder} lacks {len(missing)} of the weights, {missing[0]} among them: the copy is '
             'incomplete or belongs to another model'
         )
-    misfits = sorted(key for key in info['unexpected_keys'] if NUMBERED.search(key))
+    misfits = sorted(
+        key
+        for key in info['unexpected_keys']
+        if NUMBERED.search(key) and not key.startswith(form.elsewhere)
+    )
     if misfits:
         raise ModelError(
             f'{folder} has weights of {misfits[0]} and {len(misfits) - 1} others that its '
             'config.json has no place for: they belong to another model'
         )
-    return model
 
 
 def _placement(device: torch.device) -> dict[str, Any]:
