@@ -21,12 +21,14 @@ from topreward_ros.errors import ModelError, TopRewardError, one_line
 from .loading.hub import folder_of
 from .loading.model_files import CONFIG, read_config
 from .loading.options import LoadOptions
+from .loading.weight_names import is_robometer
 from .score import Scorer
 
 LOGGER = logging.getLogger(__name__)
 MakeScorer = Callable[[LoadOptions], Scorer]
 
-MAKER_TOPREWARD = 'topreward_ros.scoring.reward_models.topreward.scorers:make_scorer'
+ROOM = 'topreward_ros.scoring.reward_models'
+MAKER_TOPREWARD = f'{ROOM}.topreward.scorers:make_scorer'
 MAKER_PROCESSOR = 'topreward_ros.scoring.other_models.processor_model:make_scorer'
 
 FAMILIES: dict[str, str | MakeScorer] = {
@@ -34,6 +36,12 @@ FAMILIES: dict[str, str | MakeScorer] = {
     'qwen3_vl_moe': MAKER_TOPREWARD,
     'qwen2_vl': MAKER_PROCESSOR,
     'qwen2_5_vl': MAKER_PROCESSOR,
+}
+
+# What a checkpoint of a Qwen3-VL is asked, or which heads it is read by
+REWARD_MODELS: dict[str, str | MakeScorer] = {
+    'topreward': MAKER_TOPREWARD,
+    'robometer': f'{ROOM}.robometer.scorers:make_scorer',
 }
 
 
@@ -61,7 +69,12 @@ def maker_of(options: LoadOptions) -> MakeScorer:
     """Return the callable that makes the scorer of a model, by its name or its config.json."""
     if options.model in FAMILIES and not Path(options.model).exists():
         return _resolve(FAMILIES[options.model])
-    family = _family_of(folder_of(options.model))
+    folder = folder_of(options.model)
+    if options.reward_model != 'auto':
+        return _resolve(REWARD_MODELS[options.reward_model])
+    if is_robometer(folder):
+        return _resolve(REWARD_MODELS['robometer'])
+    family = _family_of(folder)
     # Unknown families are tried with their own processor, which reports why if it cannot.
     return _resolve(FAMILIES.get(family, MAKER_PROCESSOR))
 

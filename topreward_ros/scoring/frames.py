@@ -22,10 +22,18 @@ def squash(frame: np.ndarray) -> np.ndarray:
     This is bit-identical to the authors' code (`to_pil` in github.com/TOPReward/TOPReward). A frame
     of this size is returned itself.
     """
-    if frame.shape[:2] == PAPER_SIZE:
+    return resized(frame, PAPER_SIZE)
+
+
+def resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize uint8 RGB (H, W, 3) to (*size, 3) with Pillow's bicubic filter.
+
+    A frame of this size is returned itself.
+    """
+    if frame.shape[:2] == size:
         return frame
-    size = PAPER_SIZE[1], PAPER_SIZE[0]
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
+    height, width = size
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def check_frame(frame: np.ndarray) -> np.ndarray:

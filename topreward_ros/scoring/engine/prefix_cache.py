@@ -84,6 +84,19 @@ class PrefixCache:
         with self._engine.on_device():
             return self._engine.forward(segments, self._borrow(), rows)
 
+    def append(self, segments: Sequence[Segment]) -> torch.Tensor:
+        """Append segments; return the last hidden state of each, (segments, hidden)."""
+        cache, rows, stop = self._borrow(), [], -1
+        for segment in segments:
+            stop += len(segment.ids)
+            rows.append(stop)
+        with self._engine.on_device():
+            if self._recorded is not None and len(segments) == 1:
+                hidden = self._recorded.forward(segments, cache)
+                if hidden is not None:
+                    return hidden
+            return self._engine.forward(segments, cache, rows)
+
     def prefill(self, segments: Sequence[Segment]) -> list[Segment]:
         """Append all but the last SEGMENTS_PER_FORWARD segments; return the remaining ones."""
         remaining = list(segments)

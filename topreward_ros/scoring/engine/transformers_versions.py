@@ -15,11 +15,14 @@ def only_hidden(output: Any) -> torch.Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-def position_inputs(model: torch.nn.Module, ids: torch.Tensor, video_pad: int) -> dict[str, Any]:
+def position_inputs(
+    model: torch.nn.Module, ids: torch.Tensor, pad: int, *, is_video: bool = True
+) -> dict[str, Any]:
     """Return the inputs, besides ids (1, n), from which the model computes MRoPE positions.
 
-    5.x reads the modality of each token (0 text, 2 video), 4.x searches for the pad token.
+    pad is the token of videos, or of images. 5.x reads the modality of each token (0 text, 1 image,
+    2 video), 4.x searches for the pad token.
     """
     if 'mm_token_type_ids' in inspect.signature(model.forward).parameters:
-        return {'mm_token_type_ids': (ids == video_pad).int() * 2}
+        return {'mm_token_type_ids': (ids == pad).int() * (2 if is_video else 1)}
     return {}

@@ -11,6 +11,7 @@ from ..frame_fits import DEFAULT_MAX_PIXELS, FRAME_FITS
 DTYPES = ('float32', 'bfloat16', 'float16', 'float8')
 QUANTIZATIONS = ('none', '8bit', '4bit')
 SCORERS = ('auto', 'streaming', 'recompute')
+REWARD_MODELS = ('topreward', 'robometer', 'roboreward', 'large_reward_model')
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class LoadOptions:
     for the rest); attention: implementation by its name in
     transformers; quantization: one of QUANTIZATIONS, with bitsandbytes; adapter: folder or hub id
     of a LoRA adapter to merge into the weights, which must not be quantised; scorer: "streaming",
-    "recompute", or "auto" by the family; frame_fit: one of FRAME_FITS; max_pixels [px]: larger
+    "recompute", or "auto" by the family; reward_model: one of REWARD_MODELS, or "auto" by the
+    checkpoint; frame_fit: one of FRAME_FITS; max_pixels [px]: larger
     frames are shrunk to this.
     """
 
@@ -33,6 +35,7 @@ class LoadOptions:
     quantization: str = 'none'
     adapter: str | None = None
     scorer: str = 'auto'
+    reward_model: str = 'auto'
     frame_fit: str = 'paper'
     max_pixels: int = DEFAULT_MAX_PIXELS
 
@@ -41,6 +44,7 @@ class LoadOptions:
             ('dtype', ('auto', *DTYPES)),
             ('quantization', QUANTIZATIONS),
             ('scorer', SCORERS),
+            ('reward_model', ('auto', *REWARD_MODELS)),
             ('frame_fit', FRAME_FITS),
         ):
             if getattr(self, name) not in choices:

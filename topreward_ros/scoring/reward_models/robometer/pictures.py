@@ -1,0 +1,58 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pictures of an episode, as Robometer is shown them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+
+from ...engine.geometry import Geometry
+from ...frames import check_frame, check_time, resized
+from .layout import picture_size
+
+
+@dataclass
+class Pictures:
+    """Pictures so far, each uint8 (H, W, 3), all of the first one's size."""
+
+    geometry: Geometry
+    size: tuple[int, int] | None = None
+    shown: list[torch.Tensor] = field(default_factory=list)
+    _last_time: float = -math.inf
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of tokens in a picture; ValueError before the first one."""
+        if self.size is None:
+            raise ValueError('pictures without a first one have no size')
+        return self.geometry.grid(self.size)
+
+    def append(self, frame: np.ndarray, time: float) -> None:
+        """Add a frame at a time [s]; raises FrameError as `check_frame` and `check_time`."""
+        check_frame(frame)
+        self._last_time = check_time(time, self._last_time)
+        if self.size is None:
+            self.size = fitted_size(self.geometry, *frame.shape[:2])
+        self.shown.append(torch.tensor(resized(frame, self.size)))
+
+    def thin(self) -> None:
+        """Drop every second picture, keeping the first."""
+        self.shown = self.shown[::2]
+
+
+def fitted_size(geometry: Geometry, height: int, width: int) -> tuple[int, int]:
+    """Return the size (H, W) [px] that pictures of this size are resized to."""
+    return picture_size(height, width, geometry.factor, geometry.max_pixels)
+
+
+def picture_fitter(
+    geometry: Geometry, height: int, width: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what makes frames small for an episode whose first frame has this size [px]."""
+    return partial(resized, size=fitted_size(geometry, height, width))

@@ -1,0 +1,244 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Exact progress and success at the cost of one picture.
+
+The task comes first and nothing follows a picture but the next one, so the prefix cache only grows
+and no token is run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from topreward_ros.errors import NOT_A_NUMBER, ModelError
+
+from ...engine.cuda_graphs import GraphRecorder, capture_problem
+from ...engine.prefix_cache import SEGMENTS_PER_FORWARD, PrefixCache
+from ...engine.prompt import Segment
+from ...engine.qwen3_vl import engine_of
+from ...engine.recorded_steps import RecordedSteps
+from ...loading.fingerprint import identity_of
+from ...questions import check_tasks
+from ...score import Episode, Identity, Score, Scorer
+from .layout import LAYOUT
+from .loading import Robometer
+from .pictures import Pictures, picture_fitter
+
+# What a task of several sentences needs beyond that of the warm-up [tokens]
+LONG_TASK_TOKENS = 64
+
+
+class RobometerScorer(Scorer):
+    """A Robometer that scores a growing sequence of pictures with a key-value cache."""
+
+    def __init__(self, robometer: Robometer) -> None:
+        self.robometer = robometer
+        self.engine = engine_of(robometer.checkpoint)
+        self._problem = capture_problem(robometer.checkpoint)
+        self.recorded: RecordedSteps | None = None
+        if not self._problem:
+            with self.engine.on_device():
+                self.recorded = RecordedSteps(self.engine, GraphRecorder(self.engine.device))
+
+    @cached_property
+    def identity(self) -> Identity:
+        return robometer_identity(self.robometer, self.engine.geometry.max_pixels)
+
+    @cached_property
+    def summary(self) -> str:
+        return self.robometer.checkpoint.summary()
+
+    @property
+    def mode(self) -> str:
+        return f'step by step ({self._problem})' if self.recorded is None else self.recorded.mode
+
+    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+        return picture_fitter(self.engine.geometry, height, width)
+
+    def start(self, tasks: str | Sequence[str]) -> RobometerEpisode:
+        return RobometerEpisode(self, check_tasks(tasks))
+
+    def curve(
+        self,
+        clip: Iterable[tuple[np.ndarray, float]],
+        tasks: str | Sequence[str],
+        lengths: Sequence[int] | None = None,
+    ) -> Iterator[tuple[Score, ...]]:
+        """As `Scorer.curve`: several pictures in a forward, each with its own score."""
+        last = None if lengths is None else max(lengths, default=0)
+        requested = None if lengths is None else set(lengths)
+        episode = self.start(tasks)
+        try:
+            for frame, time in () if last == 0 else clip:
+                episode.append(frame, time)
+                if episode.waiting < SEGMENTS_PER_FORWARD and episode.frames != last:
+                    continue
+                yield from _requested(episode.every_score(), requested)
+                if episode.frames == last:
+                    return
+            if episode.waiting:
+                yield from _requested(episode.every_score(), requested)
+        finally:
+            episode.close()
+
+    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
+        """Warm up as `Scorer`, reserve an episode's cache, and capture its steps where possible."""
+        super().warm_up(height, width)
+        with self.engine.on_device(), torch.inference_mode():
+            self._prepare(height, width, max_frames)
+
+    def _prepare(self, height: int, width: int, max_frames: int) -> None:
+        pictures = Pictures(self.engine.geometry)
+        pictures.append(np.zeros((height, width, 3), np.uint8), 0.0)
+        prompt = _Prompt(self.robometer, 'warm up')
+        (first,) = prompt.extend(pictures, 1)
+        pictures.shown *= max(10, max_frames)  # numbers of two digits are the longest there are
+        *_, longest = prompt.extend(pictures, len(pictures.shown))
+        most = len(first.ids) + LONG_TASK_TOKENS + len(longest.ids) * max_frames
+        cache = self.engine.borrow_cache()
+        if self.recorded is None:
+            cache.reserve(most)
+        else:
+            self.recorded.prepare([longest], cache, most)
+        self.engine.return_cache(cache)
+
+
+class RobometerEpisode(Episode):
+    """One attempt: its pictures, and a prefix cache for each task."""
+
+    def __init__(self, scorer: RobometerScorer, tasks: tuple[str, ...]) -> None:
+        self.tasks = tasks
+        self._pictures = Pictures(scorer.engine.geometry)
+        self._streams = [_Stream(scorer, task) for task in tasks]
+
+    @property
+    def frames(self) -> int:
+        return len(self._pictures.shown)
+
+    @property
+    def waiting(self) -> int:
+        """Number of pictures that have not been run yet."""
+        return self.frames - min(stream.run for stream in self._streams)
+
+    def append(self, frame: np.ndarray, time: float) -> None:
+        self._pictures.append(frame, time)
+
+    def scores(self) -> tuple[Score, ...]:
+        self._check()
+        return tuple(stream.newest(self._pictures) for stream in self._streams)
+
+    def every_score(self) -> list[tuple[Score, ...]]:
+        """Return the scores of all prefixes that end in pictures not run yet, a row for each."""
+        self._check()
+        rows = [stream.advance(self._pictures) for stream in self._streams]
+        return list(zip(*rows, strict=True))
+
+    def thin(self) -> None:
+        """Drop every second picture; the next score runs the others anew."""
+        self._pictures.thin()
+        for stream in self._streams:
+            stream.restart()
+
+    def close(self) -> None:
+        for stream in self._streams:
+            stream.close()
+        self._pictures = Pictures(self._pictures.geometry)
+
+    def _check(self) -> None:
+        if not self.frames:
+            raise ValueError('an episode without frames cannot be scored: append one first')
+
+
+class _Stream:
+    """The prefix cache of one task, and the values of its newest picture."""
+
+    def __init__(self, scorer: RobometerScorer, task: str) -> None:
+        self._engine, self._heads = scorer.engine, scorer.robometer.heads
+        self._prompt = _Prompt(scorer.robometer, task)
+        self._prefix = PrefixCache(scorer.engine, scorer.recorded)
+        self._newest: Score | None = None
+
+    @property
+    def run(self) -> int:
+        """Number of pictures in the prefix."""
+        return self._prompt.pictures
+
+    def newest(self, pictures: Pictures) -> Score:
+        if self.run < len(pictures.shown) or self._newest is None:
+            self.advance(pictures)
+        assert self._newest is not None
+        return self._newest
+
+    @torch.inference_mode()
+    def advance(self, pictures: Pictures) -> list[Score]:
+        """Run the pictures that have not been run; return the score after each of them."""
+        scores: list[Score] = []
+        try:
+            while self.run < len(pictures.shown):
+                stop = min(len(pictures.shown), self.run + SEGMENTS_PER_FORWARD)
+                first = self.run + 1
+                values = self._values(self._prompt.extend(pictures, stop))
+                for frames, (progress, success) in enumerate(values, first):
+                    scores.append(Score(frames, progress=min(progress, 1.0), success=success))
+        except ModelError:  # not a number: the content of the cache is invalid
+            self._prefix.discard()
+            self.restart()
+            raise
+        except BaseException:  # an incomplete forward leaves prompt and cache inconsistent
+            self.restart()
+            raise
+        self._newest = scores[-1] if scores else self._newest
+        return scores
+
+    def restart(self) -> None:
+        self._prefix.clear()
+        self._prompt.start()
+        self._newest = None
+
+    def close(self) -> None:
+        self.restart()
+        self._prefix.close()
+
+    def _values(self, segments: Sequence[Segment]) -> list[list[float]]:
+        with self._engine.on_device():
+            values: list[list[float]] = self._heads(self._prefix.append(segments)).tolist()
+        if any(value != value for row in values for value in row):
+            raise ModelError(NOT_A_NUMBER)
+        return values
+
+
+class _Prompt:
+    """The prompt of a growing sequence of pictures; the next position after it is `position`."""
+
+    def __init__(self, robometer: Robometer, task: str) -> None:
+        self._layout, self._task = robometer.layout, task
+        self.start()
+
+    def start(self) -> None:
+        self.pictures = self.position = 0
+
+    def extend(self, pictures: Pictures, stop: int) -> list[Segment]:
+        """Add pictures up to this number; return their segments."""
+        segments = []
+        for number in range(self.pictures + 1, stop + 1):
+            segment = self._layout.picture(
+                pictures.shown[number - 1], number, self._task, pictures.grid, self.position
+            )
+            segments.append(segment)
+            self.pictures, self.position = number, segment.next_position
+        return segments
+
+
+def robometer_identity(robometer: Robometer, max_pixels: int) -> Identity:
+    """Return the identity of a Robometer and its prompt."""
+    return identity_of(robometer.checkpoint, f'{LAYOUT}, {max_pixels} pixels')
+
+
+def _requested(
+    rows: Iterable[tuple[Score, ...]], lengths: set[int] | None
+) -> Iterator[tuple[Score, ...]]:
+    return (row for row in rows if lengths is None or row[0].frames in lengths)
