@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rosbags.interfaces import Connection
 
 from topreward_ros.recordings.bags.errors import BagError, UnsupportedBagError
@@ -40,6 +41,7 @@ class PublishedScore:
     score: Score
     step: Step
     time: int | None = None
+    reward_model: str = ''
 
 
 def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]) -> int:
@@ -117,9 +119,10 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
 def _write(out: BagWriter, image: BagImage, published: PublishedScore) -> None:
     score, step = published.score, published.step
     header = out.header(image.stamp, image.frame_id)
-    common = common_fields(header, published.episode, published.task, score)
-    progress = out.serialise(TYPE_PROGRESS, **common, **progress_fields(score, step, math.nan))
-    out.write(TOPIC_PROGRESS, image.time, progress)
+    common = common_fields(header, published.episode, published.task, score, published.reward_model)
+    fields = progress_fields(score, step, math.nan)
+    fields['parts'] = np.array(fields['parts'], dtype=np.float32)  # as rosbags serialises it
+    out.write(TOPIC_PROGRESS, image.time, out.serialise(TYPE_PROGRESS, **common, **fields))
     if step.success is not None:
         detected = out.serialise(TYPE_SUCCESS, **common, **success_fields(step.success))
         out.write(TOPIC_SUCCESS, image.time, detected)

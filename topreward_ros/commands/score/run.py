@@ -72,6 +72,15 @@ class ScoreOptions:
         if self.reading.calibration is not None:
             check_calibration(self.reading.calibration, self.plan.fps, identity)
 
+    def check_scorer(self, scorer: Scorer) -> None:
+        """Raise TopRewardError for options that do not fit the loaded model."""
+        self.check_calibration(scorer.identity)
+        if not scorer.tells_success:
+            try:
+                self.reading.options.check_success(scorer.reward_model, self.reading.calibration)
+            except ValueError as error:
+                raise ArgumentsError(str(error)) from error
+
     def anywhere(self) -> ScoreOptions:
         """Return the same options with absolute paths."""
         return dataclasses.replace(
@@ -155,7 +164,7 @@ def score_files(scorer: Scorer, options: ScoreOptions, sources: Sources | None =
     that cannot be scored does not end the run. At the end, raises the error of a single source, or
     ScoreError with the number of recordings that failed.
     """
-    options.check_calibration(scorer.identity)
+    options.check_scorer(scorer)
     scoring = options.scoring(scorer.identity)
 
     def score(recording: Recording, report: Report) -> list[Row]:
