@@ -88,7 +88,7 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
     """Add all topics; return the names of those that are copied.
 
     Raises UnsupportedBagError for a topic of two types, or a type of two definitions, as the copy
-    can have only one.
+    can have only one; those of the messages to add count, too.
     """
     types: dict[str, str] = {}
     definitions: dict[str, Connection] = {}
@@ -108,6 +108,12 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
             raise UnsupportedBagError(
                 f'{connection.msgtype} has two definitions in {bag.path}: its files cannot be '
                 'copied into one bag'
+            )
+    for name in (TYPE_PROGRESS, TYPE_SUCCESS):
+        if name in definitions and definition_of(definitions[name])[1] != out.digest(name):
+            raise UnsupportedBagError(
+                f'{definitions[name].topic} in {bag.path} has {name} of another version of this '
+                'package, and a bag can have only one: leave the topic out, by `ros2 bag convert`'
             )
     for topic in types:
         out.copy_topic(next(c for c in bag.connections if c.topic == topic))

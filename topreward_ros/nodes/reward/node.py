@@ -120,7 +120,7 @@ class RewardNode(AsyncLifecycleNode):
             check_calibration(
                 self._calibration, settings.fps, scorer.identity, settings.calibration
             )
-        if self._read_settings().publish_reward:
+        if self._read_settings().publish_reward:  # only then is the topic there
             self._results[Float64] = self.create_lifecycle_publisher(
                 Float64, '~/reward', QOS_RESULT
             )
