@@ -137,7 +137,9 @@ class Report:
             self.print(f'{folder}: scored already')
             return
         first, last = rows[0].score.value, rows[-1].score.value
-        quantity = 'progress' if rows[0].score.log_prob is None else 'log P("True")'
+        quantity = 'log P("True")'
+        if rows[0].score.log_prob is None:
+            quantity = f'{rows[0].reward_model} progress'.lstrip()
         self.print(f'{folder}: {len(rows)} scores, {quantity} from {first:.3f} to {last:.3f}')
 
     def warn(self, source: Source) -> None:
