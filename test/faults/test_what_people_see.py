@@ -519,7 +519,7 @@ def test_one_failure_of_several_is_told_once(
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in err.splitlines()] == ['bad.mp4', 'no.mp4']
     # Names are no markup, and the numbers are those of the pictures
-    assert f'{options.save}/good: 6 scores, progress from 0.0' in out
+    assert f'{options.save}/good: 6 scores, toy progress from 0.0' in out
     with (options.save / 'images' / 'scores.csv').open() as stream:
         progress = [float(row['progress']) for row in csv.DictReader(stream)]
     assert progress == pytest.approx([0.0])  # the first of the images, at 30 per second
