@@ -42,6 +42,7 @@ FAMILIES: dict[str, str | MakeScorer] = {
 REWARD_MODELS: dict[str, str | MakeScorer] = {
     'topreward': MAKER_TOPREWARD,
     'robometer': f'{ROOM}.robometer.scorers:make_scorer',
+    'large_reward_model': f'{ROOM}.large_reward_models.scorers:make_scorer',
 }
 
 

@@ -112,7 +112,8 @@ class LargeRewards:
 
     def __init__(self, scorer: Scorer) -> None:
         """Raises NoChatError for a model that cannot answer chat messages."""
-        self._model = LargeRewardModel(scorer.chat_model(), every=1, steps_back=STEPS_BACK)
+        # A stock model may prefer a place, unlike one that was trained with the places given
+        self._model = LargeRewardModel(scorer.chat_model(), steps_back=STEPS_BACK, both_orders=True)
 
     def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
         episode = self._model.start(recording.task)
@@ -122,7 +123,7 @@ class LargeRewards:
         ):
             episode.append(image, time)
             if number in recording.lengths:
-                scores.append(episode.reward())
+                scores += episode.rewards()
         episode.close()
         answered = float(np.mean([score.coverage for score in scores]))
         return {
