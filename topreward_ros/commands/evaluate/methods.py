@@ -15,7 +15,10 @@ import numpy as np
 from topreward_ros.errors import NoChatError
 from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.reward_models.generative_value_learning.values import generative_values
-from topreward_ros.scoring.reward_models.large_reward_models.rewards import LargeRewardModel
+from topreward_ros.scoring.reward_models.large_reward_models.rewards import (
+    LargeRewardModel,
+    LrmScore,
+)
 from topreward_ros.scoring.score import Score, Scorer
 
 LOG_PROB = 'TOPReward'
@@ -117,7 +120,7 @@ class LargeRewards:
 
     def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
         episode = self._model.start(recording.task)
-        scores = []
+        scores: list[LrmScore] = []
         for number, (image, time) in enumerate(
             zip(recording.images, recording.times, strict=True), 1
         ):

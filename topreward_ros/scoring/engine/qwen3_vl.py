@@ -36,10 +36,11 @@ class Engine:
     are reused, so consecutive episodes share memory.
     """
 
-    def __init__(self, model: Any, geometry: Geometry) -> None:
+    def __init__(self, model: Any, geometry: Geometry, visual: Any = None) -> None:
+        """visual: a vision tower in place of the model's own."""
         self.model = model
         self.geometry = geometry
-        self.vision = VisionTower(model.model.visual)
+        self.vision = VisionTower(model.model.visual if visual is None else visual)
         self.language = LanguageModel(model.model.language_model)
         self._counted = counted_on(self.language.cache_shape(), self.language.heads)
         self._free: list[KeyValueCache] = []
