@@ -116,9 +116,7 @@ def test_ids_and_sizes_are_lerobots(streaming: RobometerScorer, golden: dict[str
         )
         ids, start = [*ids, *segment.ids], segment.next_position
     repeated = [[token, len(list(group))] for token, group in groupby(ids)]
-    theirs = [
-        (each[0], each[1]) if isinstance(each, list) else (each, 1) for each in golden['ids_of_2']
-    ]
+    theirs = [each if isinstance(each, list) else [each, 1] for each in golden['ids_of_2']]
     assert repeated == theirs[: len(repeated)], 'theirs end the turn, which changes nothing'
     assert len(theirs) - len(repeated) == 2
 
