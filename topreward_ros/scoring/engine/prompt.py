@@ -20,7 +20,6 @@ from tokenizers import Tokenizer
 from topreward_ros.errors import ModelError, one_line
 
 from ..loading.model_files import read_object
-from ..questions import Question
 from .video import Block
 from .vision_tower import Features
 
@@ -111,16 +110,6 @@ class PromptTokens:
         before = [*self.text(f'<{time:.1f} seconds>'), self._vision_start]
         ids = [*before, *[self.video_pad] * tokens, self._vision_end]
         return ids, (len(before), len(before) + tokens)
-
-    def answers(self, question: Question) -> tuple[int, int]:
-        """Return the ids of the two answers; ModelError where one is not a single token."""
-        ids = [self.text(answer) for answer in (question.true, question.false)]
-        if any(len(answer) != 1 for answer in ids):
-            raise ModelError(
-                f'the tokenizer splits {question.true!r} or {question.false!r} into several '
-                'tokens; the question needs answers of one token each'
-            )
-        return ids[0][0], ids[1][0]
 
 
 def text_positions(count: int, start: int) -> torch.Tensor:
