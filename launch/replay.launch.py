@@ -25,6 +25,7 @@ from topreward_ros.nodes.common.middleware import image_profile_environment
 from topreward_ros.recordings.bags.message_types import COMPRESSED_IMAGE
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.recordings.source_options import TOPIC_TASK
+from topreward_ros.scoring.loading.options import REWARD_MODELS
 from topreward_ros.share import share_directory
 
 DISCOVERY_TIME = 2.0  # from the start of the player to its first message [s]
@@ -49,6 +50,12 @@ def generate_launch_description() -> LaunchDescription:
                 'model',
                 default_value='',
                 description=f'hub id or folder of a vision-language model; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'reward_model',
+                default_value='',
+                choices=['', 'auto', *REWARD_MODELS],
+                description=f'reward model by which it scores; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'rate', default_value='1.0', description='playback speed; 1 is real time'
@@ -86,6 +93,7 @@ def start_replay(context: LaunchContext) -> list[Action]:
             'camera': camera.name,
             'task': arguments['task'],
             'model': arguments['model'],
+            'reward_model': arguments['reward_model'],
             'params_file': arguments['params_file'],
             'image_transport': 'compressed' if camera.type == COMPRESSED_IMAGE else 'raw',
             'use_sim_time': 'true',

@@ -17,10 +17,17 @@ from topreward_ros.nodes.common.launching import (
 )
 from topreward_ros.nodes.common.middleware import image_profile_environment, image_topic
 from topreward_ros.nodes.reward.settings import RewardSettings
+from topreward_ros.scoring.loading.options import REWARD_MODELS
 from topreward_ros.share import share_directory
 
 # Arguments that override the parameters of the same names, with their types
-PARAMETERS = {'task': str, 'model': str, 'image_transport': str, 'use_sim_time': bool}
+PARAMETERS = {
+    'task': str,
+    'model': str,
+    'reward_model': str,
+    'image_transport': str,
+    'use_sim_time': bool,
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -40,6 +47,12 @@ def generate_launch_description() -> LaunchDescription:
                 'model',
                 default_value='',
                 description=f'hub id or folder of a vision-language model; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'reward_model',
+                default_value='',
+                choices=['', 'auto', *REWARD_MODELS],
+                description=f'reward model by which it scores; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'params_file',

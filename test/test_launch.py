@@ -122,8 +122,8 @@ def transition(node: Action, start_state: str, goal_state: str) -> StateTransiti
 
 def test_arguments_of_the_reward_node(reward: Launch) -> None:
     assert [argument.name for argument in reward.description.get_launch_arguments()] == [
-        'camera', 'task', 'model', 'params_file', 'namespace', 'image_transport', 'use_sim_time',
-        'log_level', 'on_exit',
+        'camera', 'task', 'model', 'reward_model', 'params_file', 'namespace', 'image_transport',
+        'use_sim_time', 'log_level', 'on_exit',
     ]  # fmt: skip
 
 
@@ -144,7 +144,10 @@ def test_camera(reward: Launch, camera: str, image_transport: str, topic: str) -
 
 def test_arguments_override_parameters_of_the_reward_node(reward: Launch) -> None:
     task = "12: put {the cup} on $(the) 'shelf'"  # not parsed as YAML
-    arguments = {'task': task, 'model': '7', 'image_transport': 'raw', 'use_sim_time': 'true'}
+    arguments = {
+        'task': task, 'model': '7', 'reward_model': 'robometer', 'image_transport': 'raw',
+        'use_sim_time': 'true',
+    }  # fmt: skip
     _, overrides = reward.parameters(**arguments)
     assert overrides == {**arguments, 'use_sim_time': True, 'autostart': True}
 
@@ -243,7 +246,8 @@ def bag(tmp_path: Path, player: Path) -> Path:
 def test_arguments_of_a_replay(bag: Path) -> None:
     arguments = Replay(bag).description.get_launch_arguments()
     names = [argument.name for argument in arguments]
-    assert names[:6] == ['bag', 'camera', 'task', 'model', 'rate', 'params_file']
+    assert names[:5] == ['bag', 'camera', 'task', 'model', 'reward_model']
+    assert names[5:7] == ['rate', 'params_file']
     assert all(argument.description for argument in arguments)
 
 
@@ -269,9 +273,10 @@ def test_the_task_is_the_bags_or_the_one_given(bag: Path) -> None:
 
 
 def test_a_replayed_node_follows_the_bags_clock(bag: Path) -> None:
-    _, node = Replay(bag).execute(task='Close the lid.', model='mine')
+    _, node = Replay(bag).execute(task='Close the lid.', model='mine', reward_model='robometer')
     assert dict(node.launch_arguments) == {
         'camera': '/camera/image_raw', 'task': 'Close the lid.', 'model': 'mine',
+        'reward_model': 'robometer',
         'params_file': str(CONFIG / 'topreward.yaml'), 'image_transport': 'raw',
         'use_sim_time': 'true', 'namespace': '', 'log_level': 'info', 'on_exit': 'shutdown',
     }  # fmt: skip

@@ -24,6 +24,10 @@ class ToyScorer(Scorer):
     def identity(self) -> Identity:
         return Identity(self.options.model, 'toy-1', 'newest frame', 'none')
 
+    @property
+    def reward_model(self) -> str:
+        return 'toy'
+
     def start(self, tasks: str | Sequence[str]) -> ToyEpisode:
         return ToyEpisode(1 if isinstance(tasks, str) else len(tasks))
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from topreward_ros.recordings.lerobot.files import DatasetError
 from topreward_ros.results.lerobot_progress import (
+    ADDED_COLUMNS,
     PROGRESS_FILE,
     EpisodeProgress,
     read_progress,
@@ -104,6 +105,7 @@ def test_the_columns_are_those_of_lerobot_and_more(file: Path) -> None:
         ('topreward_log_prob', 'float'),
         ('topreward_log_prob_false', 'float'),
         ('topreward_model_progress', 'float'),
+        ('topreward_model_success', 'float'),
         ('topreward_scored', 'bool'),
         ('topreward_flat', 'bool'),
         ('topreward_first', 'int64'),
@@ -132,7 +134,7 @@ def test_a_file_of_version_0_1_0_is_read(file: Path) -> None:
     """It lacks the columns that came later."""
     expected, metadata = read_progress(file)
     table = pq.read_table(file)
-    later = ['topreward_model_progress', 'topreward_scored', 'topreward_first']
+    later = sorted(ADDED_COLUMNS)
     pq.write_table(table.drop_columns(later), file)
     old, old_metadata = read_progress(file)
     assert old_metadata == metadata and repr(old) == repr(expected)
@@ -206,6 +208,22 @@ def test_progress_of_the_model_itself(tmp_path: Path, progress: list[float]) -> 
     assert back.scored.tolist() == [0, 4, 8] and back.is_flat is written.is_flat
     assert back.progress == pytest.approx(written.progress, nan_ok=True)
     assert [score.log_prob for score in back.scores] == [None] * 3
+
+
+def test_success_and_parts_of_the_model_itself(tmp_path: Path) -> None:
+    """Each as the scores have it, also where only some episodes do."""
+    scores = [
+        Score(0, progress=0.25, success=0.5, parts={'done': 0.5, 'near': 2.0}),
+        Score(0, progress=0.5, parts={'done': 0.75}),
+    ]
+    written = EpisodeProgress(0, 0, 9, np.array([0, 8]), scores, np.array([0.25, 0.5]))
+    write_progress(tmp_path / 'p.parquet', [written, FLAT], MODEL)
+    names = pq.read_schema(tmp_path / 'p.parquet').names
+    assert {'topreward_part.done', 'topreward_part.near'} < set(names)
+    (first, second), _ = read_progress(tmp_path / 'p.parquet')
+    assert first.scores == scores
+    assert [score.parts for score in second.scores] == [{}, {}]
+    assert [score.success for score in second.scores] == [None, None]
 
 
 def test_episodes_are_ordered_by_their_frames(tmp_path: Path) -> None:

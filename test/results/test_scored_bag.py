@@ -21,6 +21,7 @@ from topreward_ros.results.bag_writer import QOS_TASK
 from topreward_ros.results.scored_bag import (
     TOPIC_PROGRESS,
     TOPIC_SUCCESS,
+    TYPE_PROGRESS,
     PublishedScore,
     write_scored_bag,
 )
@@ -51,7 +52,8 @@ def published(
     stamp: int, log_prob: float = -1.0, episode: int = 1, success: bool = False
 ) -> PublishedScore:
     step = Step(0.25, 0.125, Success(-0.5, -0.75) if success else None, 'fixed')
-    return PublishedScore(stamp, episode, 'Do it.', Score(3, log_prob, -2.0), step)
+    score = Score(3, log_prob, -2.0)
+    return PublishedScore(stamp, episode, 'Do it.', score, step, reward_model='topreward')
 
 
 def contents(folder: Path) -> list[tuple[str, int, bytes]]:
@@ -102,8 +104,62 @@ def test_a_scored_bag(tmp_path: Path, storage: str, compression: CompressionMode
     assert math.isnan(first.latency) and last.log_prob == -0.25
     ((_, success),) = decoded(tmp_path / 'scored', TOPIC_SUCCESS)
     assert (success.score, success.threshold, success.frames) == (-0.5, -0.75, 3)
+    assert (success.reward_model, success.evidence) == ('topreward', 'log_prob')
     assert success.header.stamp.sec == 3 and success.task == 'Do it.'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'scored']
+
+
+def test_a_score_without_a_log_probability(tmp_path: Path) -> None:
+    score = Score(3, progress=0.5, success=0.25, parts={'done': 0.75, 'near': 1})
+    step = Step(0.5, 0.125, Success(-0.5, -0.75, 'success'), 'model')
+    with Bag(write_bag(tmp_path / 'bag', images(0, 2))) as bag:
+        scores = [PublishedScore(0, 1, 'Do it.', score, step, reward_model='robometer')]
+        write_scored_bag(bag, tmp_path / 'scored', scores)
+    ((_, message),) = decoded(tmp_path / 'scored', TOPIC_PROGRESS)
+    assert (message.reward_model, message.success) == ('robometer', 0.25)
+    assert (message.part_names, message.parts.tolist()) == (['done', 'near'], [0.75, 1.0])
+    assert math.isnan(message.log_prob) and message.normalization == 'model'
+    ((_, success),) = decoded(tmp_path / 'scored', TOPIC_SUCCESS)
+    assert (success.reward_model, success.evidence) == ('robometer', 'success')
+
+
+OLDER = """std_msgs/Header header
+string task
+float32 log_prob
+float32 progress
+"""
+
+
+def with_older(folder: Path, topic: str) -> Path:
+    """Write a bag with a Progress as another version of this package defines it."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    types.register(get_types_from_msg(OLDER, TYPE_PROGRESS))
+    known = types.types
+    time = known['builtin_interfaces/msg/Time'](sec=0, nanosec=0)
+    header = known['std_msgs/msg/Header'](stamp=time, frame_id='')
+    message = known[TYPE_PROGRESS](header=header, task='Do it.', log_prob=-1.0, progress=0.5)
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        camera = writer.add_connection(CAMERA, IMAGE, typestore=JAZZY)
+        progress = writer.add_connection(topic, TYPE_PROGRESS, typestore=types)
+        writer.write(camera, 1, raw(0, pixels(0)).data)
+        writer.write(progress, 2, types.serialize_cdr(message, TYPE_PROGRESS))
+    return folder
+
+
+def test_scores_of_an_older_version_are_replaced_or_refused(tmp_path: Path) -> None:
+    """A bag holds one definition of a type: with two, none could read it."""
+    with Bag(with_older(tmp_path / 'own', TOPIC_PROGRESS)) as bag:
+        write_scored_bag(bag, tmp_path / 'scored', [published(0)])
+    ((_, message),) = decoded(tmp_path / 'scored', TOPIC_PROGRESS)
+    assert message.reward_model == 'topreward'
+    with (
+        Bag(with_older(tmp_path / 'other', '/left/progress')) as bag,
+        pytest.raises(UnsupportedBagError, match=r'/left/progress .* of another version'),
+    ):
+        write_scored_bag(bag, tmp_path / 'none', [published(0)])
+    assert not (tmp_path / 'none').exists()
+    with Bag(tmp_path / 'scored') as bag:  # one that is ours is copied
+        write_scored_bag(bag, tmp_path / 'again', [published(0)])
 
 
 def test_types_and_qos_are_those_of_the_bag(tmp_path: Path) -> None:

@@ -74,6 +74,28 @@ def test_success_of_a_model_that_gives_its_probability() -> None:
     assert found is None
 
 
+def test_what_success_was_judged_by() -> None:
+    own_success = own([0.5] * 8, [0.99] * 8)
+    log_probs = [Score(n, log_prob=-1.0, success=0.1) for n in range(1, 9)]
+    calibration = calibration_of(0.2, 0.6)
+    for scores, live, evidence, value in (
+        (log_probs, RewardOptions().start(), 'log_prob', -1.0),
+        (own_success, RewardOptions().start(), 'success', math.log(0.99)),
+        (own_success, RewardOptions('calibrated').start(calibration), 'progress', 0.5),
+    ):
+        live.detector.threshold = min(live.detector.threshold, 0.45)
+        (found,) = [step.success for step in map(live.update, scores) if step.success]
+        assert found.evidence == evidence and found.score == pytest.approx(value)
+
+
+def test_a_threshold_without_evidence() -> None:
+    """A default is nobody's choice, and a calibration judges by progress."""
+    RewardOptions().check_success('toy')
+    RewardOptions(success_threshold=-1.0).check_success('toy', calibration_of(0.2, 0.6))
+    with pytest.raises(ValueError, match=r'success_threshold is -1\.0, and toy cannot tell'):
+        RewardOptions(success_threshold=-1.0).check_success('toy')
+
+
 def test_a_calibration_of_a_model_s_own_progress() -> None:
     """It maps the progress and judges success by it, with either, both or no other option."""
     calibration = calibration_of(0.2, 0.6)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from topreward_ros.errors import ArgumentsError, TaskError
+from topreward_ros.scoring.loading.options import REWARD_MODELS
 
 if TYPE_CHECKING:
     from topreward_ros.scoring.loading.options import LoadOptions
@@ -152,10 +153,16 @@ def add_setting(parser: argparse.ArgumentParser, help_text: str) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, default: str = DEMO_MODEL) -> None:
-    """Add --model; default says which model is used without it."""
+    """Add --model and --reward-model; default says which model is used without them."""
     parser.add_argument(
         '--model',
         help=f'folder of a model, or its id on the Hugging Face hub; default: {default}',
+    )
+    parser.add_argument(
+        '--reward-model',
+        choices=('auto', *REWARD_MODELS),
+        help='reward model by which it scores; default: auto, as the checkpoint was trained, or '
+        'topreward for a general one',
     )
 
 
@@ -211,6 +218,7 @@ def load_options_of(options: argparse.Namespace) -> LoadOptions:
             model_of(options),
             device=options.device,
             dtype=options.dtype,
+            reward_model=options.reward_model or LoadOptions.reward_model,
             quantization=options.quantization,
             adapter=options.adapter,
             frame_fit=options.frame_fit or LoadOptions.frame_fit,

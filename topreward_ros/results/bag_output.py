@@ -82,4 +82,5 @@ def _published(
             task=row.task,
             score=row.score,
             step=live.update(row.score),
+            reward_model=row.reward_model,
         )

@@ -93,6 +93,10 @@ class BagWriter:
             offered_qos_profiles=getattr(connection.ext, 'offered_qos_profiles', ()),
         )
 
+    def digest(self, message_type: str) -> str:
+        """Return the digest (RIHS01) of a type as it is written here."""
+        return self._types.hash_rihs01(message_type)
+
     def write(self, topic: str, stamp: int, message: bytes) -> None:
         """Write a serialised message (CDR) with its time of reception [ns]."""
         self._writer.write(self._connections[topic], stamp, message)  # type: ignore[arg-type]

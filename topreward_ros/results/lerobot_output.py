@@ -15,7 +15,13 @@ from topreward_ros.recordings.lerobot.dataset import DatasetEpisode
 from topreward_ros.recordings.lerobot.source import DatasetSource
 from topreward_ros.recordings.recording import Source
 
-from .lerobot_progress import PROGRESS_FILE, EpisodeProgress, is_own_progress, write_progress
+from .lerobot_progress import (
+    PROGRESS_FILE,
+    REWARD_MODEL,
+    EpisodeProgress,
+    is_own_progress,
+    write_progress,
+)
 from .output import Output, OutputReport, need_format
 from .score_table import Row
 
@@ -55,7 +61,7 @@ class ParquetOutput(Output):
             except ClipError as error:
                 failed[recording.name] = error
         file = self._file(self.path or folder)
-        write_progress(file, written, self.model)
+        write_progress(file, written, self.model, _metadata(rows))
         return OutputReport(
             f'{file}: progress of {len({each.episode for each in written})} episodes, for '
             "LeRobot's --sample_weighting.progress_path",
@@ -64,6 +70,11 @@ class ParquetOutput(Output):
 
     def _file(self, path: Path) -> Path:
         return path if path.suffix == '.parquet' else path / PROGRESS_FILE
+
+
+def _metadata(rows: Mapping[str, Sequence[Row]]) -> dict[str, str]:
+    names = {row.reward_model for table in rows.values() for row in table} - {''}
+    return {REWARD_MODEL: ', '.join(sorted(names))} if names else {}
 
 
 def _progress(episode: DatasetEpisode, rows: Sequence[Row]) -> EpisodeProgress:

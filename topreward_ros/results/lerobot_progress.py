@@ -3,12 +3,12 @@
 """Read and write progress per frame of a LeRobot dataset, in the format of LeRobot's RA-BC.
 
 The first four columns and the metadata `vlm_name` are those that LeRobot's own TOPReward writes;
-the columns of the raw log-probabilities are added.
+the columns of the raw scores, and `reward_model` in the metadata, are added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,8 +23,22 @@ from topreward_ros.scoring.score import Score
 
 PROGRESS_FILE = 'topreward_progress.parquet'
 VLM_NAME = 'vlm_name'
+REWARD_MODEL = 'reward_model'  # in the metadata; absent in older files
 # After version 0.1.0
-ADDED_COLUMNS = {'topreward_model_progress', 'topreward_scored', 'topreward_first'}
+ADDED_COLUMNS = {
+    'topreward_model_progress',
+    'topreward_model_success',
+    'topreward_scored',
+    'topreward_first',
+}
+# Columns of a score's values, each with its attribute of Score
+SCORE_COLUMNS = {
+    'topreward_log_prob': 'log_prob',
+    'topreward_log_prob_false': 'log_prob_false',
+    'topreward_model_progress': 'progress',
+    'topreward_model_success': 'success',
+}
+PART_PREFIX = 'topreward_part.'  # of the columns of parts of a combined reward
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +110,9 @@ def write_progress(
     begins = {(each.episode, each.first_index - each.first) for each in ordered}
     if len({episode for episode, _ in begins}) < len(begins):
         raise DatasetError('two episodes have the same index')
-    parts = [_columns(episode) for episode in ordered]
-    empty = _columns(None)
+    names = dict.fromkeys(name for each in ordered for score in each.scores for name in score.parts)
+    parts = [_columns(episode, names) for episode in ordered]
+    empty = _columns(None, names)
     table = arrow.table(
         {
             name: np.concatenate([kind, *(part[name] for part in parts)])
@@ -128,9 +143,11 @@ def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
     DatasetError for another file.
     """
     with reading(file), import_pyarrow().parquet.ParquetFile(file) as parquet:
-        table = parquet.read(columns=list(_columns(None)))
+        names = [name for name in parquet.schema_arrow.names if name.startswith(PART_PREFIX)]
+        expected = _columns(None, [name.removeprefix(PART_PREFIX) for name in names])
+        table = parquet.read(columns=list(expected))
         columns = {name: table[name].to_numpy() for name in table.column_names}
-        missing = _columns(None).keys() - columns.keys()
+        missing = expected.keys() - columns.keys()
         if missing - ADDED_COLUMNS:
             raise DatasetError(f'{file} has no column {", ".join(sorted(missing))}')
         columns |= {name: kind for name, kind in _added(columns).items() if name in missing}
@@ -145,26 +162,23 @@ def read_progress(file: Path) -> tuple[list[EpisodeProgress], dict[str, str]]:
         return episodes, {k.decode(): v.decode() for k, v in metadata.items()}
 
 
-def _columns(episode: EpisodeProgress | None) -> dict[str, np.ndarray]:
-    """Return the columns of an episode, LeRobot's first; None: columns without rows."""
+def _columns(episode: EpisodeProgress | None, parts: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Return the columns of an episode, LeRobot's first; None: columns without rows.
+
+    parts are the names of parts that any score has.
+    """
     count = episode.frames if episode else 0
     numbers = np.arange(count, dtype=np.int64)
-    log_probs, log_probs_false, model = np.full((3, count), np.nan, dtype=np.float32)
+    scores = _score_columns(episode, count, parts)
     is_scored = np.zeros(count, dtype=bool)
     if episode:
         is_scored[episode.scored] = True
-        # None, where the model gives no such value, becomes NaN
-        log_probs[episode.scored] = [score.log_prob for score in episode.scores]
-        log_probs_false[episode.scored] = [score.log_prob_false for score in episode.scores]
-        model[episode.scored] = [score.progress for score in episode.scores]
     return {
         'index': numbers + (episode.first_index if episode else 0),
         'episode_index': np.full(count, episode.episode if episode else 0, dtype=np.int64),
         'frame_index': numbers + (episode.first if episode else 0),
         'progress_sparse': episode.per_frame() if episode else np.empty(0, dtype=np.float32),
-        'topreward_log_prob': log_probs,
-        'topreward_log_prob_false': log_probs_false,
-        'topreward_model_progress': model,
+        **scores,
         'topreward_scored': is_scored,
         'topreward_flat': np.full(count, bool(episode and episode.is_flat)),
         # The frame with which the part begins; 0 for a whole episode
@@ -172,11 +186,27 @@ def _columns(episode: EpisodeProgress | None) -> dict[str, np.ndarray]:
     }
 
 
+def _score_columns(
+    episode: EpisodeProgress | None, count: int, parts: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """Return the columns of the scores' values, float32; NaN where the model gives none."""
+    found = {
+        **{name: lambda score, key=key: getattr(score, key) for name, key in SCORE_COLUMNS.items()},
+        **{PART_PREFIX + key: lambda score, key=key: score.parts.get(key) for key in parts},
+    }
+    columns = {name: np.full(count, np.nan, dtype=np.float32) for name in found}
+    if episode:
+        for name, value in found.items():
+            columns[name][episode.scored] = [value(score) for score in episode.scores]  # None: NaN
+    return columns
+
+
 def _added(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the columns that older files do not have."""
     log_probs = columns['topreward_log_prob']
     return {
         'topreward_model_progress': np.full_like(log_probs, np.nan),
+        'topreward_model_success': np.full_like(log_probs, np.nan),
         'topreward_scored': ~np.isnan(log_probs),
         'topreward_first': np.zeros(len(log_probs), dtype=np.int64),
     }
@@ -192,12 +222,7 @@ def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
         raise ValueError(f'rows of episode {rows["episode_index"][0]} are missing')
     scored = np.flatnonzero(rows['topreward_scored'])
     progress = rows['progress_sparse'][scored]
-    columns = ('topreward_log_prob', 'topreward_log_prob_false', 'topreward_model_progress')
-    values = zip(*(rows[column][scored].tolist() for column in columns), strict=True)
-    scores = [
-        Score(0, none_if_nan(true), none_if_nan(false), none_if_nan(model))
-        for true, false, model in values
-    ]
+    scores = [_score(rows, int(number)) for number in scored]
     return EpisodeProgress(
         episode=int(rows['episode_index'][0]),
         first_index=begin,
@@ -206,4 +231,17 @@ def _read(rows: Mapping[str, Any]) -> EpisodeProgress:
         scores=scores,
         progress=progress,
         first=first,
+    )
+
+
+def _score(rows: Mapping[str, Any], number: int) -> Score:
+    parts = {
+        name.removeprefix(PART_PREFIX): float(column[number])
+        for name, column in rows.items()
+        if name.startswith(PART_PREFIX)
+    }
+    return Score(
+        frames=0,
+        parts={name: value for name, value in parts.items() if not np.isnan(value)},
+        **{field: none_if_nan(float(rows[name][number])) for name, field in SCORE_COLUMNS.items()},
     )

@@ -13,9 +13,17 @@ from topreward_ros.reward.values import none_if_nan
 from topreward_ros.scoring.score import Score
 
 
-def common_fields(header: Any, episode: int, task: str, score: Score) -> dict[str, Any]:
+def common_fields(
+    header: Any, episode: int, task: str, score: Score, reward_model: str
+) -> dict[str, Any]:
     """Return the fields that both messages share; header is a std_msgs/Header."""
-    return {'header': header, 'episode': episode, 'task': task, 'frames': score.frames}
+    return {
+        'header': header,
+        'episode': episode,
+        'task': task,
+        'frames': score.frames,
+        'reward_model': reward_model,
+    }
 
 
 def progress_fields(score: Score, step: Step, latency: float) -> dict[str, Any]:
@@ -27,6 +35,9 @@ def progress_fields(score: Score, step: Step, latency: float) -> dict[str, Any]:
         'log_prob': _number(score.log_prob),
         'log_prob_false': _number(score.log_prob_false),
         'progress': step.progress,
+        'success': _number(score.success),
+        'part_names': list(score.parts),
+        'parts': [float(value) for value in score.parts.values()],
         'reward': step.reward,
         'normalization': step.normalization,
         'latency': latency,
@@ -36,11 +47,18 @@ def progress_fields(score: Score, step: Step, latency: float) -> dict[str, Any]:
 
 def success_fields(success: Success) -> dict[str, Any]:
     """Return the other fields of a SuccessDetected."""
-    return {'score': success.score, 'threshold': success.threshold}
+    return {
+        'score': success.score,
+        'threshold': success.threshold,
+        'evidence': success.evidence,
+    }
 
 
 def score_of(message: Any) -> Score | None:
-    """Return the score in a Progress message: log P, else the model's own progress, or None."""
+    """Return the score in a Progress message: log P, else the model's own progress, or None.
+
+    A message of an older version has no success and no parts.
+    """
     log_prob, progress = none_if_nan(message.log_prob), None
     if log_prob is None and message.normalization == NORMALIZATION_MODEL:
         progress = none_if_nan(message.progress)
@@ -51,7 +69,15 @@ def score_of(message: Any) -> Score | None:
         log_prob=log_prob,
         log_prob_false=none_if_nan(message.log_prob_false),
         progress=progress,
+        success=none_if_nan(getattr(message, 'success', math.nan)),
+        parts=_parts(message),
     )
+
+
+def _parts(message: Any) -> dict[str, float]:
+    names, values = getattr(message, 'part_names', ()), getattr(message, 'parts', ())
+    pairs = zip(names, values, strict=False)  # a message of another publisher may have any
+    return {name: float(value) for name, value in pairs if not math.isnan(value)}
 
 
 def _number(value: float | None) -> float:

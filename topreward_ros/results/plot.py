@@ -149,20 +149,24 @@ def _draw_progress(axes, rows: Sequence[Row], successes: Sequence[float]) -> Non
 
 
 def _draw_values(axes, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
-    """Plot the log-probabilities, or the model's own progress where it gives no log P."""
+    """Plot log-probabilities, or progress and success of a model that gives these instead."""
     times = [row.time for row in rows]
     has_log_prob = all(row.score.log_prob is not None for row in rows)
     # A single score is no line
     style: dict[str, Any] = {'linewidth': 1.5, 'marker': '' if len(rows) > 1 else 'o'}
     style |= {'markersize': 3.5, 'clip_on': False}
-    label = 'True' if has_log_prob else 'model'
-    axes.plot(times, [row.score.value for row in rows], color=COLOR_TRUE, label=label, **style)
     values = [row.score.value for row in rows]
-    if rows and all(row.score.log_prob_false is not None for row in rows):
-        false = [float(row.score.log_prob_false or 0.0) for row in rows]
-        axes.plot(times, false, color=COLOR_FALSE, label='False', **style)
-        values += false
-    axes.set_ylabel('log P [nat]' if has_log_prob else 'model', color=COLOR_TEXT, fontsize=9)
+    label, field = ('True', 'log_prob_false') if has_log_prob else ('progress', 'success')
+    axes.plot(times, values, color=COLOR_TRUE, label=label, **style)
+    others = [getattr(row.score, field) for row in rows]
+    if rows and None not in others:
+        color, label = (COLOR_FALSE, 'False') if has_log_prob else (COLOR_SUCCESS, 'success')
+        axes.plot(times, others, color=color, label=label, **style)
+        values += others
+    name, font = drawn([rows[-1].reward_model or 'model' if rows else 'model'])
+    if has_log_prob:
+        name, font = 'log P [nat]', {}
+    axes.set_ylabel(name, color=COLOR_TEXT, fontsize=9, **font)
     axes.set_xlabel('image time [s]', color=COLOR_TEXT, fontsize=9)
     if rows:
         axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)

@@ -29,6 +29,7 @@ COLUMNS = (
 )
 # Columns for models that give such values, each with its attribute of Score
 MODEL_COLUMNS = {'model_progress': 'progress', 'model_success': 'success'}
+REWARD_MODEL = 'reward_model'  # which reward model the scores are of; not in older tables
 PART_PREFIX = 'part.'  # of the columns of parts of a combined reward
 
 
@@ -37,7 +38,8 @@ class Row:
     """A score with its progress and reward.
 
     time [s] is of its newest image, since the first one of the recording; progress, reward and
-    normalization are as in Progress.msg; latency [s].
+    normalization are as in Progress.msg; latency [s]. reward_model is that of the scorer, empty
+    where an older table does not tell.
     """
 
     time: float
@@ -48,6 +50,7 @@ class Row:
     normalization: str
     latency: float
     task: str
+    reward_model: str = ''
 
     def cells(self) -> dict[str, object]:
         """Return the values by column; None for values that the model does not give."""
@@ -56,6 +59,7 @@ class Row:
         for name in ('frames', 'log_prob', 'log_prob_false'):
             cells[name] = getattr(score, name)
         cells['task'] = to_cell(self.task)
+        cells[REWARD_MODEL] = to_cell(self.reward_model) or None
         cells |= {column: getattr(score, name) for column, name in MODEL_COLUMNS.items()}
         cells |= {PART_PREFIX + name: value for name, value in score.parts.items()}
         return cells
@@ -84,7 +88,8 @@ def read_rows(file: Path) -> list[Row]:
         try:
             names = list(table.fieldnames or ())
             extra = names[len(COLUMNS) :]
-            known = all(name in MODEL_COLUMNS or name.startswith(PART_PREFIX) for name in extra)
+            named = {*MODEL_COLUMNS, REWARD_MODEL}
+            known = all(name in named or name.startswith(PART_PREFIX) for name in extra)
             if names[: len(COLUMNS)] != list(COLUMNS) or not known:
                 raise ResultsError(f'{file} has the columns {names}; expected {list(COLUMNS)}')
             return [_row(cells, extra) for cells in table]
@@ -118,4 +123,5 @@ def _row(cells: dict[str, str], extra: Sequence[str]) -> Row:
         normalization=cells['normalization'],
         latency=float(cells['latency']),
         task=from_cell(cells['task']),
+        reward_model=from_cell(cells.get(REWARD_MODEL) or ''),
     )

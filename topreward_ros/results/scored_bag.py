@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rosbags.interfaces import Connection
 
 from topreward_ros.recordings.bags.errors import BagError, UnsupportedBagError
@@ -40,6 +41,7 @@ class PublishedScore:
     score: Score
     step: Step
     time: int | None = None
+    reward_model: str = ''
 
 
 def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]) -> int:
@@ -86,7 +88,7 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
     """Add all topics; return the names of those that are copied.
 
     Raises UnsupportedBagError for a topic of two types, or a type of two definitions, as the copy
-    can have only one.
+    can have only one; those of the messages to add count, too.
     """
     types: dict[str, str] = {}
     definitions: dict[str, Connection] = {}
@@ -107,6 +109,12 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
                 f'{connection.msgtype} has two definitions in {bag.path}: its files cannot be '
                 'copied into one bag'
             )
+    for name in (TYPE_PROGRESS, TYPE_SUCCESS):
+        if name in definitions and definition_of(definitions[name])[1] != out.digest(name):
+            raise UnsupportedBagError(
+                f'{definitions[name].topic} in {bag.path} has {name} of another version of this '
+                'package, and a bag can have only one: leave the topic out, by `ros2 bag convert`'
+            )
     for topic in types:
         out.copy_topic(next(c for c in bag.connections if c.topic == topic))
     out.add_topic(TOPIC_PROGRESS, TYPE_PROGRESS)
@@ -117,9 +125,10 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
 def _write(out: BagWriter, image: BagImage, published: PublishedScore) -> None:
     score, step = published.score, published.step
     header = out.header(image.stamp, image.frame_id)
-    common = common_fields(header, published.episode, published.task, score)
-    progress = out.serialise(TYPE_PROGRESS, **common, **progress_fields(score, step, math.nan))
-    out.write(TOPIC_PROGRESS, image.time, progress)
+    common = common_fields(header, published.episode, published.task, score, published.reward_model)
+    fields = progress_fields(score, step, math.nan)
+    fields['parts'] = np.array(fields['parts'], dtype=np.float32)  # as rosbags serialises it
+    out.write(TOPIC_PROGRESS, image.time, out.serialise(TYPE_PROGRESS, **common, **fields))
     if step.success is not None:
         detected = out.serialise(TYPE_SUCCESS, **common, **success_fields(step.success))
         out.write(TOPIC_SUCCESS, image.time, detected)

@@ -5,12 +5,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .calibration import Calibration, LengthBias
 from .progress import CalibratedNormalization, Normalization, make_normalization
-from .success import HOLD, WINDOW, Scene, Success, SuccessDetector
+from .success import (
+    EVIDENCE_LOG_PROB,
+    EVIDENCE_PROGRESS,
+    EVIDENCE_SUCCESS,
+    HOLD,
+    WINDOW,
+    Scene,
+    Success,
+    SuccessDetector,
+)
 
 NO_BIAS = LengthBias()
 NORMALIZATION_MODEL = 'model'  # of a progress that the model provides itself
@@ -85,10 +94,14 @@ class LiveReward:
             progress, name = self.normalization.progress(value), self.normalization.name
         else:
             progress, name = score.value, NORMALIZATION_MODEL
-        evidence = value if has_log_prob or self.is_calibrated else score.evidence
+        kind = EVIDENCE_LOG_PROB if has_log_prob else EVIDENCE_SUCCESS
+        if self.is_calibrated and not has_log_prob:
+            kind = EVIDENCE_PROGRESS
+        evidence = score.evidence if kind == EVIDENCE_SUCCESS else value
         gained = progress - self._last
         self._last = progress
         success = None if evidence is None else self.detector.update(evidence)
+        success = success and replace(success, evidence=kind)
         reward = 0.0 if math.isnan(gained) else gained
         return Step(progress, reward, success, name, self.detector.scene)
 
@@ -130,6 +143,18 @@ class RewardOptions:
         )
         normalization = self._normalization(scale.points, scale.levels)
         return LiveReward(normalization, detector, bias, is_calibrated=True)
+
+    def check_success(self, reward_model: str, calibration: Calibration | None = None) -> None:
+        """Raise ValueError for a threshold of this reward model, which cannot tell success.
+
+        The default is no choice of anybody, and a calibration brings its own threshold.
+        """
+        is_chosen = self.success_threshold != RewardOptions.success_threshold
+        if calibration is None and is_chosen:
+            raise ValueError(
+                f'success_threshold is {self.success_threshold}, and {reward_model} cannot tell '
+                'success: leave it out, or calibrate, which judges by progress'
+            )
 
     def _normalization(
         self, points: tuple[float, ...] = (), levels: tuple[float, ...] = ()

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 WINDOW = 3  # scores to average, as in the paper
 HOLD = 2  # times in a row that their mean must reach the threshold
 
+# What success is judged by
+EVIDENCE_LOG_PROB = 'log_prob'  # log P(" True") [nat]
+EVIDENCE_SUCCESS = 'success'  # log of the model's own probability of success [nat]
+EVIDENCE_PROGRESS = 'progress'  # the model's own progress, at the threshold of a calibration
+
 
 class Scene(enum.IntEnum):
     """How the scene looks by the success rule; the values are those of Progress.msg."""
@@ -24,15 +29,16 @@ class Scene(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Success:
-    """A detected success: the mean log P(" True") [nat] that reached the threshold."""
+    """A detected success: the mean of the evidence that reached the threshold, in its unit."""
 
     score: float
     threshold: float
+    evidence: str = EVIDENCE_LOG_PROB
 
 
 class SuccessDetector:
     """Detects success when the mean of `window` log-probabilities reaches `threshold` [nat]
-    `hold` times in a row.
+    `hold` times in a row, or that of other evidence in its own unit.
 
     The mean of the last three is the paper's rule (arXiv 2602.19313); the hold protects against a
     single high score. Success is reported once per episode.

@@ -128,13 +128,24 @@ class Episode(ABC):
 class Scorer(ABC):
     """A loaded model that can score; used by one thread at a time.
 
-    Only identity, summary, mode and fitter are used by other threads, too: they have to be cheap.
+    Only identity, reward_model, tells_success, summary, mode and fitter are used by other threads,
+    too: they have to be cheap.
     """
 
     @property
     @abstractmethod
     def identity(self) -> Identity:
         """Identity of the model and its prompt."""
+
+    @property
+    def reward_model(self) -> str:
+        """Which reward model the scores are of, for messages and tables."""
+        return 'topreward'
+
+    @property
+    def tells_success(self) -> bool:
+        """Whether scores have evidence of success: a log-probability, or a probability of it."""
+        return True
 
     @property
     def summary(self) -> str:

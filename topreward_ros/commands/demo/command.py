@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..arguments import seed
+from ..arguments import add_model, seed
 
 
 def add_parser(commands: Any) -> None:
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
         help='empty or new folder for bag, CSV, video and plot; default: only the plot is written, '
         'into the current folder',
     )
-    parser.add_argument('--model', help="folder or hub id of another model than the demo's own")
+    add_model(parser, "the demo's own")
     parser.add_argument(
         '--tasks', action='store_true', help='list the tasks that the demo model knows, and exit'
     )
@@ -45,5 +45,8 @@ def demo(options: argparse.Namespace) -> int:
     from .run import DemoOptions
     from .run import demo as show
 
-    show(DemoOptions(options.seed, options.save, options.model or '', options.headless))
+    reward_model = options.reward_model or DemoOptions.reward_model
+    show(
+        DemoOptions(options.seed, options.save, options.model or '', options.headless, reward_model)
+    )
     return 0

@@ -58,12 +58,16 @@ class DemoError(TopRewardError):
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Options of the demo: seed of the episodes, folder to save to, model (empty: the demo's)."""
+    """Options of the demo: seed of the episodes, folder to save to, model (empty: the demo's).
+
+    reward_model is the parameter of the reward node.
+    """
 
     seed: int = 0
     save: Path | None = None
     model: str = ''
     headless: bool = False
+    reward_model: str = 'auto'
 
 
 def programme(seed: int) -> list[SceneEpisode]:
@@ -174,7 +178,7 @@ def _run(
     until: float | None = None
     with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
         nodes = {
-            'the reward node': _start_reward_node(options.model, children, stream),
+            'the reward node': _start_reward_node(options, children, stream),
             'the reset node': _start_reset_node(tasks, folder, children, stream),
         }
         while not scene.is_over:
@@ -195,7 +199,7 @@ def _run(
                 break
 
 
-def _start_reward_node(model: str, children: ChildProcesses, log: IO[str]) -> Any:
+def _start_reward_node(options: DemoOptions, children: ChildProcesses, log: IO[str]) -> Any:
     return children.start_node(
         'reward.node',
         log,
@@ -203,13 +207,14 @@ def _start_reward_node(model: str, children: ChildProcesses, log: IO[str]) -> An
         remappings={'image': TOPIC_CAMERA},
         parameters={
             'autostart': True,
-            'model': model or str(FOLDER),
+            'model': options.model or str(FOLDER),
+            'reward_model': options.reward_model,
             **SETTINGS,
             'fps': FPS,
             'diagnostics_period': 0.2,
         },
         # The small model is faster with one thread
-        environ={} if model else {'OMP_NUM_THREADS': '1'},
+        environ={} if options.model else {'OMP_NUM_THREADS': '1'},
     )
 
 

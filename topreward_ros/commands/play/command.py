@@ -26,6 +26,7 @@ OWN_PARAMETERS = {
     'autostart': 'the node always starts automatically',
     'image_transport': 'use --image-transport',
     'model': 'use --model',
+    'reward_model': 'use --reward-model',
     'task': 'use --task',
 }
 
@@ -75,6 +76,8 @@ def play(options: argparse.Namespace) -> int:
         if name in OWN_PARAMETERS:
             raise ArgumentsError(f'play sets {name} itself: {OWN_PARAMETERS[name]}')
         settings[name] = typed(name, text, getattr(RewardSettings, name))
+    if options.reward_model:
+        settings['reward_model'] = options.reward_model
     from .run import PlayOptions
     from .run import play as play_clip
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.results.score_table import Row
@@ -89,5 +90,7 @@ def print_summary(console: Console, folder: Path, recorder: Recorder, summary: S
 
 def _value(row: Row) -> str:
     if row.score.log_prob is None:
-        return f'model {row.score.value:.3f}'
+        success = row.score.success
+        told = '' if success is None else f', success {success:.3f}'
+        return f'{escape(row.reward_model or "model")} {row.score.value:.3f}{told}'
     return f'log P("True") {row.score.log_prob:.3f}'

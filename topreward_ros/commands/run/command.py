@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         raise TopRewardError(f'{options.params_file} does not exist: expected a YAML file')
     # Only explicit arguments; all other parameters are as in the file
     settings: dict[str, Any] = {'autostart': True}
-    for name in ('task', 'model', 'image_transport', 'use_sim_time'):
+    for name in ('task', 'model', 'reward_model', 'image_transport', 'use_sim_time'):
         if (value := getattr(options, name)) is not None:
             settings[name] = value
     settings |= {

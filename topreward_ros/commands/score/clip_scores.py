@@ -73,6 +73,7 @@ def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) 
             normalization=normalization,
             latency=math.nan,
             task=task,
+            reward_model=scorer.reward_model,
         )
         for time, score, value, reward in zip(times, scores, progress, gained, strict=True)
     ]

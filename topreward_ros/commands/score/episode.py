@@ -67,7 +67,11 @@ class EpisodeScoring:
         _check_free(folder, stored)
         found_before = stored.read() is not None
         if found_before:
-            rows = read_rows(folder / TABLE_FILE)
+            # The same scorer, which an older table does not name
+            rows = [
+                dataclasses.replace(row, reward_model=row.reward_model or scorer.reward_model)
+                for row in read_rows(folder / TABLE_FILE)
+            ]
         else:
             stored.begin()
             rows = score_clip(scorer, recording.clip, recording.task, self.plan, watch)

@@ -136,7 +136,7 @@ class EpisodeActor:
     def __init__(self, options: ScoreOptions, load_scorer: Callable[[], Scorer]) -> None:
         self._options = options
         self._scorer = load_scorer()
-        options.check_calibration(self._scorer.identity)
+        options.check_scorer(self._scorer)
         self._scoring = options.scoring(self._scorer.identity)
         self._sources: dict[str, Source] = {}
 

@@ -72,6 +72,15 @@ class ScoreOptions:
         if self.reading.calibration is not None:
             check_calibration(self.reading.calibration, self.plan.fps, identity)
 
+    def check_scorer(self, scorer: Scorer) -> None:
+        """Raise TopRewardError for options that do not fit the loaded model."""
+        self.check_calibration(scorer.identity)
+        if not scorer.tells_success:
+            try:
+                self.reading.options.check_success(scorer.reward_model, self.reading.calibration)
+            except ValueError as error:
+                raise ArgumentsError(str(error)) from error
+
     def anywhere(self) -> ScoreOptions:
         """Return the same options with absolute paths."""
         return dataclasses.replace(
@@ -128,7 +137,9 @@ class Report:
             self.print(f'{folder}: scored already')
             return
         first, last = rows[0].score.value, rows[-1].score.value
-        quantity = 'progress' if rows[0].score.log_prob is None else 'log P("True")'
+        quantity = 'log P("True")'
+        if rows[0].score.log_prob is None:
+            quantity = f'{rows[0].reward_model} progress'.lstrip()
         self.print(f'{folder}: {len(rows)} scores, {quantity} from {first:.3f} to {last:.3f}')
 
     def warn(self, source: Source) -> None:
@@ -155,7 +166,7 @@ def score_files(scorer: Scorer, options: ScoreOptions, sources: Sources | None =
     that cannot be scored does not end the run. At the end, raises the error of a single source, or
     ScoreError with the number of recordings that failed.
     """
-    options.check_calibration(scorer.identity)
+    options.check_scorer(scorer)
     scoring = options.scoring(scorer.identity)
 
     def score(recording: Recording, report: Report) -> list[Row]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
+from std_msgs.msg import Float64
 
 from topreward_ros.errors import TaskError
 from topreward_ros.msg import Progress, SuccessDetected
@@ -43,8 +44,9 @@ NOT_RESET = 'scene looks finished: was it reset?'  # from the start of the episo
 class LiveScoring:
     """Exists from activation to deactivation and runs on the executor's thread.
 
-    fitter is the scorer's; read_settings returns the current parameters, which are valid for the
-    calibration; give_up takes the reason why the node cannot score; publish takes a message.
+    fitter and reward_model are the scorer's; read_settings returns the current parameters, which
+    are valid for the calibration; give_up takes the reason why the node cannot score; publish takes
+    a message.
     """
 
     def __init__(
@@ -52,14 +54,16 @@ class LiveScoring:
         node: Node,
         channel: Channel,
         fitter: Callable[[int, int], Callable[[np.ndarray], np.ndarray]],
+        reward_model: str,
         read_settings: Callable[[], RewardSettings],
         *,
         give_up: Callable[[str], None],
-        publish: Callable[[Progress | SuccessDetected], None],
+        publish: Callable[[Progress | SuccessDetected | Float64], None],
         calibration: Calibration | None = None,
     ) -> None:
         self._node = node
         self._channel = channel
+        self._reward_model = reward_model
         self._read_settings = read_settings
         self._give_up = give_up
         self._publish = publish
@@ -192,8 +196,10 @@ class LiveScoring:
         self._scene = step.scene
         latency = self._since(header.stamp)
         self._rate.add(latency, result.seconds)
-        common = common_fields(header, episode, self._task, score)
+        common = common_fields(header, episode, self._task, score, self._reward_model)
         self._publish(Progress(**common, **progress_fields(score, step, latency)))
+        if self._settings.publish_reward:
+            self._publish(Float64(data=step.reward))
         if step.success is not None:
             self._publish(SuccessDetected(**common, **success_fields(step.success)))
             self._node.get_logger().info(f'episode {episode}: success after {score.frames} frames')

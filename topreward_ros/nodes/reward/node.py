@@ -16,7 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import InvalidHandle
 from rclpy.parameter import Parameter
 from rclpy.task import Future
-from std_msgs.msg import String
+from std_msgs.msg import Float64, String
 from std_srvs.srv import Trigger
 
 from topreward_ros import interrupts
@@ -60,7 +60,7 @@ class RewardNode(AsyncLifecycleNode):
         self._calls: deque[Callable[[], None]] = deque()
         self._awaited: Future[Any] | None = None  # of the worker, by a transition
         self._wake = self.create_guard_condition(self._make_calls)
-        self._results = {
+        self._results: dict[type, Any] = {
             Progress: self.create_lifecycle_publisher(Progress, '~/progress', QOS_RESULT),
             SuccessDetected: self.create_lifecycle_publisher(
                 SuccessDetected, '~/success_detected', QOS_RESULT
@@ -72,9 +72,11 @@ class RewardNode(AsyncLifecycleNode):
         self._channel = WORKER.open(self._post, self.fail)  # last: only `close` ends it
 
     def _check_reward(self, settings: RewardSettings) -> None:
-        """Raise ValueError if the loaded calibration does not support the settings."""
+        """Raise ValueError if the loaded model or calibration does not support the settings."""
         if self._calibration is not None:
             settings.reward.start(self._calibration)
+        if self._scorer is not None:
+            check_success(settings, self._scorer, self._calibration)
 
     # Transitions
 
@@ -99,6 +101,10 @@ class RewardNode(AsyncLifecycleNode):
         scorer = cast(Scorer, await loading)
         self._scorer, self._calibration = scorer, calibration
         self.get_logger().info(f'{_describe(scorer)}; {_memory()}')
+        if calibration is None and not scorer.tells_success:
+            self.get_logger().warning(
+                f'{scorer.reward_model} cannot tell success: without a calibration none is reported'
+            )
 
     async def activate(self) -> None:
         try:
@@ -114,12 +120,17 @@ class RewardNode(AsyncLifecycleNode):
             check_calibration(
                 self._calibration, settings.fps, scorer.identity, settings.calibration
             )
+        if self._read_settings().publish_reward:  # only then is the topic there
+            self._results[Float64] = self.create_lifecycle_publisher(
+                Float64, '~/reward', QOS_RESULT
+            )
         for publisher in self._results.values():
             publisher.on_activate(UNUSED)
         self._live = live = LiveScoring(
             self,
             self._channel,
             scorer.fitter,
+            scorer.reward_model,
             self._read_settings,
             give_up=self.fail,
             publish=lambda message: self._results[type(message)].publish(message),
@@ -161,6 +172,8 @@ class RewardNode(AsyncLifecycleNode):
             self._task_subscription = None
         for publisher in self._results.values():
             publisher.on_deactivate(UNUSED)
+        if (publisher := self._results.pop(Float64, None)) is not None:
+            self.destroy_lifecycle_publisher(publisher)
 
     async def _unload(self) -> None:
         self._scorer = None  # before the worker releases its memory
@@ -236,14 +249,26 @@ def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
 
 
 def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | None) -> Scorer:
-    """Load a scorer and warm it up, in the worker's thread; raises as `check_calibration`."""
+    """Load a scorer and warm it up, in the worker's thread.
+
+    Raises as `check_success` and `check_calibration`.
+    """
     scorer = WORKER.scorer(settings.load_options)
+    check_success(settings, scorer, calibration)
     if settings.warm_up:
         width, height = settings.warm_up
         scorer.warm_up(height, width, settings.max_frames)
     if calibration is not None:
         check_calibration(calibration, settings.fps, scorer.identity, settings.calibration)
     return scorer
+
+
+def check_success(
+    settings: RewardSettings, scorer: Scorer, calibration: Calibration | None
+) -> None:
+    """Raise ValueError for a threshold of success that this scorer has no evidence for."""
+    if not scorer.tells_success:
+        settings.reward.check_success(scorer.reward_model, calibration)
 
 
 def _describe(scorer: Scorer) -> str:

@@ -12,7 +12,13 @@ from topreward_ros.reward.calibration import LENGTH_BIASES
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.progress import NORMALIZATIONS
 from topreward_ros.scoring.frame_fits import FRAME_FITS
-from topreward_ros.scoring.loading.options import DTYPES, QUANTIZATIONS, SCORERS, LoadOptions
+from topreward_ros.scoring.loading.options import (
+    DTYPES,
+    QUANTIZATIONS,
+    REWARD_MODELS,
+    SCORERS,
+    LoadOptions,
+)
 from topreward_ros.scoring.sampling import Sampling
 
 from ..common import parameter_table
@@ -28,6 +34,13 @@ class RewardSettings:
         'Qwen/Qwen3-VL-8B-Instruct',
         'Folder of a vision-language model, or its id on the Hugging Face hub.',
         Change.UNCONFIGURED,
+    )
+    reward_model: str = parameter(
+        LoadOptions.reward_model,
+        'Reward model by which the checkpoint scores; auto is as the checkpoint was trained, '
+        'topreward for a general one.',
+        Change.UNCONFIGURED,
+        choices=('auto', *REWARD_MODELS),
     )
     device: str = parameter(
         LoadOptions.device,
@@ -155,7 +168,8 @@ class RewardSettings:
     )
     success_threshold: float = parameter(
         RewardOptions.success_threshold,
-        'Smallest mean log P("True") that counts as success; depends on model and task [nat].',
+        'Smallest mean log P("True") that counts as success, or log of the probability of success '
+        'that the model gives; depends on model and task [nat].',
         Change.EPISODE,
         range=(-1000.0, 0.0),
     )
@@ -177,6 +191,11 @@ class RewardSettings:
         'unconfigured.',
         Change.INACTIVE,
         range=(0, 1000),
+    )
+    publish_reward: bool = parameter(
+        False,
+        'Publish the reward of each score as a plain number on ~/reward, too.',
+        Change.INACTIVE,
     )
     stale_after: float = parameter(
         2.0,

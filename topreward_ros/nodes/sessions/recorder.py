@@ -123,6 +123,7 @@ class Recorder(Node):
                 normalization=message.normalization,
                 latency=message.latency,
                 task=message.task,
+                reward_model=message.reward_model,
             )
         )
 

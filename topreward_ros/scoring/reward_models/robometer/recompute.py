@@ -37,6 +37,10 @@ class RobometerRecompute(Scorer):
     def identity(self) -> Identity:
         return robometer_identity(self.robometer, self.engine.geometry.max_pixels)
 
+    @property
+    def reward_model(self) -> str:
+        return 'robometer'
+
     @cached_property
     def summary(self) -> str:
         return self.robometer.checkpoint.summary()

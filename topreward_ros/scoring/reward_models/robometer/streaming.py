@@ -48,6 +48,10 @@ class RobometerScorer(Scorer):
     def identity(self) -> Identity:
         return robometer_identity(self.robometer, self.engine.geometry.max_pixels)
 
+    @property
+    def reward_model(self) -> str:
+        return 'robometer'
+
     @cached_property
     def summary(self) -> str:
         return self.robometer.checkpoint.summary()
