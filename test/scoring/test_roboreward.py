@@ -77,5 +77,7 @@ def test_it_is_told_by_its_name(checkpoint_folder: Path, tmp_path: Path, device:
     scorer = load_scorer(LoadOptions(str(link), device, frame_fit='paper'))
     assert isinstance(scorer, StreamingScorer)
     assert scorer.identity.layout == 'roboreward-1, 393216 pixels'
+    assert scorer.reward_model == 'roboreward'
     plain = load_scorer(LoadOptions(str(link), device, reward_model='topreward'))
     assert plain.identity.layout.startswith('topreward-1')
+    assert plain.reward_model == 'topreward'

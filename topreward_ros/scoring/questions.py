@@ -31,6 +31,11 @@ class VideoQuestion(Protocol):
     """What follows the video of an episode, and how its score is read off the next token."""
 
     @property
+    def reward_model(self) -> str:
+        """Whose question it is, by its name in messages."""
+        ...
+
+    @property
     def layout(self) -> str:
         """Name that changes with the ids of the prompt, as scores are then not comparable."""
         ...
@@ -59,6 +64,7 @@ class Question:
     true: str = ' True'
     false: str = ' False'
     layout: str = 'topreward-1'
+    reward_model: str = 'topreward'
 
     def ask(self, task: str) -> str:
         """Return the question about a task, in which braces have no special meaning."""

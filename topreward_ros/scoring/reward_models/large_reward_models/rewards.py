@@ -115,6 +115,10 @@ class LargeRewardModel(Scorer):
         layout = f'{LAYOUT}, {self.steps_back} back{orders}, {model.geometry.max_pixels} pixels'
         return identity_of(model.checkpoint, layout)
 
+    @property
+    def reward_model(self) -> str:
+        return 'large_reward_model'
+
     @cached_property
     def summary(self) -> str:
         return self.models.completion.checkpoint.summary()

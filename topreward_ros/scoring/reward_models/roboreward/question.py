@@ -41,6 +41,7 @@ class RubricQuestion:
     """A `VideoQuestion` whose answer is a grade."""
 
     layout: str = 'roboreward-1'
+    reward_model: str = 'roboreward'
 
     def ids(self, tokens: Tokens, task: str) -> list[int]:
         """See `VideoQuestion`."""

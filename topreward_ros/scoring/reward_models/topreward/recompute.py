@@ -73,8 +73,12 @@ class RecomputeScorer(PrefixScorer):
         """Raises ModelError for a model of another family."""
         self.engine = engine_of(checkpoint)
         layout = PromptLayout(PromptTokens.of(checkpoint.folder), question)
-        model = _Qwen3VL(self.engine, layout)
+        model, self._question = _Qwen3VL(self.engine, layout), question
         super().__init__(checkpoint, model, layout_name(question, self.engine.geometry))
+
+    @property
+    def reward_model(self) -> str:
+        return self._question.reward_model
 
     def chat_model(self) -> ChatModel:
         return ChatModel(self._checkpoint, self.engine)

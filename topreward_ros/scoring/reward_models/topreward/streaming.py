@@ -56,6 +56,10 @@ class StreamingScorer(Scorer):
             self._checkpoint, layout_name(self.layout.question, self.engine.geometry)
         )
 
+    @property
+    def reward_model(self) -> str:
+        return self.layout.question.reward_model
+
     @cached_property
     def summary(self) -> str:
         return self._checkpoint.summary()
