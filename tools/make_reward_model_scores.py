@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -114,31 +113,30 @@ def roboreward(folder: Path) -> dict[str, Any]:
     for size in SIZES:
         log_probs, shown = [], {}
         for count in range(1, FRAMES + 1):
-            ask: Callable[[str], Any] = (
-                lambda text, count=count, size=size: processor(  # noqa: E731
-                    text=[text],
-                    videos=[np.stack(clip(size))[:count]],
-                    video_metadata=[
-                        {
-                            'total_num_frames': count,
-                            'fps': FPS,
-                            'frames_indices': list(range(count)),
-                        }
-                    ],
-                    do_sample_frames=False,
-                    return_tensors='pt',
-                )
-            )
+            frames = np.stack(clip(size))[:count]
             if count == 3:
-                shown = {'ids_of_3': runs(ask(text)['input_ids'][0].tolist())}
+                shown = {'ids_of_3': runs(read(processor, text, frames)['input_ids'][0].tolist())}
             with torch.no_grad():
-                logits = model(**ask(text + ANSWER)).logits[0, -1].float()
+                logits = model(**read(processor, text + ANSWER, frames)).logits[0, -1].float()
             log_probs.append(logits.log_softmax(-1)[grades].tolist())
         clips.append({'size': list(size), **shown, 'log_probs': log_probs})
         weights = np.exp(log_probs)
         mean = weights @ np.arange(1, 6) / weights.sum(axis=1)
         clips[-1]['expected_digit'] = mean.tolist()
     return {**versions(), 'fps': FPS, 'clips': clips}
+
+
+def read(processor: Any, text: str, frames: np.ndarray) -> Any:
+    """Return the inputs of a model for a prompt and a video, uint8 (n, H, W, 3)."""
+    count = len(frames)
+    about = {'total_num_frames': count, 'fps': FPS, 'frames_indices': list(range(count))}
+    return processor(
+        text=[text],
+        videos=[frames],
+        video_metadata=[about],
+        do_sample_frames=False,
+        return_tensors='pt',
+    )
 
 
 def versions() -> dict[str, Any]:
