@@ -101,13 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     clip = frames(lengths[-1], *options.size)
     measured = StepMeasurements()
-    for walk in track(range(options.repeats + 1), 'measuring', console=Console(stderr=True)):
-        if walk == 1:
+    for number in track(range(options.repeats + 1), 'measuring', console=Console(stderr=True)):
+        if number == 1:
             measured = StepMeasurements()
-        _walk(scorers, clip, lengths, measured)
+        walk(scorers, clip, lengths, measured)
         scorers = dict(reversed(scorers.items()))  # neither is always the first
     names = sorted(scorers, key=lambda name: name != 'streaming')
-    rows = [_row(length, names, measured) for length in lengths]
+    rows = [row_of(length, names, measured) for length in lengths]
     fits = {name: _fit(name, lengths, rows) for name in names}
     others_ms = {
         'the first score': _first(streaming, clip),
@@ -130,7 +130,7 @@ def _start_memory() -> int:
     return int(torch.cuda.memory_allocated())
 
 
-def _walk(
+def walk(
     scorers: dict[str, Scorer],
     clip: list[np.ndarray],
     lengths: Sequence[int],
@@ -198,7 +198,7 @@ def _thinned(scorer: StreamingScorer, clip: list[np.ndarray], *, prepared: bool)
     return taken
 
 
-def _row(length: int, names: Sequence[str], measured: StepMeasurements) -> dict[str, Any]:
+def row_of(length: int, names: Sequence[str], measured: StepMeasurements) -> dict[str, Any]:
     row: dict[str, Any] = {'frames': length}
     walks = {}
     for name in names:

@@ -42,6 +42,8 @@ FAMILIES: dict[str, str | MakeScorer] = {
 REWARD_MODELS: dict[str, str | MakeScorer] = {
     'topreward': MAKER_TOPREWARD,
     'robometer': f'{ROOM}.robometer.scorers:make_scorer',
+    'roboreward': f'{ROOM}.roboreward.scorers:make_scorer',
+    'large_reward_model': f'{ROOM}.large_reward_models.scorers:make_scorer',
 }
 
 
@@ -70,13 +72,21 @@ def maker_of(options: LoadOptions) -> MakeScorer:
     if options.model in FAMILIES and not Path(options.model).exists():
         return _resolve(FAMILIES[options.model])
     folder = folder_of(options.model)
-    if options.reward_model != 'auto':
-        return _resolve(REWARD_MODELS[options.reward_model])
-    if is_robometer(folder):
-        return _resolve(REWARD_MODELS['robometer'])
+    if (kind := options.reward_model) != 'auto' or (kind := _kind_of(options, folder)):
+        return _resolve(REWARD_MODELS[kind])
     family = _family_of(folder)
     # Unknown families are tried with their own processor, which reports why if it cannot.
     return _resolve(FAMILIES.get(family, MAKER_PROCESSOR))
+
+
+def _kind_of(options: LoadOptions, folder: Path) -> str:
+    """Return the reward model that a checkpoint was trained as; empty for a stock one.
+
+    Robometer tells by its heads; RoboReward has the files of a stock model, and tells by its name.
+    """
+    if is_robometer(folder):
+        return 'robometer'
+    return 'roboreward' if 'roboreward' in options.model.lower() else ''
 
 
 def _family_of(folder: Path) -> str:

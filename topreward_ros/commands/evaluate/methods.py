@@ -15,7 +15,10 @@ import numpy as np
 from topreward_ros.errors import NoChatError
 from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.reward_models.generative_value_learning.values import generative_values
-from topreward_ros.scoring.reward_models.large_reward_models.rewards import LargeRewardModel
+from topreward_ros.scoring.reward_models.large_reward_models.rewards import (
+    LargeRewardModel,
+    LrmScore,
+)
 from topreward_ros.scoring.score import Score, Scorer
 
 LOG_PROB = 'TOPReward'
@@ -112,17 +115,18 @@ class LargeRewards:
 
     def __init__(self, scorer: Scorer) -> None:
         """Raises NoChatError for a model that cannot answer chat messages."""
-        self._model = LargeRewardModel(scorer.chat_model(), every=1, steps_back=STEPS_BACK)
+        # A stock model may prefer a place, unlike one that was trained with the places given
+        self._model = LargeRewardModel(scorer.chat_model(), steps_back=STEPS_BACK, both_orders=True)
 
     def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
         episode = self._model.start(recording.task)
-        scores = []
+        scores: list[LrmScore] = []
         for number, (image, time) in enumerate(
             zip(recording.images, recording.times, strict=True), 1
         ):
             episode.append(image, time)
             if number in recording.lengths:
-                scores.append(episode.reward())
+                scores += episode.rewards()
         episode.close()
         answered = float(np.mean([score.coverage for score in scores]))
         return {

@@ -106,7 +106,8 @@ class PartAttention:
 
     def _attend(self, k: int, query: torch.Tensor, keys: _Cached, values: _Cached) -> torch.Tensor:
         part = self._parts[k]
-        own, *seen = query[:, part.start : part.stop], keys.seen_by(part), values.seen_by(part)
+        own = query[:, part.start : part.stop]
+        seen = keys.seen_by(part), values.seen_by(part)
         if self._counted is None or part.mask is not None:
             return masked(own, *seen, self._masks[k])
         used = torch.full((1,), seen[0].shape[1], dtype=torch.int32, device=query.device)

@@ -14,11 +14,13 @@ import torch
 from topreward_ros.errors import NOT_A_NUMBER, ModelError
 
 from ..loading.checkpoint import Checkpoint
-from .chat_prompt import ChatLayout, Part
+from .chat_prompt import ChatLayout, EncodedImage, Part
 from .generation import generate
 from .prefix_cache import Branch, PrefixCache, prefix_cache
 from .prompt import PromptTokens, Segment, count_tokens, text_segment
 from .qwen3_vl import Engine, engine_of
+from .video import doubled
+from .vision_tower import VisionTower
 
 
 class ChatModel:
@@ -29,11 +31,23 @@ class ChatModel:
 
         Raises ModelError for another family, or a tokenizer without image tokens.
         """
+        self.checkpoint = checkpoint
         self._engine = engine_of(checkpoint) if engine is None else engine
         # Its reward models show pictures in their own shape, as published
         self.geometry = dataclasses.replace(self._engine.geometry, frame_fit='aspect')
         self._layout = ChatLayout(PromptTokens.of(checkpoint.folder), self.geometry)
         self._stop_tokens = self._layout.stop_tokens | _configured_stop_tokens(checkpoint)
+
+    @property
+    def vision(self) -> VisionTower:
+        """What encodes images; what one of them has encoded is meant for models that share it."""
+        return self._engine.vision
+
+    @torch.inference_mode()
+    def encode(self, image: torch.Tensor) -> EncodedImage:
+        """Encode an image, uint8 (H, W, 3), once for all turns that show it."""
+        grid = self.geometry.grid((image.shape[0], image.shape[1]))
+        return EncodedImage(self._engine.encode(doubled(image, 0.0)), grid)
 
     def answer_ids(
         self, answers: Sequence[str], prefix: str = ''

@@ -14,14 +14,26 @@ This is Qwen3-VL's chat template, without a system turn. TOPReward's own prompt 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from .geometry import Geometry
 from .prompt import PromptTokens, Segment, text_segment, visual_segment
-from .video import doubled
+from .video import Block, doubled
+from .vision_tower import Features
 
-Part = str | torch.Tensor  # text, or an image uint8 (H, W, 3)
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image that a vision tower has encoded, with its rows and columns of merged patches."""
+
+    features: Features
+    grid: tuple[int, int]
+
+
+Image = torch.Tensor | EncodedImage  # uint8 (H, W, 3), or encoded before
+Part = str | Image
 
 
 class ChatLayout:
@@ -46,20 +58,18 @@ class ChatLayout:
         """Return the segments of a turn from position 0, up to the model's next token.
 
         answer are the given first tokens of the answer. All images of a turn have one size, a
-        multiple of the geometry's factor.
+        multiple of the geometry's factor, or all are encoded.
         """
         segments: list[Segment] = []
         for run in self._runs(parts, answer):
             start = segments[-1].next_position if segments else 0
-            if isinstance(run, torch.Tensor):
-                segments.append(self._image(run, start))
-            else:
+            if isinstance(run, list):
                 segments.append(text_segment(run, start))
+            else:
+                segments.append(self._image(run, start))
         return segments
 
-    def _runs(
-        self, parts: Sequence[Part], answer: Sequence[int]
-    ) -> Iterator[list[int] | torch.Tensor]:
+    def _runs(self, parts: Sequence[Part], answer: Sequence[int]) -> Iterator[list[int] | Image]:
         """Yield token ids and images; text between special tokens is tokenized as one."""
         ids, text = [self._start_of_turn], 'user\n'
         for part in parts:
@@ -73,10 +83,14 @@ class ChatLayout:
         ids += [*self.tokens.text(text), self._end_of_turn, *self.tokens.text('\n')]
         yield [*ids, self._start_of_turn, *self.tokens.text('assistant\n'), *answer]
 
-    def _image(self, image: torch.Tensor, start: int) -> Segment:
+    def _image(self, image: Image, start: int) -> Segment:
         """Encode an image as a doubled frame, since the vision tower reads pairs."""
+        if isinstance(image, EncodedImage):
+            return self._visual(*image.grid, image.features, start)
         rows, columns = self._geometry.grid((image.shape[0], image.shape[1]))
-        ids = [self._vision_start, *[self.image_pad] * (rows * columns), self._vision_end]
-        return visual_segment(
-            ids, (1, 1 + rows * columns), doubled(image, 0.0), (rows, columns), start
-        )
+        return self._visual(rows, columns, doubled(image, 0.0), start)
+
+    def _visual(self, rows: int, columns: int, shown: Block | Features, start: int) -> Segment:
+        count = rows * columns
+        ids = [self._vision_start, *[self.image_pad] * count, self._vision_end]
+        return visual_segment(ids, (1, 1 + count), shown, (rows, columns), start)

@@ -20,21 +20,23 @@ from tokenizers import Tokenizer
 from topreward_ros.errors import ModelError, one_line
 
 from ..loading.model_files import read_object
-from ..questions import Question
 from .video import Block
+from .vision_tower import Features
 
 
 @dataclass(frozen=True)
 class Segment:
     """Tokens with positions (3, n) on the time, row and column axes of MRoPE.
 
-    The tokens from `visual[0]` to `visual[1]` are video tokens, one per merged patch of the block.
+    The tokens from `visual[0]` to `visual[1]` are video tokens, one per merged patch of the block,
+    or of the features where it has been encoded before.
     """
 
     ids: tuple[int, ...]
     positions: torch.Tensor
     block: Block | None = None
     visual: tuple[int, int] = (0, 0)
+    features: Features | None = None
 
     @property
     def next_position(self) -> int:
@@ -109,16 +111,6 @@ class PromptTokens:
         ids = [*before, *[self.video_pad] * tokens, self._vision_end]
         return ids, (len(before), len(before) + tokens)
 
-    def answers(self, question: Question) -> tuple[int, int]:
-        """Return the ids of the two answers; ModelError where one is not a single token."""
-        ids = [self.text(answer) for answer in (question.true, question.false)]
-        if any(len(answer) != 1 for answer in ids):
-            raise ModelError(
-                f'the tokenizer splits {question.true!r} or {question.false!r} into several '
-                'tokens; the question needs answers of one token each'
-            )
-        return ids[0][0], ids[1][0]
-
 
 def text_positions(count: int, start: int) -> torch.Tensor:
     """Return the positions of `count` text tokens, (3, count)."""
@@ -130,11 +122,16 @@ def text_segment(ids: Sequence[int], start: int) -> Segment:
 
 
 def visual_segment(
-    ids: Sequence[int], visual: tuple[int, int], block: Block, grid: tuple[int, int], start: int
+    ids: Sequence[int],
+    visual: tuple[int, int],
+    shown: Block | Features,
+    grid: tuple[int, int],
+    start: int,
 ) -> Segment:
     """Return a segment whose ids from `visual[0]` to `visual[1]` are the video tokens of a block.
 
-    grid: rows and columns of merged patches; start: position of the first token.
+    shown: the block, or its features; grid: rows and columns of merged patches; start: position of
+    the first token.
     """
     rows, columns = grid
     before = text_positions(visual[0], start)
@@ -148,7 +145,9 @@ def visual_segment(
     ).flatten(1)
     after = text_positions(len(ids) - visual[1], corner + max(rows, columns))
     positions = torch.cat([before, patches, after], dim=1)
-    return Segment(tuple(ids), positions, block, visual)
+    if isinstance(shown, Block):
+        return Segment(tuple(ids), positions, shown, visual)
+    return Segment(tuple(ids), positions, None, visual, shown)
 
 
 def count_tokens(segments: Sequence[Segment]) -> int:

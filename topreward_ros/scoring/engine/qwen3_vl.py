@@ -20,8 +20,8 @@ from .geometry import Geometry, geometry_of
 from .key_value_cache import CacheWriter, KeyValueCache
 from .language_model import LanguageModel, Tokens
 from .prompt import Segment, count_tokens
-from .video import stacked
-from .vision_tower import VisionTower
+from .video import Block, stacked
+from .vision_tower import Features, VisionTower
 
 # Rows of the output matrix converted to float32 at a time: 16384 x 4096 values are 256 MiB.
 VOCABULARY_CHUNK = 16_384
@@ -36,10 +36,11 @@ class Engine:
     are reused, so consecutive episodes share memory.
     """
 
-    def __init__(self, model: Any, geometry: Geometry) -> None:
+    def __init__(self, model: Any, geometry: Geometry, visual: Any = None) -> None:
+        """visual: a vision tower in place of the model's own."""
         self.model = model
         self.geometry = geometry
-        self.vision = VisionTower(model.model.visual)
+        self.vision = VisionTower(model.model.visual if visual is None else visual)
         self.language = LanguageModel(model.model.language_model)
         self._counted = counted_on(self.language.cache_shape(), self.language.heads)
         self._free: list[KeyValueCache] = []
@@ -74,7 +75,8 @@ class Engine:
         """Run segments after the cached tokens; return hidden states (len(rows), hidden).
 
         The segments are appended to the cache. parts tell what the tokens attend to; all before
-        them if not given.
+        them if not given. Blocks are encoded in this forward, unless some segments have features:
+        then all that show something have to.
         """
         count, start = count_tokens(segments), cache.length
         tokens = Tokens(
@@ -89,9 +91,14 @@ class Engine:
             ),
         )
         blocks = [segment.block for segment in segments if segment.block is not None]
+        ready = [segment.features for segment in segments if segment.features is not None]
+        if blocks and ready:
+            raise ValueError('blocks to encode and features in one forward; expected one of them')
         frames = self.to_device(stacked(blocks)) if blocks else None
         try:
             with plain_attention(self.device):
+                if ready:
+                    return self.decode(tokens, Features.joined(ready), cache.append(count))
                 return self.run(tokens, frames, cache.append(count))
         except BaseException:  # some layers may not have been written
             cache.truncate(min(start, cache.length))
@@ -102,12 +109,25 @@ class Engine:
 
         Never synchronises with the device, so it can be captured in a CUDA graph.
         """
-        if frames is None:
+        return self.decode(tokens, None if frames is None else self._encode(frames), writer)
+
+    def encode(self, block: Block) -> Features:
+        """Return the features of a block, for segments of any number of forwards."""
+        with self.on_device(), plain_attention(self.device):
+            return self._encode(self.to_device(stacked([block])))
+
+    def decode(
+        self, tokens: Tokens, features: Features | None, writer: CacheWriter
+    ) -> torch.Tensor:
+        """Run inputs with these features at their video tokens, all on the device already."""
+        if features is None:
             return self.language(tokens, None, (), writer)
+        return self.language(tokens, features.tokens, features.deepstack, writer)
+
+    def _encode(self, frames: torch.Tensor) -> Features:
         height, width = frames.shape[2:4]
         patch = self.geometry.patch
-        features = self.vision(self.geometry.patches(frames), height // patch, width // patch)
-        return self.language(tokens, features.tokens, features.deepstack, writer)
+        return self.vision(self.geometry.patches(frames), height // patch, width // patch)
 
     def log_probs(self, hidden: torch.Tensor, tokens: Sequence[int]) -> torch.Tensor:
         """Return the log-softmax over the vocabulary at `tokens`, float32 (n, len(tokens)).

@@ -9,6 +9,7 @@ a pair, as in the original.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,13 @@ class Features:
 
     tokens: torch.Tensor
     deepstack: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def joined(cls, several: Sequence[Features]) -> Features:
+        """Return the features of several blocks as those of one forward over them."""
+        layers = zip(*(each.deepstack for each in several), strict=True)
+        tokens = torch.cat([each.tokens for each in several])
+        return cls(tokens, tuple(torch.cat(layer) for layer in layers))
 
 
 class VisionTower:

@@ -9,6 +9,8 @@ an error, since ignoring them would silently score with the base model.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +61,20 @@ def merge_adapter(model: Any, folder: Path) -> Any:
             f'the adapter {folder} cannot be merged into quantised weights: load a model in full '
             'precision'
         )
-    try:
+    with telling_misfits(folder):
         config = peft.LoraConfig.from_pretrained(str(folder), local_files_only=True)
         config.inference_mode = True
         adapted = peft.get_peft_model(model, config)
         result = adapted.load_adapter(str(folder), 'default', local_files_only=True)
-        _check_complete(folder, result)
+        check_complete(folder, result.unexpected_keys, result.missing_keys)
         return adapted.merge_and_unload(safe_merge=True)
+
+
+@contextmanager
+def telling_misfits(folder: Path) -> Iterator[None]:
+    """Raise ModelError for whatever peft raises because of the adapter in this folder."""
+    try:
+        yield
     except ModelError:
         raise
     except Exception as error:  # peft raises nearly everything
@@ -76,11 +85,10 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         ) from error
 
 
-def _check_complete(folder: Path, result: Any) -> None:
+def check_complete(folder: Path, unexpected: Iterable[str], missing: Iterable[str]) -> None:
     """Raise ModelError where adapter weights are missing or do not exist in the model."""
     own = ('lora_', 'modules_to_save')
-    missing = [key for key in result.missing_keys if any(name in key for name in own)]
-    mismatched = [*result.unexpected_keys, *missing]
+    mismatched = [*unexpected, *(key for key in missing if any(name in key for name in own))]
     if mismatched:
         raise ModelError(
             f'{len(mismatched)} weights of the adapter {folder} do not fit the model, '

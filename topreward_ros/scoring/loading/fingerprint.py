@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..score import Identity
+from .adapter import FILE_CONFIG
 from .checkpoint import Checkpoint
 from .hub import folder_of
 
@@ -18,7 +19,7 @@ CONFIGURATIONS = (
     'tokenizer.json',
     'preprocessor_config.json',
     'video_preprocessor_config.json',
-    'adapter_config.json',
+    FILE_CONFIG,
 )
 END_SIZE = 512  # hashed at either end of a tensor [bytes]
 
@@ -27,7 +28,9 @@ def identity_of(checkpoint: Checkpoint, layout: str) -> Identity:
     """Return the identity of a loaded model; `layout` names its prompt and pixel budget."""
     folders = [checkpoint.folder]
     if checkpoint.options.adapter is not None:
-        folders.append(folder_of(checkpoint.options.adapter))
+        adapter = folder_of(checkpoint.options.adapter)
+        # itself, or a folder of several
+        folders += [adapter, *sorted(file.parent for file in adapter.glob(f'*/{FILE_CONFIG}'))]
     return Identity(checkpoint.name, _fingerprint(folders), layout, checkpoint.weights)
 
 

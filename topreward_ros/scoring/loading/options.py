@@ -19,13 +19,13 @@ class LoadOptions:
     """How to load a model and score with it; raises ValueError for an invalid choice.
 
     model: folder or hub id; device: "auto" or a torch device; dtype: "auto" (bfloat16 on a GPU that
-    supports it, else float32) or one of DTYPES (float8: the decoder's weights, with bfloat16
-    for the rest); attention: implementation by its name in
-    transformers; quantization: one of QUANTIZATIONS, with bitsandbytes; adapter: folder or hub id
-    of a LoRA adapter to merge into the weights, which must not be quantised; scorer: "streaming",
-    "recompute", or "auto" by the family; reward_model: one of REWARD_MODELS, or "auto" by the
-    checkpoint; frame_fit: one of FRAME_FITS; max_pixels [px]: larger
-    frames are shrunk to this.
+    supports it, else float32) or one of DTYPES (float8: the decoder's weights, with bfloat16 for
+    the rest); attention: implementation by its name in transformers; quantization: one of
+    QUANTIZATIONS, with bitsandbytes; adapter: folder or hub id of a LoRA adapter to merge into the
+    weights, which must not be quantised, or of the three that large_reward_model switches between;
+    scorer: "streaming", "recompute", or "auto" by the family; reward_model: one of REWARD_MODELS,
+    or "auto" by the checkpoint; frame_fit: one of FRAME_FITS; max_pixels [px]: larger frames are
+    shrunk to this.
     """
 
     model: str

@@ -20,7 +20,7 @@ from ..loading.options import LoadOptions
 from ..questions import Question
 from ..reward_models.topreward.layout import TOPREWARD
 from ..reward_models.topreward.recompute import PrefixScorer
-from ..score import Scorer
+from ..score import Score, Scorer
 
 
 def make_scorer(options: LoadOptions) -> Scorer:
@@ -63,12 +63,12 @@ class ProcessorModel:
             )
         self._answers = [ids[0] for ids in answers]
 
-    def log_probs(self, video: Video, task: str) -> tuple[float, float]:
+    def score(self, video: Video, task: str) -> Score:
         self._check_no_special_tokens(task)
         inputs = self._inputs(video, task).to(self._model.device)
         logits = self._model(**inputs, use_cache=False, logits_to_keep=1).logits[0, -1].float()
         true, false = torch.log_softmax(logits, dim=-1)[self._answers].tolist()
-        return true, false
+        return Score(video.frames, true, false)
 
     def _inputs(self, video: Video, task: str) -> Any:
         from PIL import Image

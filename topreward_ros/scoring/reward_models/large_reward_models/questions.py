@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three questions of Large Reward Models (arXiv 2603.16065) about single camera frames.
 
-Questions and the format of an answer, a JSON object with one key, follow the code and adapters
-published by the authors; the wording is this package's own. The prompt ends with the beginning of
-that object, so the next tokens are the answer. The authors let the model reason before it compares
-two images; here the answer follows at once, as its probability is read instead of a text.
+An answer is a JSON object with one key. The prompt ends with the beginning of that object, so the
+next tokens are the answer. The authors let the model reason before it compares two images; here the
+answer follows at once, as its probability is read instead of a text.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from ...engine.chat_prompt import Part
+from ...engine.chat_prompt import Image, Part
 from ...questions import check_task
 
 
@@ -48,8 +45,8 @@ class FrameQuestion:
     def images(self) -> int:
         return self.template.count('{image}')
 
-    def ask(self, task: str, images: Sequence[torch.Tensor]) -> list[Part]:
-        """Return the text and images, uint8 (H, W, 3), of a turn; fields in the task stay text.
+    def ask(self, task: str, images: Sequence[Image]) -> list[Part]:
+        """Return the text and images of a turn; fields in the task stay text.
 
         Raises TaskError as `check_task`, ValueError for another number of images.
         """
@@ -64,11 +61,17 @@ class FrameQuestion:
         return parts
 
 
+# The wording is the input format that the authors' adapters were trained with, so it is theirs to
+# the letter: vlm_reward/vlm_reward_server.py of
+# github.com/physical-superintelligence-lab/Large-Reward-Models, at 5845ab0. So are the missing
+# blanks around the image of COMPLETION, and that CONTRAST calls both images later observations.
 COMPLETION = FrameQuestion(
-    'A robot has this task: {task}\n\n'
-    'This is what its camera sees now: {image}\n\n'
-    'Is the task complete?\n'
-    'Answer in this JSON format:\n'
+    'Task: Whether the task has been completed.\n\n'
+    'The task is: {task}\n\n'
+    'You are given:\n'
+    '- Current observation:{image}'
+    'Has the task been completed?\n'
+    'Output your answer in the following JSON format:\n'
     '{ "task_completed": "yes" or "no" }',
     ('yes', 'no'),
     '{ "task_completed": "',
@@ -76,25 +79,37 @@ COMPLETION = FrameQuestion(
 
 LEVELS = tuple(k / 10 for k in range(11))
 PROCESS = FrameQuestion(
-    'A robot has this task: {task}\n\n'
-    'This is what its camera sees now: {image}\n\n'
-    'How far has the task come? Choose one of these values:\n'
-    f'[{", ".join(map(str, LEVELS))}]\n'
-    '0.0 means that it has just begun, 1.0 that it is finished.\n'
-    'Answer in this JSON format:\n'
-    '{ "completion_progress": value }',
+    'Task: Estimate the completion progress.\n'
+    'The task is: {task}\n'
+    'You are given:\n'
+    '- Initial observation: {image}\n'
+    '- Current observation: {image}\n\n'
+    'Question: Based on the task description, estimate the completion progress as a value between '
+    '0.0 and 1.0.\n'
+    'Select one value from the following list:\n'
+    f'[{", ".join(map(str, LEVELS))}]\n\n'
+    'Definitions:\n'
+    '- 0.0: Task has just started.\n'
+    '- 0.1 - 0.9: Intermediate progress steps (assess how close to completion).\n'
+    '- 1.0: Task is Finished.\n'
+    'Output your answer in the following JSON format:\n'
+    '{ "completion_progress": selected_value }',
     tuple(map(str, LEVELS)),
     '{ "completion_progress": ',
 )
 
 CONTRAST = FrameQuestion(
-    'A robot has this task: {task}\n\n'
-    'Its camera has taken two images.\n'
-    'Image A: {image}\n'
-    'Image B: {image}\n\n'
-    'Which of them is closer to the completed task?\n'
-    'Answer in this JSON format:\n'
-    '{ "more_complete_image": "ImageA" or "ImageB" }',
+    'Task: Compare the completion progress.\n\n'
+    'The task is: {task}.\n\n'
+    'You are given:\n'
+    '- Later observation (Image A): {image}\n'
+    '- Later observation (Image B): {image}\n\n'
+    'Question: Which of Image A or Image B is closer to completing the task?\n'
+    'Select one value from the following list:\n'
+    '["ImageA", "ImageB"]\n\n'
+    'Please provide a step-by-step visual analysis first, and then output your answer in the '
+    'following JSON format:\n'
+    '{ "more_complete_image": "selected_value" }',
     ('A', 'B'),
     '{ "more_complete_image": "Image',
 )

@@ -1,43 +1,49 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rewards of Large Reward Models (arXiv 2603.16065), from a stock model.
+"""The rewards of Large Reward Models (arXiv 2603.16065).
 
-Three questions about the newest frame: is the task complete, how far has it come, and is this
-frame closer to completion than an earlier one? Each value is computed from the probabilities of the
-allowed answers. The reward is their mean with equal weights, evaluated every few frames and held in
-between. The paper's contrast is -1, 0 or 1 for the better frame; here it is a probability.
+Three questions about the newest picture: is the task complete, how far has it come since the first
+picture, and is it closer to completion than an earlier one? Each value is computed from the
+probabilities of the allowed answers, where the authors' code takes the likeliest answer. The reward
+is their mean with equal weights. Prompts differ from their first words, so the questions share what
+vision towers make of the pictures, and nothing else.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ...engine.chat_model import ChatModel
-from ...engine.video import fit
-from ...frames import check_frame, check_time
-from ...questions import check_task
+from ...loading.fingerprint import identity_of
+from ...questions import check_tasks
+from ...score import Episode, Identity, Score, Scorer
+from .pictures import Picture, Pictures, picture_fitter
 from .questions import COMPLETION, CONTRAST, PROCESS, FrameQuestion
 
-# Steps between two queries, and between the compared frames, in the authors' configuration
-AUTHORS_STEPS = 10
+# Must change with the prompts or how answers are read, as scores are then not comparable.
+LAYOUT = 'large_reward_models-1'
+
+# Frames between the compared ones: 2 s at the default of 2 frames a second, as the authors' ten
+# steps of their robots (vlm_call_interval 10 at control_freq 5)
+STEPS_BACK = 4
 
 
 @dataclass(frozen=True)
 class LrmScore:
-    """The model's judgement of the newest frame, each value in [0, 1].
+    """The model's judgement of the newest picture, each value in [0, 1].
 
     completion: P(yes), normalised over yes and no. process: expected level, with probabilities
-    normalised over all levels. contrast: probability that this frame is closer to completion than
-    the one `steps_back` frames before; 0.5 while there is none. combined: mean of the three.
-    coverage: least probability mass of the allowed answers in any of the questions; near 0 the
-    model does not answer in the requested format, and the other values mean little. frames: number
-    of frames when the questions were asked.
+    normalised over all levels. contrast: probability that this picture is closer to completion than
+    the one `steps_back` before; 0 while there is none, as by the authors. combined: mean of the
+    three. coverage: least probability mass of the allowed answers in any of the questions; near 0
+    the model does not answer in the requested format, and the other values mean little. frames:
+    number of frames when the questions were asked.
     """
 
     completion: float
@@ -47,123 +53,162 @@ class LrmScore:
     coverage: float
     frames: int
 
+    def score(self) -> Score:
+        """Return it as what every scorer returns; completion is the probability of success."""
+        parts = {name: getattr(self, name) for name in ('completion', 'process', 'contrast')}
+        return Score(self.frames, progress=self.combined, success=self.completion, parts=parts)
 
-class LargeRewardModel:
-    """Asks a Qwen3-VL every `every` frames, with the contrast to `steps_back` frames before.
 
+class QuestionModels(NamedTuple):
+    """The model that each question is put to; they may share weights."""
+
+    completion: ChatModel
+    process: ChatModel
+    contrast: ChatModel
+
+
+class LargeRewardModel(Scorer):
+    """Asks a Qwen3-VL, or one per question, about each picture and that of `steps_back` before.
+
+    The contrast is asked with the earlier picture first, as the authors' adapters were trained;
+    with both_orders in the other order, too, and the log-odds are averaged: this cancels a
+    preference for the first or second picture at the cost of a fourth question.
     completion, process and contrast replace the questions; the answers to process are numbers of
-    0 or more, scaled by the largest. Raises ValueError for steps below 1 or unsuitable questions.
+    0 or more, scaled by the largest; process may be about the newest picture alone.
     """
+
+    mode = 'three questions about each picture'
 
     def __init__(
         self,
-        model: ChatModel,
+        model: ChatModel | QuestionModels,
         *,
-        every: int = AUTHORS_STEPS,
-        steps_back: int = AUTHORS_STEPS,
+        steps_back: int = STEPS_BACK,
+        both_orders: bool = False,
         completion: FrameQuestion = COMPLETION,
         process: FrameQuestion = PROCESS,
         contrast: FrameQuestion = CONTRAST,
     ) -> None:
-        """Raises ModelError where the tokens of one answer begin with those of another."""
-        if every < 1 or steps_back < 1:
-            raise ValueError(f'every is {every} and steps_back is {steps_back}; expected 1 or more')
-        pairs = (completion, 1), (process, 1), (contrast, 2)
-        if any(question.images != images for question, images in pairs):
-            raise ValueError('completion and process are about one image, contrast is about two')
+        """Raises ValueError for steps_back below 1 or unsuitable questions.
+
+        Raises ModelError where the tokens of one answer begin with those of another.
+        """
+        if steps_back < 1:
+            raise ValueError(f'steps_back is {steps_back}; expected 1 or more')
+        if completion.images != 1 or process.images not in (1, 2) or contrast.images != 2:
+            raise ValueError(
+                'completion is about one image, process about one or two, and contrast about two'
+            )
         if len(completion.answers) != 2 or len(contrast.answers) != 2:
             raise ValueError('completion and contrast have two answers: yes and no, A and B')
-        self.every, self.steps_back = every, steps_back
-        self.model = model
+        self.steps_back, self.both_orders = steps_back, both_orders
+        self.models = QuestionModels(model, model, model) if isinstance(model, ChatModel) else model
         self._levels = _levels(process)
         self._completion, self._process, self._contrast = completion, process, contrast
-        for question, _ in pairs:
-            self.model.answer_ids(question.answers, question.prefix)
+        for asked, question in zip(self.models, (completion, process, contrast), strict=True):
+            asked.answer_ids(question.answers, question.prefix)
 
-    def start(self, task: str) -> LrmEpisode:
-        """Start an episode; raises TaskError for an invalid task text."""
-        return LrmEpisode(self, check_task(task))
+    @cached_property
+    def identity(self) -> Identity:
+        model = self.models.completion
+        orders = ', both orders' if self.both_orders else ''
+        layout = f'{LAYOUT}, {self.steps_back} back{orders}, {model.geometry.max_pixels} pixels'
+        return identity_of(model.checkpoint, layout)
 
-    def completion(self, task: str, image: torch.Tensor) -> tuple[float, float]:
-        """Return P(yes), normalised over yes and no, and the probability mass of both.
+    @property
+    def reward_model(self) -> str:
+        return 'large_reward_model'
 
-        Images are uint8 (H, W, 3), resized to the size given by the model's geometry.
-        """
-        yes, no = self._ask(self._completion, task, [image])
-        return logistic(yes - no), _mass([yes, no])
+    @cached_property
+    def summary(self) -> str:
+        return self.models.completion.checkpoint.summary()
 
-    def process(self, task: str, image: torch.Tensor) -> tuple[float, float]:
-        """Return the expected level, and the probability mass of all levels."""
-        log_probs = self._ask(self._process, task, [image])
-        return expectation(self._levels, log_probs), _mass(log_probs)
+    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+        return picture_fitter(self.models.completion.geometry, height, width)
 
-    def contrast(self, task: str, now: torch.Tensor, before: torch.Tensor) -> tuple[float, float]:
-        """Return the probability that `now` is closer to completion, and the answers' mass.
+    def start(self, tasks: str | Sequence[str]) -> LrmEpisode:
+        return LrmEpisode(self, check_tasks(tasks))
 
-        Both orders are asked and their log-odds averaged, which cancels a preference for the first
-        or second image: contrast(a, b) = 1 - contrast(b, a).
-        """
-        first = self._ask(self._contrast, task, [now, before])
-        second = self._ask(self._contrast, task, [before, now])
-        odds = (first[0] - first[1]) - (second[0] - second[1])
-        return logistic(odds / 2), min(_mass(first), _mass(second))
+    def chat_model(self) -> ChatModel:
+        """Return the model, where the same one is asked all questions; else NoChatError."""
+        if self.models.completion is self.models.process is self.models.contrast:
+            return self.models.completion
+        return super().chat_model()
 
-    def _ask(
-        self, question: FrameQuestion, task: str, images: Sequence[torch.Tensor]
-    ) -> list[float]:
-        return self.model.log_probs(question.ask(task, images), question.answers, question.prefix)
-
-
-class LrmEpisode:
-    """One attempt at one task; it stores only the frames that the contrast still needs."""
-
-    def __init__(self, rewards: LargeRewardModel, task: str) -> None:
-        self.task = task
-        self.frames = 0
-        self._rewards = rewards
-        self._recent: deque[torch.Tensor] = deque(maxlen=rewards.steps_back + 1)
-        self._size: tuple[int, int] | None = None
-        self._last_time = -math.inf
-        self._score: LrmScore | None = None
-
-    def append(self, frame: np.ndarray, time: float) -> None:
-        """Add a frame, uint8 RGB (H, W, 3), at a time [s], as `score.Episode`."""
-        check_frame(frame)
-        self._last_time = check_time(time, self._last_time)
-        if self._size is None:
-            self._size = self._rewards.model.geometry.fit_size(*frame.shape[:2])
-        self._recent.append(fit(frame, self._size))
-        self.frames += 1
-
-    def reward(self) -> LrmScore:
-        """Return the score of the newest query, asking the model first if a query is due.
-
-        Queries are due after frames 1, 1 + every, 1 + 2 every, ...; a late call asks about the
-        newest frame. Raises ValueError before the first frame, ModelError for values that are not
-        numbers.
-        """
-        if not self.frames:
-            raise ValueError('an episode without frames has no reward: append one first')
-        every = self._rewards.every
-        score = self._score
-        if score is None or (score.frames - 1) // every < (self.frames - 1) // every:
-            score = self._score = self._ask()
-        return score
-
-    def close(self) -> None:
-        """Release the memory; the episode cannot be used afterwards."""
-        self._recent.clear()
-
-    def _ask(self) -> LrmScore:
-        now = self._recent[-1]
-        completion, completion_mass = self._rewards.completion(self.task, now)
-        process, process_mass = self._rewards.process(self.task, now)
-        contrast, contrast_mass = 0.5, 1.0
-        if self.frames > self._rewards.steps_back:
-            contrast, contrast_mass = self._rewards.contrast(self.task, now, self._recent[0])
+    def judge(self, task: str, pictures: Pictures) -> LrmScore:
+        """Ask all questions; ModelError for values that are not numbers."""
+        now, earlier = pictures.newest, pictures.earlier
+        completion, completion_mass = self.completion(task, now)
+        process, process_mass = self.process(task, pictures.initial, now)
+        contrast, contrast_mass = 0.0, 1.0
+        if earlier is not None:
+            contrast, contrast_mass = self.contrast(task, earlier, now)
         combined = (completion + process + contrast) / 3
         coverage = min(completion_mass, process_mass, contrast_mass)
-        return LrmScore(completion, process, contrast, combined, coverage, self.frames)
+        return LrmScore(completion, process, contrast, combined, coverage, pictures.frames)
+
+    def completion(self, task: str, now: Picture) -> tuple[float, float]:
+        """Return P(yes), normalised over yes and no, and the probability mass of both."""
+        yes, no = self._ask(self.models.completion, self._completion, task, [now])
+        return logistic(yes - no), _mass([yes, no])
+
+    def process(self, task: str, initial: Picture, now: Picture) -> tuple[float, float]:
+        """Return the expected level, and the probability mass of all levels."""
+        shown = [initial, now] if self._process.images == 2 else [now]
+        log_probs = self._ask(self.models.process, self._process, task, shown)
+        return expectation(self._levels, log_probs), _mass(log_probs)
+
+    def contrast(self, task: str, earlier: Picture, now: Picture) -> tuple[float, float]:
+        """Return the probability that `now` is closer to completion, and the answers' mass.
+
+        With both orders, contrast(a, b) = 1 - contrast(b, a).
+        """
+        ask = self.models.contrast, self._contrast, task
+        a, b = self._ask(*ask, [earlier, now])
+        if not self.both_orders:
+            return logistic(b - a), _mass([a, b])
+        other_a, other_b = self._ask(*ask, [now, earlier])
+        odds = (b - a) - (other_b - other_a)
+        return logistic(odds / 2), min(_mass([a, b]), _mass([other_a, other_b]))
+
+    def _ask(
+        self, model: ChatModel, question: FrameQuestion, task: str, pictures: Sequence[Picture]
+    ) -> list[float]:
+        images = [picture.encoded(model) for picture in pictures]
+        return model.log_probs(question.ask(task, images), question.answers, question.prefix)
+
+
+class LrmEpisode(Episode):
+    """One attempt at one task or several; it keeps only the pictures that are still needed."""
+
+    def __init__(self, rewards: LargeRewardModel, tasks: tuple[str, ...]) -> None:
+        self.tasks = tasks
+        self._rewards = rewards
+        geometry = rewards.models.completion.geometry
+        self._pictures = Pictures(geometry, rewards.steps_back)
+
+    @property
+    def frames(self) -> int:
+        return self._pictures.frames
+
+    def append(self, frame: np.ndarray, time: float) -> None:
+        self._pictures.append(frame, time)
+
+    def rewards(self) -> tuple[LrmScore, ...]:
+        """Ask about the newest picture; return a judgement per task, as `scores` does."""
+        if not self.frames:
+            raise ValueError('an episode without frames cannot be scored: append one first')
+        return tuple(self._rewards.judge(task, self._pictures) for task in self.tasks)
+
+    def scores(self) -> tuple[Score, ...]:
+        return tuple(reward.score() for reward in self.rewards())
+
+    def thin(self) -> None:
+        """Drop every second picture; the contrast then reaches back twice as far in time."""
+        self._pictures.thin()
+
+    def close(self) -> None:
+        self._pictures.clear()
 
 
 def logistic(odds: float) -> float:

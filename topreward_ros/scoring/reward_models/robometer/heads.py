@@ -12,8 +12,7 @@ import torch.nn.functional as F
 
 from topreward_ros.errors import ModelError
 
-from ...loading.weight_names import ROBOMETER_HEADS as HEADS
-from ...loading.weight_names import weight_names
+from ...loading.weight_names import ROBOMETER_HEADS, weight_names
 
 # Of training, or of pairs of recordings
 UNUSED = ('preference_head', 'similarity_head', 'frame_pool_attn')
@@ -26,7 +25,9 @@ class ValueHeads:
 
     def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """tensors: by name, as `read_heads` returns them."""
-        self._heads = {name: [tensors[f'{name}.{each}'] for each in WEIGHTS] for name in HEADS}
+        self._heads = {
+            name: [tensors[f'{name}.{each}'] for each in WEIGHTS] for name in ROBOMETER_HEADS
+        }
         self.bins = len(tensors['progress_head.4.weight'])
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -57,7 +58,7 @@ def read_heads(
 
     tensors: dict[str, torch.Tensor] = {}
     for file, name in weight_names(folder):
-        if name.startswith(HEADS):
+        if name.startswith(ROBOMETER_HEADS):
             with safe_open(file, 'pt') as content:
                 tensors[name] = content.get_tensor(name).to(device, dtype)
     inner = hidden // 2

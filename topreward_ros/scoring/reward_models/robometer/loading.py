@@ -19,8 +19,8 @@ from ...loading.checkpoint import Checkpoint, WeightForm, load_checkpoint
 from ...loading.hub import download, folder_of
 from ...loading.model_files import read_config
 from ...loading.options import LoadOptions
-from ...loading.weight_names import is_robometer
-from .heads import HEADS, UNUSED, ValueHeads, embedding_rows, read_heads
+from ...loading.weight_names import ROBOMETER_HEADS, is_robometer
+from .heads import UNUSED, ValueHeads, embedding_rows, read_heads
 from .layout import RobometerLayout
 
 BASE_MODEL = 'Qwen/Qwen3-VL-4B-Instruct'  # whose tokenizer is meant where a folder has none
@@ -81,7 +81,7 @@ def _form(folder: Path, config: dict[str, Any], rows: int, embedding: str) -> We
     return WeightForm(
         config=made,
         renamed={r'^model\.(model|lm_head)\.': r'\1.'} if is_lerobots else {},
-        elsewhere=(*HEADS, *UNUSED),
+        elsewhere=(*ROBOMETER_HEADS, *UNUSED),
         unused=('lm_head.',),
         has_tokenizer=False,
     )

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from topreward_ros.errors import NOT_A_NUMBER, ModelError
+from topreward_ros.errors import ModelError
 
 from ...engine.cuda_graphs import GraphRecorder, capture_problem
 from ...engine.prefix_cache import SEGMENTS_PER_FORWARD, PrefixCache
@@ -210,8 +210,6 @@ class _Stream:
     def _values(self, segments: Sequence[Segment]) -> list[list[float]]:
         with self._engine.on_device():
             values: list[list[float]] = self._heads(self._prefix.append(segments)).tolist()
-        if any(value != value for row in values for value in row):
-            raise ModelError(NOT_A_NUMBER)
         return values
 
 

@@ -60,7 +60,7 @@ class _Curve:
         prefix: PrefixCache,
     ) -> None:
         self._engine = engine
-        self._answers = layout.answers
+        self._layout = layout
         self._tasks = tasks
         self._lengths = None if lengths is None else set(lengths)
         self._prefix = prefix
@@ -106,9 +106,10 @@ class _Curve:
 
     def _score(self, ending: Sequence[tuple[int, Branch]]) -> Iterator[tuple[Score, ...]]:
         hidden = self._prefix.forward([], [branch for _, branch in ending])
-        log_probs = self._engine.log_probs(hidden, self._answers).view(-1, len(self._tasks), 2)
+        answers, score = self._layout.answers, self._layout.question.score
+        log_probs = self._engine.log_probs(hidden, answers).view(-1, len(self._tasks), len(answers))
         for (frames, _), row in zip(ending, log_probs.tolist(), strict=True):
-            yield tuple(Score(frames, true, false) for true, false in row)
+            yield tuple(score(frames, values) for values in row)
 
 
 def _groups(ending: Iterable[tuple[int, Branch]]) -> Iterator[list[tuple[int, Branch]]]:

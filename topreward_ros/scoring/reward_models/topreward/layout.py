@@ -19,10 +19,7 @@ from ...engine.prefix_cache import Branch
 from ...engine.prompt import PromptTokens, Segment, text_segment, visual_segment
 from ...engine.video import Block
 from ...frame_fits import PAPER_SIZE
-from ...questions import Question
-
-# Must change with the ids or positions of the prompt, as scores are then not comparable.
-LAYOUT = 'topreward-1'
+from ...questions import Question, VideoQuestion
 
 # Verbatim from arXiv 2602.19313
 TOPREWARD = Question(
@@ -31,20 +28,20 @@ TOPREWARD = Question(
 )
 
 
-def layout_name(geometry: Geometry) -> str:
+def layout_name(question: VideoQuestion, geometry: Geometry) -> str:
     """Return the name of the prompt layout, frame fit and pixel budget, for an `Identity`."""
     squashed = f', {PAPER_SIZE[0]}x{PAPER_SIZE[1]}' if geometry.frame_fit == 'paper' else ''
-    return f'{LAYOUT}{squashed}, {geometry.max_pixels} pixels'
+    return f'{question.layout}{squashed}, {geometry.max_pixels} pixels'
 
 
 class PromptLayout:
     """Makes the segments of the prompt, each at the position where the previous one ends."""
 
-    def __init__(self, tokens: PromptTokens, question: Question = TOPREWARD) -> None:
+    def __init__(self, tokens: PromptTokens, question: VideoQuestion = TOPREWARD) -> None:
         """Raises ModelError where an answer to the question is not a single token."""
         self.tokens = tokens
         self.question = question
-        self.answers = tokens.answers(question)
+        self.answers = question.answers(tokens)
 
     def header(self) -> Segment:
         return text_segment(self.tokens.header(), 0)
@@ -54,7 +51,7 @@ class PromptLayout:
         return visual_segment(ids, visual, block, grid, start)
 
     def ask(self, task: str, start: int) -> Segment:
-        return text_segment(self.tokens.text(self.question.ask(task)), start)
+        return text_segment(self.question.ids(self.tokens, task), start)
 
 
 class VideoPrompt:

@@ -23,7 +23,7 @@ from ...engine.transformers_versions import position_inputs
 from ...engine.video import Block, Video, fitter, stacked
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
-from ...questions import Question, check_tasks
+from ...questions import VideoQuestion, check_tasks
 from ...score import Episode, Identity, Score, Scorer
 from .layout import TOPREWARD, PromptLayout, layout_name
 
@@ -33,8 +33,8 @@ class PrefixModel(Protocol):
 
     geometry: Geometry
 
-    def log_probs(self, video: Video, task: str) -> tuple[float, float]:
-        """Return log P(true) and log P(false) [nat] of the question about this video."""
+    def score(self, video: Video, task: str) -> Score:
+        """Return the score of this video."""
         ...
 
 
@@ -69,12 +69,16 @@ class PrefixScorer(Scorer):
 class RecomputeScorer(PrefixScorer):
     """A Qwen3-VL that scores each prefix from scratch."""
 
-    def __init__(self, checkpoint: Checkpoint, question: Question = TOPREWARD) -> None:
+    def __init__(self, checkpoint: Checkpoint, question: VideoQuestion = TOPREWARD) -> None:
         """Raises ModelError for a model of another family."""
         self.engine = engine_of(checkpoint)
         layout = PromptLayout(PromptTokens.of(checkpoint.folder), question)
-        model = _Qwen3VL(self.engine, layout)
-        super().__init__(checkpoint, model, layout_name(self.engine.geometry))
+        model, self._question = _Qwen3VL(self.engine, layout), question
+        super().__init__(checkpoint, model, layout_name(question, self.engine.geometry))
+
+    @property
+    def reward_model(self) -> str:
+        return self._question.reward_model
 
     def chat_model(self) -> ChatModel:
         return ChatModel(self._checkpoint, self.engine)
@@ -105,8 +109,7 @@ class PrefixEpisode(Episode):
     def scores(self) -> tuple[Score, ...]:
         if not self.frames:
             raise ValueError('an episode without frames cannot be scored: append one first')
-        rows = [self._model.log_probs(self._video, task) for task in self.tasks]
-        return tuple(Score(self.frames, true, false) for true, false in rows)
+        return tuple(self._model.score(self._video, task) for task in self.tasks)
 
 
 class _Qwen3VL:
@@ -117,14 +120,14 @@ class _Qwen3VL:
         self._engine = engine
         self._layout = layout
 
-    def log_probs(self, video: Video, task: str) -> tuple[float, float]:
+    def score(self, video: Video, task: str) -> Score:
         blocks: list[Block] = [*video.blocks, *([video.branch] if video.branch else [])]
         tokens = self._layout.tokens
         rows, columns = video.grid
         ids = tokens.header()
         for block in blocks:
             ids += tokens.block(block.time, rows * columns)[0]
-        ids += tokens.text(self._layout.question.ask(task))
+        ids += self._layout.question.ids(tokens, task)
         patches, grid = self._patches(blocks)
         inputs = torch.tensor([ids])
         model = self._engine.model.model
@@ -136,8 +139,8 @@ class _Qwen3VL:
             use_cache=False,
             **position_inputs(model, inputs.to(self._engine.device), tokens.video_pad),
         ).last_hidden_state
-        true, false = self._engine.log_probs(hidden[0, -1:], self._layout.answers)[0].tolist()
-        return true, false
+        log_probs = self._engine.log_probs(hidden[0, -1:], self._layout.answers)[0].tolist()
+        return self._layout.question.score(video.frames, log_probs)
 
     def _patches(self, blocks: Sequence[Block]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return patches on the device and the grid (1, 3) of time, rows and columns, of one video.

@@ -27,7 +27,7 @@ from ...engine.video import Video, fitter
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...loading.memory import is_out_of_memory
-from ...questions import Question, check_tasks
+from ...questions import VideoQuestion, check_tasks
 from ...score import Episode, Identity, Score, Scorer
 from .curve import one_pass
 from .layout import TOPREWARD, PromptLayout, VideoPrompt, layout_name
@@ -39,7 +39,7 @@ LONG_TIME_TOKENS, LONG_TASK_TOKENS = 3, 64
 class StreamingScorer(Scorer):
     """A Qwen3-VL that scores a growing video with a key-value cache."""
 
-    def __init__(self, checkpoint: Checkpoint, question: Question = TOPREWARD) -> None:
+    def __init__(self, checkpoint: Checkpoint, question: VideoQuestion = TOPREWARD) -> None:
         """Raises ModelError for a model of another family, which needs a `PrefixScorer`."""
         self._checkpoint = checkpoint
         self.engine = engine_of(checkpoint)
@@ -52,7 +52,13 @@ class StreamingScorer(Scorer):
 
     @cached_property
     def identity(self) -> Identity:
-        return identity_of(self._checkpoint, layout_name(self.engine.geometry))
+        return identity_of(
+            self._checkpoint, layout_name(self.layout.question, self.engine.geometry)
+        )
+
+    @property
+    def reward_model(self) -> str:
+        return self.layout.question.reward_model
 
     @cached_property
     def summary(self) -> str:
@@ -111,7 +117,7 @@ class StreamingEpisode(Episode):
     def __init__(self, scorer: StreamingScorer, tasks: tuple[str, ...]) -> None:
         self.tasks = tasks
         self._engine = scorer.engine
-        self._answers = scorer.layout.answers
+        self._layout = scorer.layout
         self._prompt = VideoPrompt(scorer.layout, tasks)
         self._prefix = PrefixCache(scorer.engine, scorer.recorded)
         self._video = Video(scorer.engine.geometry)
@@ -159,7 +165,7 @@ class StreamingEpisode(Episode):
                 self._thinned.discard()
             raise
         try:
-            return tuple(Score(self.frames, true, false) for true, false in rows)
+            return tuple(self._layout.question.score(self.frames, row) for row in rows)
         except ModelError:  # not a number: the content of the cache is invalid
             self._prefix.discard()
             self._thinned.discard()
@@ -173,7 +179,7 @@ class StreamingEpisode(Episode):
         hidden = self._prefix.forward(self._prefix.prefill(new), [branch])
         self._cached_blocks = len(video.blocks)
         with self._engine.on_device():
-            return self._engine.log_probs(hidden, self._answers).tolist()
+            return self._engine.log_probs(hidden, self._layout.answers).tolist()
 
     def _reset(self) -> None:
         self._prefix.clear()
