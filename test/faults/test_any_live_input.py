@@ -82,6 +82,7 @@ class Live:
             node,
             self.channel,  # type: ignore[arg-type]
             lambda height, width: lambda image: image,
+            'toy',
             RewardSettings,
             give_up=self.given_up.append,
             publish=self.published.append,

@@ -1,6 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bag that is replayed to the live node over DDS gets the same scores as its file."""
+"""A bag that is replayed to the live node over DDS gets the same scores as its file.
+
+For each reward model; those without a small trained one have random weights.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,17 @@ from rosgraph_msgs.msg import Clock
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.demo.drawing import film
 from topreward_ros.demo.model import FOLDER
+from topreward_ros.demo.random_robometer import write_random_robometer
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.recordings.bags.episodes import bag_episodes
 from topreward_ros.recordings.bags.reader import Bag, BagImage
 from topreward_ros.recordings.source_options import SourceOptions
+from topreward_ros.results.messages import score_of
 from topreward_ros.results.video import write_image_bag
-from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.families import REWARD_MODELS, load_scorer
+from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.sampling import NANOSECONDS, Verdict
+from topreward_ros.scoring.score import Score
 
 from .harness import Harness, NodeProcess
 
@@ -43,10 +50,20 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bag]:
         yield bag
 
 
+@pytest.fixture(params=sorted(REWARD_MODELS))
+def options(request: pytest.FixtureRequest, checkpoint_folder: Path, tmp_path: Path) -> LoadOptions:
+    folder = FOLDER if request.param == 'topreward' else checkpoint_folder
+    if request.param == 'robometer':
+        folder = tmp_path / 'robometer'
+        write_random_robometer(folder)
+    return LoadOptions(str(folder), reward_model=request.param)
+
+
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Harness]:
+def node(tmp_path: Path, options: LoadOptions) -> Iterator[Harness]:
     values = {
-        'model': FOLDER,
+        'model': options.model,
+        'reward_model': options.reward_model,
         'use_sim_time': 'true',
         'diagnostics_period': 0.1,
         'fps': PLAN.fps,
@@ -94,9 +111,11 @@ def stamp_of(message) -> int:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.slow
-def test_a_replayed_bag_is_scored_as_its_file_is(bag: Bag, node: Harness) -> None:
+def test_a_replayed_bag_is_scored_as_its_file_is(
+    bag: Bag, node: Harness, options: LoadOptions
+) -> None:
     (episode,) = bag_episodes(bag, SourceOptions())
-    scorer = load_scorer(str(FOLDER))
+    scorer = load_scorer(options)
     rows = score_clip(scorer, episode.clip, episode.task, PLAN, lambda frames, _: frames)
     expected = {round(row.time * NANOSECONDS) + episode.first_stamp: row for row in rows}
     assert len(expected) == round(SECONDS * PLAN.fps)
@@ -118,8 +137,22 @@ def test_a_replayed_bag_is_scored_as_its_file_is(bag: Bag, node: Harness) -> Non
     assert list(published) == list(expected) and len(node.progress) == len(expected)
     for stamp, row in expected.items():
         message = published[stamp]
-        assert message.log_prob == pytest.approx(row.score.log_prob, abs=1e-3)
-        assert message.log_prob_false == pytest.approx(row.score.log_prob_false, abs=1e-3)
+        same_numbers(message, row.score)
+        assert message.reward_model == options.reward_model
         assert (message.frames, message.episode) == (row.score.frames, 1)
         assert message.task == episode.task and message.header.frame_id == 'camera'
-    assert rows[-1].score.log_prob - rows[0].score.log_prob > 1, 'the model does not see the scene'
+    if options.reward_model == 'topreward':
+        assert rows[-1].score.value - rows[0].score.value > 1, 'the model does not see the scene'
+    assert len({round(row.score.value, 4) for row in rows}) > 3, 'the model sees nothing'
+
+
+def same_numbers(message, score: Score) -> None:  # type: ignore[no-untyped-def]
+    """All that a score holds, and NaN for what it does not."""
+    found = score_of(message)
+    assert found is not None
+    assert found.parts == pytest.approx(dict(score.parts), abs=1e-3)
+    for name in ('log_prob', 'log_prob_false', 'success'):
+        expected = getattr(score, name)
+        assert getattr(found, name) == (expected and pytest.approx(expected, abs=1e-3))
+    if score.progress is not None:
+        assert message.progress == pytest.approx(score.progress, abs=1e-3)
