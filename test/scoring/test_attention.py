@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topreward_ros.scoring.engine import counted_attention
@@ -52,6 +52,7 @@ def numbers(heads: int, count: int) -> torch.Tensor:
     return torch.randn(heads, count, SIZE)
 
 
+@settings(deadline=None)
 @given(
     past=st.integers(0, 9),
     new=st.integers(0, 4),

@@ -146,6 +146,24 @@ def test_counted_keys_without_a_warm_up_and_in_a_growing_cache(checkpoint: Check
     assert worst_difference(scorer.start(TASKS[0]), recompute, (64, 64), 30) <= TOLERANCE
 
 
+@pytest.mark.usefixtures('small_shapes')
+@pytest.mark.parametrize('is_warm', [True, False])
+def test_where_counting_keys_cannot_be_captured_a_mask_is_used(
+    checkpoint: Checkpoint, is_warm: bool
+) -> None:
+    def broken(*_: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError('operation not permitted when stream is capturing')
+
+    recorder = Recorder()
+    scorer = recording(checkpoint, recorder, Way('counted', broken))
+    if is_warm:
+        scorer.warm_up(64, 64, max_frames=30)
+    stream, recompute = scorer.start(TASKS[0]), RecomputeScorer(checkpoint).start(TASKS[0])
+    assert worst_difference(stream, recompute, (64, 64), 30) <= TOLERANCE
+    assert scorer.mode == 'CUDA graphs' and scorer.recorded is not None
+    assert scorer.recorded.count >= 1
+
+
 def test_steps_that_cannot_be_captured_are_run_eagerly(checkpoint: Checkpoint) -> None:
     def fail(run: Run) -> Run:
         run()

@@ -17,7 +17,7 @@ import torch
 
 from topreward_ros.errors import first_line
 
-from .counted_attention import StepAttention, Way, milliseconds, quickest, ways_on
+from .counted_attention import PLAIN, StepAttention, Way, milliseconds, quickest, ways_on
 from .cuda_graphs import Record, Run
 from .key_value_cache import KeyValueCache
 from .language_model import Tokens
@@ -112,6 +112,7 @@ class RecordedSteps:
         least = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
         longest = most + least + EXTRA_TOKENS
         self._choose(least, longest)
+        way = self._way
         cache.reserve(self._read(longest, cache))
         for padded in range(least, least + EXTRA_TOKENS + 1, TOKEN_MULTIPLE):
             for cache_read in self._reads(padded + 1, cache):
@@ -120,6 +121,9 @@ class RecordedSteps:
                 step.fill(segments, block, cache_read - padded)
                 if self._run(step, cache, shape) is None and self.problem:
                     return  # not even the first
+                if self._way is not way:
+                    return self.prepare(segments, cache, most)
+        return None
 
     def _choose(self, tokens: int, cached: int) -> None:
         """Choose how to attend by measuring it, once: the recorded steps depend on it."""
@@ -158,9 +162,14 @@ class RecordedSteps:
         try:
             hidden = step()
         except RuntimeError as error:  # not capturable, or out of memory
+            del self._recorded[cache][shape]
+            if self._way.counted is not None and not self._has_recorded:
+                # The others are tried before steps are run eagerly
+                self._ways = [way for way in self._ways if way.counted is None] or [PLAIN]
+                self._way, self.times = self._ways[0], {}
+                return None
             self._refused.add(shape)
             self._reason = self._reason or f'a step could not be recorded: {first_line(error)}'
-            del self._recorded[cache][shape]
             return None
         self._has_recorded = True
         return hidden
