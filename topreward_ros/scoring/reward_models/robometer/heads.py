@@ -38,7 +38,7 @@ class ValueHeads:
         """
         logits = _apply(self._heads['progress_head'], hidden).float()
         centres = torch.linspace(0, 1, self.bins, device=logits.device)
-        progress = (logits.softmax(dim=-1) * centres).sum(dim=-1)
+        progress = (logits.softmax(dim=-1) * centres).sum(dim=-1).clamp(max=1)
         success = _apply(self._heads['success_head'], hidden).float()[:, 0].sigmoid()
         return torch.stack([progress, success], dim=1)
 

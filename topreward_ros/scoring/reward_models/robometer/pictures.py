@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from ...engine.geometry import Geometry
+from ...engine.prompt import Segment
 from ...frames import check_frame, check_time, resized
-from .layout import picture_size
+from .layout import RobometerLayout, picture_size
 
 
 @dataclass
@@ -44,6 +45,28 @@ class Pictures:
     def thin(self) -> None:
         """Drop every second picture, keeping the first."""
         self.shown = self.shown[::2]
+
+
+class PicturePrompt:
+    """The prompt of a growing sequence of pictures; the next position after it is `position`."""
+
+    def __init__(self, layout: RobometerLayout, task: str) -> None:
+        self._layout, self._task = layout, task
+        self.start()
+
+    def start(self) -> None:
+        self.pictures = self.position = 0
+
+    def extend(self, pictures: Pictures, stop: int) -> list[Segment]:
+        """Add pictures up to this number; return their segments."""
+        segments = []
+        for number in range(self.pictures + 1, stop + 1):
+            segment = self._layout.picture(
+                pictures.shown[number - 1], number, self._task, pictures.grid, self.position
+            )
+            segments.append(segment)
+            self.pictures, self.position = number, segment.next_position
+        return segments
 
 
 def fitted_size(geometry: Geometry, height: int, width: int) -> tuple[int, int]:

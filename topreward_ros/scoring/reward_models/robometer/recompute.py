@@ -7,24 +7,23 @@ The reference in tests, and the way of the published implementations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from ...engine.prompt import Segment
 from ...engine.qwen3_vl import engine_of
 from ...engine.transformers_versions import position_inputs
 from ...engine.video import stacked
 from ...questions import check_tasks
-from ...score import Episode, Identity, Score, Scorer
+from ...score import Episode, Score
 from .loading import Robometer
-from .pictures import Pictures, picture_fitter
-from .streaming import robometer_identity
+from .names import RobometerNames
+from .pictures import PicturePrompt, Pictures
 
 
-class RobometerRecompute(Scorer):
+class RobometerRecompute(RobometerNames):
     """A Robometer that keeps nothing between scores."""
 
     mode = 'the whole prefix for each score'
@@ -34,19 +33,8 @@ class RobometerRecompute(Scorer):
         self.engine = engine_of(robometer.checkpoint)
 
     @cached_property
-    def identity(self) -> Identity:
-        return robometer_identity(self.robometer, self.engine.geometry.max_pixels)
-
-    @property
-    def reward_model(self) -> str:
-        return 'robometer'
-
-    @cached_property
     def summary(self) -> str:
         return self.robometer.checkpoint.summary()
-
-    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
-        return picture_fitter(self.engine.geometry, height, width)
 
     def start(self, tasks: str | Sequence[str]) -> RobometerPrefix:
         return RobometerPrefix(self, check_tasks(tasks))
@@ -81,10 +69,7 @@ class RobometerPrefix(Episode):
 
     def _score(self, task: str) -> Score:
         layout, pictures = self._scorer.robometer.layout, self._pictures
-        segments: list[Segment] = []
-        for number, picture in enumerate(pictures.shown, start=1):
-            start = segments[-1].next_position if segments else 0
-            segments.append(layout.picture(picture, number, task, pictures.grid, start))
+        segments = PicturePrompt(layout, task).extend(pictures, self.frames)
         engine, model = self._scorer.engine, self._scorer.engine.model.model
         device = engine.device
         ids = torch.tensor([[each for segment in segments for each in segment.ids]], device=device)
@@ -99,4 +84,4 @@ class RobometerPrefix(Episode):
             **position_inputs(model, ids, layout.image_pad, is_video=False),
         ).last_hidden_state
         ((progress, success),) = self._scorer.robometer.heads(hidden[0, -1:]).tolist()
-        return Score(self.frames, progress=min(progress, 1.0), success=success)
+        return Score(self.frames, progress=progress, success=success)

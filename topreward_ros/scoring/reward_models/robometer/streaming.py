@@ -8,60 +8,32 @@ and no token is run twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from topreward_ros.errors import ModelError
 
-from ...engine.cuda_graphs import GraphRecorder, capture_problem
 from ...engine.prefix_cache import SEGMENTS_PER_FORWARD, PrefixCache
 from ...engine.prompt import Segment
-from ...engine.qwen3_vl import engine_of
-from ...engine.recorded_steps import RecordedSteps
-from ...loading.fingerprint import identity_of
 from ...questions import check_tasks
-from ...score import Episode, Identity, Score, Scorer
-from .layout import LAYOUT
+from ...score import Episode, Score
+from ..streamed import StreamedScorer
 from .loading import Robometer
-from .pictures import Pictures, picture_fitter
+from .names import RobometerNames
+from .pictures import PicturePrompt, Pictures
 
 # What a task of several sentences needs beyond that of the warm-up [tokens]
 LONG_TASK_TOKENS = 64
 
 
-class RobometerScorer(Scorer):
+class RobometerScorer(RobometerNames, StreamedScorer):
     """A Robometer that scores a growing sequence of pictures with a key-value cache."""
 
     def __init__(self, robometer: Robometer) -> None:
+        super().__init__(robometer.checkpoint)
         self.robometer = robometer
-        self.engine = engine_of(robometer.checkpoint)
-        self._problem = capture_problem(robometer.checkpoint)
-        self.recorded: RecordedSteps | None = None
-        if not self._problem:
-            with self.engine.on_device():
-                self.recorded = RecordedSteps(self.engine, GraphRecorder(self.engine.device))
-
-    @cached_property
-    def identity(self) -> Identity:
-        return robometer_identity(self.robometer, self.engine.geometry.max_pixels)
-
-    @property
-    def reward_model(self) -> str:
-        return 'robometer'
-
-    @cached_property
-    def summary(self) -> str:
-        return self.robometer.checkpoint.summary()
-
-    @property
-    def mode(self) -> str:
-        return f'step by step ({self._problem})' if self.recorded is None else self.recorded.mode
-
-    def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
-        return picture_fitter(self.engine.geometry, height, width)
 
     def start(self, tasks: str | Sequence[str]) -> RobometerEpisode:
         return RobometerEpisode(self, check_tasks(tasks))
@@ -89,26 +61,15 @@ class RobometerScorer(Scorer):
         finally:
             episode.close()
 
-    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        """Warm up as `Scorer`, reserve an episode's cache, and capture its steps where possible."""
-        super().warm_up(height, width)
-        with self.engine.on_device(), torch.inference_mode():
-            self._prepare(height, width, max_frames)
-
-    def _prepare(self, height: int, width: int, max_frames: int) -> None:
+    def _steady_step(self, height: int, width: int, max_frames: int) -> tuple[list[Segment], int]:
         pictures = Pictures(self.engine.geometry)
         pictures.append(np.zeros((height, width, 3), np.uint8), 0.0)
-        prompt = _Prompt(self.robometer, 'warm up')
+        prompt = PicturePrompt(self.robometer.layout, 'warm up')
         (first,) = prompt.extend(pictures, 1)
         pictures.shown *= max(10, max_frames)  # numbers of two digits are the longest there are
         *_, longest = prompt.extend(pictures, len(pictures.shown))
         most = len(first.ids) + LONG_TASK_TOKENS + len(longest.ids) * max_frames
-        cache = self.engine.borrow_cache()
-        if self.recorded is None:
-            cache.reserve(most)
-        else:
-            self.recorded.prepare([longest], cache, most)
-        self.engine.return_cache(cache)
+        return [longest], most
 
 
 class RobometerEpisode(Episode):
@@ -162,7 +123,7 @@ class _Stream:
 
     def __init__(self, scorer: RobometerScorer, task: str) -> None:
         self._engine, self._heads = scorer.engine, scorer.robometer.heads
-        self._prompt = _Prompt(scorer.robometer, task)
+        self._prompt = PicturePrompt(scorer.robometer.layout, task)
         self._prefix = PrefixCache(scorer.engine, scorer.recorded)
         self._newest: Score | None = None
 
@@ -187,7 +148,7 @@ class _Stream:
                 first = self.run + 1
                 values = self._values(self._prompt.extend(pictures, stop))
                 for frames, (progress, success) in enumerate(values, first):
-                    scores.append(Score(frames, progress=min(progress, 1.0), success=success))
+                    scores.append(Score(frames, progress=progress, success=success))
         except ModelError:  # not a number: the content of the cache is invalid
             self._prefix.discard()
             self.restart()
@@ -209,35 +170,7 @@ class _Stream:
 
     def _values(self, segments: Sequence[Segment]) -> list[list[float]]:
         with self._engine.on_device():
-            values: list[list[float]] = self._heads(self._prefix.append(segments)).tolist()
-        return values
-
-
-class _Prompt:
-    """The prompt of a growing sequence of pictures; the next position after it is `position`."""
-
-    def __init__(self, robometer: Robometer, task: str) -> None:
-        self._layout, self._task = robometer.layout, task
-        self.start()
-
-    def start(self) -> None:
-        self.pictures = self.position = 0
-
-    def extend(self, pictures: Pictures, stop: int) -> list[Segment]:
-        """Add pictures up to this number; return their segments."""
-        segments = []
-        for number in range(self.pictures + 1, stop + 1):
-            segment = self._layout.picture(
-                pictures.shown[number - 1], number, self._task, pictures.grid, self.position
-            )
-            segments.append(segment)
-            self.pictures, self.position = number, segment.next_position
-        return segments
-
-
-def robometer_identity(robometer: Robometer, max_pixels: int) -> Identity:
-    """Return the identity of a Robometer and its prompt."""
-    return identity_of(robometer.checkpoint, f'{LAYOUT}, {max_pixels} pixels')
+            return list(self._heads(self._prefix.append(segments)).tolist())
 
 
 def _requested(

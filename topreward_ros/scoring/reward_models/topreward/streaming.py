@@ -18,17 +18,15 @@ import torch
 from topreward_ros.errors import ModelError
 
 from ...engine.chat_model import ChatModel
-from ...engine.cuda_graphs import GraphRecorder, capture_problem
 from ...engine.prefix_cache import PrefixCache
-from ...engine.prompt import PromptTokens, count_tokens
-from ...engine.qwen3_vl import engine_of
-from ...engine.recorded_steps import RecordedSteps
+from ...engine.prompt import PromptTokens, Segment, count_tokens
 from ...engine.video import Video, fitter
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...loading.memory import is_out_of_memory
 from ...questions import VideoQuestion, check_tasks
-from ...score import Episode, Identity, Score, Scorer
+from ...score import Episode, Identity, Score
+from ..streamed import StreamedScorer
 from .curve import one_pass
 from .layout import TOPREWARD, PromptLayout, VideoPrompt, layout_name
 
@@ -36,19 +34,13 @@ from .layout import TOPREWARD, PromptLayout, VideoPrompt, layout_name
 LONG_TIME_TOKENS, LONG_TASK_TOKENS = 3, 64
 
 
-class StreamingScorer(Scorer):
+class StreamingScorer(StreamedScorer):
     """A Qwen3-VL that scores a growing video with a key-value cache."""
 
     def __init__(self, checkpoint: Checkpoint, question: VideoQuestion = TOPREWARD) -> None:
         """Raises ModelError for a model of another family, which needs a `PrefixScorer`."""
-        self._checkpoint = checkpoint
-        self.engine = engine_of(checkpoint)
+        super().__init__(checkpoint)
         self.layout = PromptLayout(PromptTokens.of(checkpoint.folder), question)
-        self._problem = capture_problem(checkpoint)
-        self.recorded: RecordedSteps | None = None
-        if not self._problem:
-            with self.engine.on_device():
-                self.recorded = RecordedSteps(self.engine, GraphRecorder(self.engine.device))
 
     @cached_property
     def identity(self) -> Identity:
@@ -59,14 +51,6 @@ class StreamingScorer(Scorer):
     @property
     def reward_model(self) -> str:
         return self.layout.question.reward_model
-
-    @cached_property
-    def summary(self) -> str:
-        return self._checkpoint.summary()
-
-    @property
-    def mode(self) -> str:
-        return f'step by step ({self._problem})' if self.recorded is None else self.recorded.mode
 
     def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
         return fitter(self.engine.geometry, height, width)
@@ -82,19 +66,10 @@ class StreamingScorer(Scorer):
     ) -> Iterator[tuple[Score, ...]]:
         return one_pass(self.engine, self.layout, clip, check_tasks(tasks), lengths)
 
-    def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
-        """Warm up as `Scorer`, reserve an episode's cache, and capture its steps where possible.
-
-        A second episode at the same time reserves and captures its own when it reaches them.
-        """
-        super().warm_up(height, width)
-        with self.engine.on_device(), torch.inference_mode():
-            self._prepare(height, width, max_frames)
-
     def chat_model(self) -> ChatModel:
         return ChatModel(self._checkpoint, self.engine)
 
-    def _prepare(self, height: int, width: int, max_frames: int) -> None:
+    def _steady_step(self, height: int, width: int, max_frames: int) -> tuple[list[Segment], int]:
         video = Video(self.engine.geometry)
         for time in (9.0, 9.5):
             video.append(np.zeros((height, width, 3), np.uint8), time)
@@ -103,12 +78,7 @@ class StreamingScorer(Scorer):
         (question,) = prompt.branch(None, video.grid).leaves
         pair = count_tokens([block]) + LONG_TIME_TOKENS
         most = count_tokens([header, question]) + LONG_TASK_TOKENS + pair * (max_frames // 2 + 1)
-        cache = self.engine.borrow_cache()
-        if self.recorded is None:
-            cache.reserve(most)
-        else:
-            self.recorded.prepare([block, question], cache, most)
-        self.engine.return_cache(cache)
+        return [block, question], most
 
 
 class StreamingEpisode(Episode):
