@@ -12,21 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from transformers import AttentionInterface
 
 from topreward_ros.demo.model import SIDE
-from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.prompt import Segment, text_positions
 from topreward_ros.scoring.engine.video import Block
-from topreward_ros.scoring.engine.vision_tower import VisionTower
-from topreward_ros.scoring.reward_models.topreward.layout import PromptLayout
+from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout
+
+from .demo_forward import GradientModel
 
 Span = tuple[int, int]
-POINTING_LAYER = 2  # its output is read by the pointing head; later layers compute the answer
 
 
 @dataclass(frozen=True)
@@ -103,36 +100,14 @@ class Tree:
 class TreeModel:
     """Scores trees with a Qwen3-VL model, with gradients."""
 
-    def __init__(self, model: Any, layout: PromptLayout, geometry: Geometry) -> None:
-        self.model = model
+    def __init__(self, model: GradientModel, layout: PromptLayout) -> None:
+        self._model = model
         self.layout = layout
-        self.geometry = geometry
-        self.vision = VisionTower(model.model.visual)
-        before, after = layout.question.template.split('{task}')
+        before, after = TOPREWARD.template.split('{task}')
         self._before = layout.tokens.text(before.rstrip())
         self._after = after
-        # Hidden states of the questions' last tokens after POINTING_LAYER
+        # Hidden states of the questions' last tokens in the middle of the model
         self.pointing_states = torch.empty(0)
-        self._tree = Tree()
-        language_model = model.model.language_model
-        language_model.layers[POINTING_LAYER].register_forward_hook(self._store_output)
-        AttentionInterface.register('tree', self._attend)  # transformers makes no mask for it
-        language_model.config._attn_implementation = 'tree'
-        type(language_model.norm).forward = _norm
-
-    def _attend(
-        self,
-        _module: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        *_: Any,
-        **__: Any,
-    ) -> tuple[torch.Tensor, None]:
-        return self._tree.attend(query, key, value).transpose(1, 2), None
-
-    def _store_output(self, _layer: Any, _inputs: Any, output: Any) -> None:
-        self.pointing_states = output[0] if isinstance(output, tuple) else output
 
     def tail(self, task: str, short: bool) -> list[int]:
         """Return the tokens of a question from the task on."""
@@ -147,7 +122,7 @@ class TreeModel:
         short: bool = False,
     ) -> Tree:
         """Return a tree of `questions` questions per prefix, with tails of `longest` tokens."""
-        tree, grid = Tree(), self.geometry.grid((SIDE, SIDE))
+        tree, grid = Tree(), self._model.geometry.grid((SIDE, SIDE))
         header = self.layout.header()
         tree.add(header.ids, header.positions)
         # Tokens and next position of the trunk after each number of blocks
@@ -185,43 +160,22 @@ class TreeModel:
         frames: uint8 (clips, frames, H, W, 3); tails: tokens of every question of every clip;
         features: each (clips * blocks, tokens, hidden).
         """
-        model, clips = self.model.model, len(frames)
+        clips = len(frames)
         ids = torch.tensor(tree.ids).repeat(clips, 1)
         ends = torch.empty(clips, len(tree.tails), dtype=torch.long)
         for clip, row in enumerate(tails):
             for k, (start, tail) in enumerate(zip(tree.tails, row, strict=True)):
                 ids[clip, start : start + len(tail)] = torch.tensor(tail)
                 ends[clip, k] = start + len(tail) - 1
-        features = self.encode(frames[:, torch.tensor(tree.pairs)].flatten(0, 1))
-        embeds = model.get_input_embeddings()(ids)
+        pairs = frames[:, torch.tensor(tree.pairs)].flatten(0, 1)
+        features = self._model.encode(pairs)
         visual = torch.zeros(clips, len(tree.ids), dtype=torch.bool)
         visual[:, tree.visual] = True
-        embeds = embeds.masked_scatter(visual[..., None], features[0])
-        positions = torch.cat(tree.positions, dim=1)
-        order = torch.arange(len(tree.ids)).view(1, -1)
-        self._tree = tree
-        hidden = model.language_model(
-            inputs_embeds=embeds,
-            position_ids=torch.cat([order, positions])[:, None].expand(-1, clips, -1),
-            use_cache=False,
-            visual_pos_masks=visual,
-            deepstack_visual_embeds=[layer.flatten(0, 1) for layer in features[1:]],
-        ).last_hidden_state
+        positions = torch.cat(tree.positions, dim=1)[:, None].expand(-1, clips, -1)
+        flat = [part.flatten(0, 1) for part in features]
+        hidden = self._model.run(ids, positions, visual, flat, tree.attend)
         clip = torch.arange(clips)[:, None]
-        hidden, self.pointing_states = hidden[clip, ends], self.pointing_states[clip, ends]
-        logits = self.model.lm_head(hidden).float()
+        self.pointing_states = self._model.middle[clip, ends]
+        logits = self._model.model.lm_head(hidden[clip, ends]).float()
         answers = list(self.layout.answers)
         return F.log_softmax(logits, dim=-1)[..., answers], features
-
-    def encode(self, pairs: torch.Tensor) -> list[torch.Tensor]:
-        """Return the vision tower's tokens and DeepStack features of uint8 (n, 2, H, W, 3)."""
-        count, (height, width) = len(pairs), pairs.shape[2:4]
-        patch = self.geometry.patch
-        features = self.vision(self.geometry.patches(pairs), height // patch, width // patch)
-        parts = (features.tokens, *features.deepstack)
-        return [part.view(count, -1, part.shape[-1]) for part in parts]
-
-
-def _norm(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """Replace Qwen3-VL's norm of five operations by one, with the same result."""
-    return F.rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)

@@ -19,7 +19,14 @@ from rich.progress import track
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.model import P_TRUE_MAX, P_TRUE_MIN, SIDE
 from topreward_ros.demo.scene import SceneEpisode
-from topreward_ros.demo.table import BESIDE_DISTANCE, Point, State, goal_distance, relative_progress
+from topreward_ros.demo.table import (
+    BESIDE_DISTANCE,
+    Point,
+    State,
+    completion,
+    goal_distance,
+    relative_progress,
+)
 from topreward_ros.demo.tasks import COLORS, PLACES, Task, known_tasks
 from topreward_ros.scoring.engine.video import fit
 
@@ -35,7 +42,7 @@ FIRST_SEED = 1_000_000  # lower seeds are reserved for tests, evaluation and the
 class Pool:
     """Rendered clips: `episodes` episodes, followed by scrambled clips.
 
-    frames: uint8 (n, FRAMES, 3, SIDE, SIDE); points: positions (n, FRAMES, things, 2), NaN for
+    frames: uint8 (n, FRAMES, SIDE, SIDE, 3); points: positions (n, FRAMES, things, 2), NaN for
     things that are not on the table; tasks: what the arm does in each clip.
     """
 
@@ -46,11 +53,19 @@ class Pool:
 
     def labels(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
         """Return the target P("True") of each task at `frame` of a clip that begins at `first`."""
+        progress = self.progress(episode, first, frame, tasks)
+        return np.asarray(P_TRUE_MIN + (P_TRUE_MAX - P_TRUE_MIN) * progress)
+
+    def progress(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
+        """Return the progress of each task at `frame` of a clip that begins at `first`."""
         things = self.things(episode, first, frame, tasks)
         start, now = ((part[:, 0], part[:, 1], part[:, 2]) for part in np.split(things, 2, axis=1))
-        goals = np.array([goal_distance(task) for task in tasks])
-        progress = relative_progress(start, now, goals)
-        return np.asarray(P_TRUE_MIN + (P_TRUE_MAX - P_TRUE_MIN) * progress)
+        return relative_progress(start, now, _goals(tasks))
+
+    def completion(self, episode: int, frame: int, tasks: list[Task]) -> np.ndarray:
+        """Return how complete each task is at one frame, in [0, 1]; see `table.completion`."""
+        things = self.things(episode, frame, frame, tasks)
+        return completion((things[:, 0], things[:, 1], things[:, 2]), _goals(tasks))
 
     def things(self, episode: int, first: int, frame: int, tasks: list[Task]) -> np.ndarray:
         """Return block, target and gripper of each task at both frames, (n, 6, 2)."""
@@ -66,6 +81,10 @@ class Pool:
             for task in known_tasks()
             if present[THINGS.index(task.object)] and present[THINGS.index(task.target)]
         ]
+
+
+def _goals(tasks: list[Task]) -> np.ndarray:
+    return np.array([goal_distance(task) for task in tasks])
 
 
 def make_pool(episodes: int, scrambled: int, seed: int, processes: int) -> Pool:

@@ -90,10 +90,12 @@ def publish(clip: Path) -> Iterator[Any]:
 
 
 def test_once_at_a_chosen_rate(publish) -> None:
-    watcher = publish('--fps', '20')
+    """No image is early; one may be late, as a machine may be held up, and the next then catch up."""
+    watcher = publish('--fps', '2')
     assert [int(decode_image(image)[0, 0, 0]) for image in watcher.images] == LEVELS
-    steps = np.diff(watcher.stamps())
-    assert np.median(steps) == pytest.approx(0.05, abs=0.02)
+    stamps = watcher.stamps()
+    assert (np.diff(stamps) > 0).all()
+    assert stamps[-1] - stamps[0] > (COUNT - 1) / 2 - 1, 'only a first image 1 s late allows that'
     assert {image.encoding for image in watcher.images} == {'rgb8'}
     assert {image.header.frame_id for image in watcher.images} == {'camera'}
     assert abs(watcher.stamps()[-1] - time.time()) < 10

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from topreward_ros.scoring.engine.geometry import LEAST_CLIP_PIXELS
+from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD
 
 SPECIAL_TOKENS = (
@@ -23,6 +25,8 @@ SPECIAL_TOKENS = (
     '<|video_pad|>',
 )
 PIXELS_PER_CLIP = 25_165_824  # of the published processor
+PIXELS_PER_PICTURE = 65_536, 16_777_216
+PATCH = 16
 # Qwen's pre-tokenization pattern
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -40,14 +44,17 @@ CHAT_TEMPLATE = r"""{%- for message in messages %}
 {%- endfor %}"""
 
 
-def new_model(folder: Path, shape: dict[str, Any], words: Iterable[str] = ()) -> Any:
+def new_model(
+    folder: Path, shape: dict[str, Any], words: Iterable[str] = (), added: Sequence[str] = ()
+) -> Any:
     """Write all files except the weights; return the model, whose weights are not set yet.
 
-    Each word becomes a token, as the words of the question do.
+    Each word becomes a token, as the words of the question do; added: special tokens beyond
+    Qwen3-VL's.
     """
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-    config = _config(shape, _write_tokenizer(folder, words))
+    config = _config(shape, _write_tokenizer(folder, words, added))
     _write_json(folder / 'config.json', config)
     _write_processor(folder, shape)
     return Qwen3VLForConditionalGeneration(Qwen3VLConfig.from_dict(config))
@@ -78,7 +85,7 @@ def _config(shape: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
     vision = {
         'model_type': 'qwen3_vl',
         'out_hidden_size': shape['text']['hidden_size'],
-        'patch_size': 16,
+        'patch_size': shape.get('patch', PATCH),
         'spatial_merge_size': shape.get('merge', 2),
         'temporal_patch_size': 2,
         'num_position_embeddings': shape.get('position_embeddings', 2304),
@@ -98,7 +105,7 @@ def _config(shape: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
+def _write_tokenizer(folder: Path, words: Iterable[str], added: Sequence[str]) -> dict[str, int]:
     """Write a byte-level BPE tokenizer with the words of the prompt as tokens; return all ids."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
     from tokenizers import pre_tokenizers as cutting
@@ -123,7 +130,7 @@ def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in (*SPECIAL_TOKENS, *added)])
     tokenizer.save(str(folder / 'tokenizer.json'))
     _write_json(
         folder / 'tokenizer_config.json',
@@ -141,8 +148,12 @@ def _write_tokenizer(folder: Path, words: Iterable[str]) -> dict[str, int]:
 def _write_processor(folder: Path, shape: dict[str, Any]) -> None:
     """Write the files of the Hugging Face processor; the package itself reads mean and std only."""
     longest = shape.get('pixels_per_clip', PIXELS_PER_CLIP)
+    least, most = PIXELS_PER_PICTURE
+    if longest != PIXELS_PER_CLIP:  # pictures as small as the frames of videos
+        most = longest // CLIP_FRAMES
+        least = min(least, LEAST_CLIP_PIXELS)
     common = {
-        'patch_size': 16,
+        'patch_size': shape.get('patch', PATCH),
         'temporal_patch_size': 2,
         'merge_size': shape.get('merge', 2),
         'image_mean': [0.5, 0.5, 0.5],
@@ -162,7 +173,7 @@ def _write_processor(folder: Path, shape: dict[str, Any]) -> None:
         folder / 'preprocessor_config.json',
         {
             **common,
-            'size': {'longest_edge': 16_777_216, 'shortest_edge': 65_536},
+            'size': {'longest_edge': most, 'shortest_edge': least},
             'image_processor_type': 'Qwen2VLImageProcessorFast',
         },
     )

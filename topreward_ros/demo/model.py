@@ -13,7 +13,8 @@ FOLDER = Path(__file__).with_name('checkpoint')
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64
-PATCH = 16
+PATCH, MERGE = 8, 2
+CELL = PATCH * MERGE  # a token for each 16 x 16 pixels, as few of them show two objects
 PIXELS_PER_FRAME = SIDE * SIDE * 3 // 2
 
 SHAPE: dict[str, Any] = {
@@ -29,8 +30,9 @@ SHAPE: dict[str, Any] = {
     'mrope_section': [6, 5, 5],
     'rope_theta': 10_000,
     'deepstack': [1],
+    'patch': PATCH,
+    'merge': MERGE,
     'position_embeddings': (SIDE // PATCH) ** 2,
-    'merge': 1,  # a token for each patch of 16 x 16, as few of them show two objects
     'pixels_per_clip': PIXELS_PER_FRAME * CLIP_FRAMES,
     'frame_fit': 'aspect',  # as the frames that it is trained on
     'std': 0.05,

@@ -25,6 +25,7 @@ ARM_BASE = (0.5, -0.03)
 # Shares of the progress: approaching the block, carrying it, releasing it
 APPROACH, CARRY, RELEASE = 0.08, 0.82, 0.10
 GOAL_TOLERANCE = 0.02  # a block this close to its goal has arrived
+NEAR = 0.05  # a block further than this from its goal is not at it
 MIN_DISTANCE = 0.1  # lower bound of the distances that progress is relative to
 RELEASE_DISTANCES = (0.03, 0.15)  # of the gripper, at which the block is held and released
 
@@ -87,6 +88,18 @@ def relative_progress(start: Points, now: Points, goal: np.ndarray) -> np.ndarra
     released = np.clip((reach - held) / (free - held), 0, 1) * np.clip((carried - 0.8) / 0.15, 0, 1)
     reached = carried + (1 - carried) * approached  # a block that was carried has been reached
     return APPROACH * reached + CARRY * carried + RELEASE * released
+
+
+def completion(now: Points, goal: np.ndarray) -> np.ndarray:
+    """Return how complete tasks are in one moment, in [0, 1]: at the goal, and released.
+
+    It does not depend on the start; goal is the `goal_distance` of each.
+    """
+    block, target, gripper = now
+    left = np.maximum(_distance(block, target) - goal - GOAL_TOLERANCE, 0)
+    held, free = RELEASE_DISTANCES
+    released = np.clip((_distance(block, gripper) - held) / (free - held), 0, 1)
+    return np.asarray(np.clip(1 - left / NEAR, 0, 1) * released)
 
 
 def away(a: np.ndarray, b: np.ndarray | Point) -> float:

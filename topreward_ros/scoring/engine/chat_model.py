@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ import torch
 from topreward_ros.errors import NOT_A_NUMBER, ModelError
 
 from ..loading.checkpoint import Checkpoint
-from .chat_prompt import ChatLayout, EncodedImage, Part
+from .chat_prompt import ChatLayout, EncodedImage, Part, answer_ids
 from .generation import generate
 from .prefix_cache import Branch, PrefixCache, prefix_cache
 from .prompt import PromptTokens, Segment, count_tokens, text_segment
@@ -52,24 +51,8 @@ class ChatModel:
     def answer_ids(
         self, answers: Sequence[str], prefix: str = ''
     ) -> tuple[list[int], list[list[int]]]:
-        """Return the token ids of the prefix, and of each answer after it.
-
-        The end of the prefix belongs to the answers where the tokenizer joins it to what follows,
-        such as a space. Raises ModelError where the tokens of one answer begin with all tokens of
-        another, so the two cannot be told apart.
-        """
-        tokens = self._layout.tokens
-        prefix_ids = tokens.text(prefix)
-        joined = [tokens.text(prefix + answer) for answer in answers]
-        shared = min(_common_prefix(prefix_ids, ids) for ids in joined)
-        own = [ids[shared:] for ids in joined]
-        for one, other in itertools.permutations(range(len(own)), 2):
-            if own[other][: len(own[one])] == own[one]:
-                raise ModelError(
-                    f'the answers {answers[one]!r} and {answers[other]!r} begin alike for the '
-                    'tokenizer, so they cannot be told apart: use other answers'
-                )
-        return prefix_ids[:shared], own
+        """See `chat_prompt.answer_ids`."""
+        return answer_ids(self._layout.tokens, answers, prefix)
 
     @torch.inference_mode()
     def log_probs(
@@ -111,12 +94,6 @@ class ChatModel:
         segments = self._layout.turn(parts)
         ids = generate(self._engine, segments, self._stop_tokens, limit)
         return self._layout.tokens.decode(ids)
-
-
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return the number of leading tokens that both share."""
-    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    return sum(1 for _ in pairs)
 
 
 def _configured_stop_tokens(checkpoint: Checkpoint) -> frozenset[int]:

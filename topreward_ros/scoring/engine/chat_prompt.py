@@ -13,10 +13,13 @@ This is Qwen3-VL's chat template, without a system turn. TOPReward's own prompt 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from topreward_ros.errors import ModelError
 
 from .geometry import Geometry
 from .prompt import PromptTokens, Segment, text_segment, visual_segment
@@ -94,3 +97,31 @@ class ChatLayout:
         count = rows * columns
         ids = [self._vision_start, *[self.image_pad] * count, self._vision_end]
         return visual_segment(ids, (1, 1 + count), shown, (rows, columns), start)
+
+
+def answer_ids(
+    tokens: PromptTokens, answers: Sequence[str], prefix: str = ''
+) -> tuple[list[int], list[list[int]]]:
+    """Return the token ids of the prefix, and of each answer after it.
+
+    The end of the prefix belongs to the answers where the tokenizer joins it to what follows,
+    such as a space. Raises ModelError where the tokens of one answer begin with all tokens of
+    another, so the two cannot be told apart.
+    """
+    prefix_ids = tokens.text(prefix)
+    joined = [tokens.text(prefix + answer) for answer in answers]
+    shared = min(_common_prefix(prefix_ids, ids) for ids in joined)
+    own = [ids[shared:] for ids in joined]
+    for one, other in itertools.permutations(range(len(own)), 2):
+        if own[other][: len(own[one])] == own[one]:
+            raise ModelError(
+                f'the answers {answers[one]!r} and {answers[other]!r} begin alike for the '
+                'tokenizer, so they cannot be told apart: use other answers'
+            )
+    return prefix_ids[:shared], own
+
+
+def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return the number of leading tokens that both share."""
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in pairs)

@@ -36,11 +36,15 @@ class ValueHeads:
         Progress is the mean of the bins' centres, from 0 to 1, weighted by their probabilities.
         The result is on the device.
         """
-        logits = _apply(self._heads['progress_head'], hidden).float()
+        logits, odds = self.logits(hidden)
         centres = torch.linspace(0, 1, self.bins, device=logits.device)
         progress = (logits.softmax(dim=-1) * centres).sum(dim=-1).clamp(max=1)
-        success = _apply(self._heads['success_head'], hidden).float()[:, 0].sigmoid()
-        return torch.stack([progress, success], dim=1)
+        return torch.stack([progress, odds.sigmoid()], dim=1)
+
+    def logits(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the bins' logits (n, bins) and the log-odds of success (n) [nat], float32."""
+        progress = _apply(self._heads['progress_head'], hidden).float()
+        return progress, _apply(self._heads['success_head'], hidden).float()[:, 0]
 
 
 def _apply(head: list[torch.Tensor], hidden: torch.Tensor) -> torch.Tensor:
