@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's model: its files, the scores of both scorers, and a few held-out episodes.
 
-tools/evaluate_demo_model.py evaluates it on many more.
+tools/demo_models/evaluate.py evaluates it on many more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.evaluate_demo_model import Conditions, DemoEvaluation
+from tools.demo_models.held_out import Conditions, DemoEvaluation
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.scene import SceneEpisode

@@ -90,7 +90,7 @@ def publish(clip: Path) -> Iterator[Any]:
 
 
 def test_once_at_a_chosen_rate(publish) -> None:
-    """No image is early; one may be late, as a machine may be held up, and the next then catch up."""
+    """No image is early; one may be late, where a machine is held up, and the next catch up."""
     watcher = publish('--fps', '2')
     assert [int(decode_image(image)[0, 0, 0]) for image in watcher.images] == LEVELS
     stamps = watcher.stamps()

@@ -130,7 +130,9 @@ def _write_tokenizer(folder: Path, words: Iterable[str], added: Sequence[str]) -
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in (*SPECIAL_TOKENS, *added)])
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True) for token in (*SPECIAL_TOKENS, *added)]
+    )
     tokenizer.save(str(folder / 'tokenizer.json'))
     _write_json(
         folder / 'tokenizer_config.json',

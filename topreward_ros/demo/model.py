@@ -1,6 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's model: a small Qwen3-VL trained on the small world."""
+"""The demo's models: small Qwen3-VLs trained on the small world.
+
+One is asked TOPReward's question and those of Large Reward Models; the other is a Robometer.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
+FOLDER_ROBOMETER = Path(__file__).with_name('robometer')
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64
@@ -41,7 +45,7 @@ SHAPE: dict[str, Any] = {
 # The training target P("True") at progress 0 and 1; log 0 could not be learned.
 P_TRUE_MIN, P_TRUE_MAX = 0.03, 0.99
 
-# Reward node parameters for this model. The threshold, log 0.9, is between a block held over its
+# Reward node parameters for these models. The threshold, log 0.9, is between a block held over its
 # target and one that has been released there.
 SETTINGS: dict[str, Any] = {
     'normalization': 'probability',
@@ -49,3 +53,8 @@ SETTINGS: dict[str, Any] = {
     'success_window': 3,
     'success_hold': 2,
 }
+
+
+def folder_for(reward_model: str | None) -> Path:
+    """Return the folder of the model that was trained for a reward model; None: not chosen."""
+    return FOLDER_ROBOMETER if reward_model == 'robometer' else FOLDER

@@ -21,7 +21,7 @@ from topreward_ros.scoring.engine.prompt import Segment, text_positions
 from topreward_ros.scoring.engine.video import Block
 from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout
 
-from .demo_forward import GradientModel
+from .forward import GradientModel
 
 Span = tuple[int, int]
 

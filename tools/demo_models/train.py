@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the demo's models on the small world, in two stages.
 
-    python -m tools.train_demo_model see SEEN
-    python -m tools.train_demo_model ask SEEN FOLDER      TOPReward and Large Reward Models
-    python -m tools.train_demo_model heads SEEN FOLDER    Robometer
+    python -m tools.demo_models.train see SEEN
+    python -m tools.demo_models.train ask SEEN FOLDER      TOPReward and Large Reward Models
+    python -m tools.demo_models.train heads SEEN FOLDER    Robometer
 
 1. see: the vision tower alone, which both models start from; an auxiliary linear head predicts from
    each token which things are in its cell, and where. Without it a model stays at a constant
@@ -23,21 +23,22 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from safetensors.torch import save_file
 
-from tools.demo_frame_lessons import QUESTIONS, FrameLessons
-from tools.demo_head_lessons import HeadLessons
-from tools.demo_pool import Pool, make_pool
-from tools.demo_robometer_files import write_robometer
-from tools.demo_trainer import LEARNING_RATE, Trainer
-from tools.demo_video_lessons import READ_WORDINGS, VideoLessons
 from topreward_ros.demo.checkpoint_files import new_model, save_weights
 from topreward_ros.demo.model import SHAPE
 from topreward_ros.demo.tasks import UNREAD_WORDINGS, all_tasks
 from topreward_ros.files import whole_folder
 from topreward_ros.scoring.reward_models.robometer.layout import ADDED_TOKENS, INSTRUCTION
+
+from .frame_lessons import QUESTIONS, FrameLessons
+from .head_lessons import HeadLessons
+from .pool import Pool, make_pool, read_pool, write_pool
+from .robometer_files import write_robometer
+from .trainer import LEARNING_RATE, Trainer
+from .video_lessons import READ_WORDINGS, VideoLessons
 
 SCRAMBLED_PICTURES = 0.5  # share of the clips that single pictures are taken from
 FAST = LEARNING_RATE
@@ -54,8 +55,9 @@ def words() -> list[str]:
 
 def see(file: Path, pool: Pool, options: argparse.Namespace) -> None:
     """Train the vision tower; write it to a file."""
-    with whole_folder(file.with_suffix('.part')) as scratch:
-        trainer = Trainer(new_model(scratch, SHAPE, words()), pool, options.seed, options.share)
+    with TemporaryDirectory() as scratch:
+        model = new_model(Path(scratch), SHAPE, words())
+        trainer = Trainer(model, pool, options.seed, options.share)
     trainer.run('see', 2600, (FAST, 0.1 * FAST), trainer.see)
     trainer.save_seen(file)
 
@@ -95,6 +97,16 @@ def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     write_robometer(folder, model.eval(), lessons.tensors())
 
 
+def _pool(options: argparse.Namespace) -> Pool:
+    """Render the clips, or read those that an earlier stage left in --pool."""
+    if options.pool and options.pool.exists():
+        return read_pool(options.pool, options.episodes)
+    pool = make_pool(options.episodes, options.scrambled, options.seed, options.threads)
+    if options.pool:
+        write_pool(options.pool, pool)
+    return pool
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -108,6 +120,9 @@ def main() -> None:
         '--scrambled', type=int, default=1200, help='scrambled clips in the pool, besides episodes'
     )
     parser.add_argument(
+        '--pool', type=Path, help='folder to keep the rendered clips in, for the next stage (1 GB)'
+    )
+    parser.add_argument(
         '--share', type=float, default=1.0, help='share of the training steps, for a short trial'
     )
     parser.add_argument('--threads', type=int, default=2)
@@ -119,7 +134,7 @@ def main() -> None:
         parser.error(f'{target} exists: choose another name')
     torch.set_num_threads(options.threads)
     start_time = time.monotonic()
-    pool = make_pool(options.episodes, options.scrambled, options.seed, options.threads)
+    pool = _pool(options)
     if options.stage == 'see':
         see(target, pool, options)
     else:

@@ -16,9 +16,9 @@ from topreward_ros.demo.tasks import MORE_WORDINGS, WORDINGS
 from topreward_ros.scoring.engine.prompt import PromptTokens
 from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout
 
-from .demo_batches import TreeModel
-from .demo_pool import FRAMES
-from .demo_trainer import Trainer
+from .pool import FRAMES
+from .trainer import Trainer
+from .trees import TreeModel
 
 READ_WORDINGS = (*WORDINGS, *MORE_WORDINGS)
 RATES = (1.0, 2.0, 4.0, 5.0, 10.0)

@@ -27,10 +27,10 @@ from topreward_ros.scoring.reward_models.large_reward_models.questions import (
     FrameQuestion,
 )
 
-from .demo_pool import FRAMES
-from .demo_sequences import PLACEHOLDER, Prompt, run_prompts
-from .demo_trainer import Trainer
-from .demo_video_lessons import READ_WORDINGS
+from .pool import FRAMES
+from .sequences import PLACEHOLDER, Prompt, run_prompts
+from .trainer import Trainer
+from .video_lessons import READ_WORDINGS
 
 QUESTIONS = (COMPLETION, PROCESS, CONTRAST)
 CERTAIN = 0.99  # the probability of an answer that is right

@@ -18,8 +18,8 @@ from topreward_ros.demo.model import CELL, MERGE, PATCH, SHAPE, SIDE
 from topreward_ros.demo.tasks import Task
 from topreward_ros.scoring.engine.geometry import Geometry
 
-from .demo_forward import GradientModel
-from .demo_pool import FRAMES, THINGS, Pool
+from .forward import GradientModel
+from .pool import FRAMES, THINGS, Pool
 
 LEARNING_RATE = 2e-3
 MAX_STEP = 5  # frames of the pool from one frame of a clip to the next

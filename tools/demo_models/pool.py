@@ -9,8 +9,10 @@ distinguish tasks much earlier than on episodes, in which only one block moves.
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from topreward_ros.demo.table import (
     relative_progress,
 )
 from topreward_ros.demo.tasks import COLORS, PLACES, Task, known_tasks
+from topreward_ros.files import whole_folder
 from topreward_ros.scoring.engine.video import fit
 
 THINGS = (*COLORS, *PLACES, 'gripper')
@@ -81,6 +84,22 @@ class Pool:
             for task in known_tasks()
             if present[THINGS.index(task.object)] and present[THINGS.index(task.target)]
         ]
+
+
+def read_pool(folder: Path, episodes: int) -> Pool:
+    """Read what `write_pool` wrote."""
+    frames = torch.from_numpy(np.load(folder / 'frames.npy'))
+    names = json.loads((folder / 'tasks.json').read_text(encoding='utf-8'))
+    return Pool(frames, np.load(folder / 'points.npy'), [Task(*pair) for pair in names], episodes)
+
+
+def write_pool(folder: Path, pool: Pool) -> None:
+    """Write a pool into a new folder, for other trainings."""
+    with whole_folder(folder) as part:
+        np.save(part / 'frames.npy', pool.frames.numpy())
+        np.save(part / 'points.npy', pool.points)
+        names = [(task.object, task.target) for task in pool.tasks]
+        (part / 'tasks.json').write_text(json.dumps(names), encoding='utf-8')
 
 
 def _goals(tasks: list[Task]) -> np.ndarray:

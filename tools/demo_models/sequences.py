@@ -11,7 +11,7 @@ import torch
 
 from topreward_ros.scoring.engine.prompt import Segment, text_segment
 
-from .demo_forward import GradientModel
+from .forward import GradientModel
 
 PLACEHOLDER = torch.empty(0)  # for the pixels of a picture that has been encoded
 

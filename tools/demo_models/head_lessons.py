@@ -15,9 +15,9 @@ from topreward_ros.scoring.engine.prompt import PromptTokens
 from topreward_ros.scoring.reward_models.robometer.heads import ValueHeads
 from topreward_ros.scoring.reward_models.robometer.layout import RobometerLayout
 
-from .demo_sequences import PLACEHOLDER, Prompt, run_prompts
-from .demo_trainer import Trainer
-from .demo_video_lessons import READ_WORDINGS
+from .sequences import PLACEHOLDER, Prompt, run_prompts
+from .trainer import Trainer
+from .video_lessons import READ_WORDINGS
 
 TASKS = 3
 SUCCESS_FROM = 0.95  # of the progress: halfway through the release
@@ -35,7 +35,10 @@ class HeadLessons:
         hidden = trainer.model.config.text_config.hidden_size
         self.weights = torch.nn.ParameterDict()  # by the names of the published files
         for name, outputs in (('progress_head', BINS), ('success_head', 1)):
-            first, last = torch.nn.Linear(hidden, hidden // 2), torch.nn.Linear(hidden // 2, outputs)
+            first, last = (
+                torch.nn.Linear(hidden, hidden // 2),
+                torch.nn.Linear(hidden // 2, outputs),
+            )
             norm = torch.nn.LayerNorm(hidden // 2)
             for number, module in ((0, first), (1, norm), (4, last)):
                 for part, weight in module.named_parameters():
@@ -72,7 +75,9 @@ class HeadLessons:
         loss, facts = self._loss(hidden[row, rows].flatten(0, 1), target.flatten(), polish)
         named = torch.from_numpy(np.concatenate(things)).float()
         pointing = trainer.pointing_loss(trainer.forward.middle[row, rows], named)
-        seeing = trainer.seeing_loss(features, trainer.places[episodes[:, None], maps].flatten(0, 1))
+        seeing = trainer.seeing_loss(
+            features, trainer.places[episodes[:, None], maps].flatten(0, 1)
+        )
         facts |= {'seeing': seeing.item(), 'pointing': pointing.item()}
         return loss + (0.1 if polish else 0.3) * (seeing + pointing), facts
 
@@ -109,6 +114,8 @@ class HeadLessons:
             'bins': bins.item(),
             'success': success.item(),
             'error': error.detach().abs().mean().item(),
-            'correlation': float(torch.corrcoef(torch.stack([error.detach() + target, target]))[0, 1]),
+            'correlation': float(
+                torch.corrcoef(torch.stack([error.detach() + target, target]))[0, 1]
+            ),
         }
         return bins + success + (3 if polish else 1) * error.abs().mean(), facts
