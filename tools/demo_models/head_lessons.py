@@ -15,11 +15,11 @@ from topreward_ros.scoring.engine.prompt import PromptTokens
 from topreward_ros.scoring.reward_models.robometer.heads import ValueHeads
 from topreward_ros.scoring.reward_models.robometer.layout import RobometerLayout
 
+from .pool import FRAMES
 from .sequences import PLACEHOLDER, Prompt, run_prompts
 from .trainer import Trainer
 from .video_lessons import READ_WORDINGS
 
-TASKS = 3
 SUCCESS_FROM = 0.95  # of the progress: halfway through the release
 CERTAIN = 0.99
 
@@ -31,7 +31,9 @@ class HeadLessons:
         """folder: of the checkpoint, for its tokenizer; it needs the added tokens."""
         self._trainer = trainer
         rows = trainer.model.config.text_config.vocab_size
-        self._layout = RobometerLayout(PromptTokens.of(folder), rows)
+        tokens = PromptTokens.of(folder)
+        self._layout, self._brief = (RobometerLayout(tokens, rows) for _ in range(2))
+        self._brief.instruction = '{task}'
         hidden = trainer.model.config.text_config.hidden_size
         self.weights = torch.nn.ParameterDict()  # by the names of the published files
         for name, outputs in (('progress_head', BINS), ('success_head', 1)):
@@ -49,22 +51,48 @@ class HeadLessons:
         """Return the heads' weights by their published names."""
         return {name.replace('/', '.'): weight for name, weight in self.weights.items()}
 
+    def bind(self, clips: int, tasks: int) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return loss and facts of two pictures of scrambled clips, of many tasks in brief."""
+        maps = self._trainer.random.integers(0, FRAMES, (clips, 2))
+        episodes = self._trainer.clips(clips, scrambled=0.8)
+        return self._answer((episodes, maps), tasks, self._brief, auxiliary=0.3, absolute=0)
+
     def score(self, most: int, clips: int, polish: bool) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return loss and facts of clips of up to `most` pictures, all with the same number."""
-        trainer, pool = self._trainer, self._trainer.pool
+        """Return loss and facts of clips of up to `most` pictures, all with the same number.
+
+        Of shorter ones there are more than `clips`.
+        """
+        trainer = self._trainer
         count = int(trainer.random.integers(2, most + 1))
         clips = max(4, min(24, math.ceil(clips * most / (count + 4))))
         from_start, static = (0.8, 0.25) if polish else (0.5, 0.2)
         maps = np.stack([trainer.time_map(count, from_start, static) for _ in range(clips)])
         episodes = trainer.clips(clips, scrambled=0.05 if polish else 0.3)
+        auxiliary, absolute = (0.1, 3.0) if polish else (0.3, 1.0)
+        return self._answer((episodes, maps), 3, self._layout, auxiliary, absolute)
+
+    def _answer(
+        self,
+        clips: tuple[np.ndarray, np.ndarray],
+        count: int,
+        layout: RobometerLayout,
+        auxiliary: float,
+        absolute: float,
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return loss and facts; clips are episodes (n) and the frames shown of each (n, frames).
+
+        count: of tasks; auxiliary: weight of the auxiliary losses; absolute: of progress' error.
+        """
+        trainer, pool = self._trainer, self._trainer.pool
+        episodes, maps = clips
         pictures = trainer.frames(episodes[:, None], maps).flatten(0, 1)
         features = trainer.forward.encode(torch.stack([pictures, pictures], dim=1))
         prompts, progress, things = [], [], []
         for clip, (episode, shown) in enumerate(zip(episodes, maps, strict=True)):
-            tasks = trainer.tasks(pool.questions(episode), episode, TASKS)
+            tasks = trainer.tasks(pool.questions(episode), episode, count)
             for task in tasks:
                 text = task.say(str(trainer.random.choice(READ_WORDINGS)))
-                prompts.append(self._prompt(text, clip, count))
+                prompts.append(self._prompt(layout, text, clip, maps.shape[1]))
             moments = [(episode, shown[0], now) for now in shown]
             progress.append(np.stack([pool.progress(*each, tasks) for each in moments], axis=1))
             things.append(np.stack([pool.things(*each, tasks) for each in moments], axis=1))
@@ -72,22 +100,20 @@ class HeadLessons:
         rows = torch.tensor([self._ends(prompt) for prompt in prompts])
         row = torch.arange(len(prompts))[:, None]
         target = torch.from_numpy(np.concatenate(progress)).float()
-        loss, facts = self._loss(hidden[row, rows].flatten(0, 1), target.flatten(), polish)
+        loss, facts = self._loss(hidden[row, rows].flatten(0, 1), target.flatten(), absolute)
         named = torch.from_numpy(np.concatenate(things)).float()
         pointing = trainer.pointing_loss(trainer.forward.middle[row, rows], named)
         seeing = trainer.seeing_loss(
             features, trainer.places[episodes[:, None], maps].flatten(0, 1)
         )
         facts |= {'seeing': seeing.item(), 'pointing': pointing.item()}
-        return loss + (0.1 if polish else 0.3) * (seeing + pointing), facts
+        return loss + auxiliary * (seeing + pointing), facts
 
-    def _prompt(self, task: str, clip: int, count: int) -> Prompt:
+    def _prompt(self, layout: RobometerLayout, task: str, clip: int, count: int) -> Prompt:
         geometry, side = self._trainer.forward.geometry, self._trainer.pool.frames.shape[2]
         segments, start = [], 0
         for number in range(1, count + 1):
-            segment = self._layout.picture(
-                PLACEHOLDER, number, task, geometry.grid((side, side)), start
-            )
+            segment = layout.picture(PLACEHOLDER, number, task, geometry.grid((side, side)), start)
             segments.append(segment)
             start = segment.next_position
         return Prompt(segments, [clip * count + k for k in range(count)])
@@ -98,7 +124,7 @@ class HeadLessons:
         return [end - 1 for end in np.cumsum(lengths).tolist()]
 
     def _loss(
-        self, hidden: torch.Tensor, target: torch.Tensor, polish: bool
+        self, hidden: torch.Tensor, target: torch.Tensor, absolute: float
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """Return the loss of both heads; hidden states (n, hidden), target progress (n)."""
         heads = ValueHeads(self.tensors())
@@ -118,4 +144,4 @@ class HeadLessons:
                 torch.corrcoef(torch.stack([error.detach() + target, target]))[0, 1]
             ),
         }
-        return bins + success + (3 if polish else 1) * error.abs().mean(), facts
+        return bins + success + absolute * error.abs().mean(), facts

@@ -15,7 +15,8 @@
    to generalise to new pairs. Then the prompt of scoring, 2 to 32 frames at any rate, forwards,
    backwards or static, with several prefixes and questions each; between these steps, the three
    questions of Large Reward Models about single pictures. Then the same with other settings.
-   heads: progress and success after each picture of a clip, of few pictures at first.
+   heads: progress and success after two pictures of scrambled clips, then each picture of longer
+   ones.
 """
 
 from __future__ import annotations
@@ -89,11 +90,15 @@ def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     trainer = Trainer(model, pool, options.seed, options.share)
     trainer.load_seen(options.seen)
     lessons = HeadLessons(trainer, folder)
-    short, long = (lambda: lessons.score(4, 16, False)), (lambda: lessons.score(20, 6, False))
-    polish = lambda: lessons.score(24, 6, True)  # noqa: E731
-    trainer.run('few pictures', 600, (FAST, 0.5 * FAST), short)
-    trainer.run('score', 500, (0.75 * FAST, 0.05 * FAST), long)
-    trainer.run('polish', 900, (0.6 * FAST, 0.005 * FAST), polish)
+    few = 0.75 * FAST, 0.5 * FAST
+    trainer.run('bind', 500, (FAST, 0.5 * FAST), lambda: lessons.bind(16, tasks=8))
+    trainer.run('few pictures', 150, few, lambda: lessons.score(4, 16, polish=False))
+    trainer.run(
+        'score', 400, (0.75 * FAST, 0.05 * FAST), lambda: lessons.score(20, 6, polish=False)
+    )
+    trainer.run(
+        'polish', 700, (0.6 * FAST, 0.005 * FAST), lambda: lessons.score(24, 6, polish=True)
+    )
     write_robometer(folder, model.eval(), lessons.tensors())
 
 

@@ -48,6 +48,8 @@ LEAST_TOKENS, MOST_TOKENS = 4, 16_384
 class RobometerLayout:
     """Makes the segment of each picture."""
 
+    instruction = INSTRUCTION
+
     def __init__(self, tokens: PromptTokens, rows: int) -> None:
         """rows: of the model's embeddings, of which the last five are the added tokens.
 
@@ -79,7 +81,7 @@ class RobometerLayout:
         text = f'Picture {number}: '
         ids = []
         if number == 1:
-            ids, text = [self._start], f'user\n{INSTRUCTION.format(task=task)}{text}'
+            ids, text = [self._start], f'user\n{self.instruction.format(task=task)}{text}'
         before = [*ids, *self.tokens.text(text), self._vision[0]]
         count = grid[0] * grid[1]
         ids = [*before, *[self.image_pad] * count, self._vision[1], self.progress_token]
