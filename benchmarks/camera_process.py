@@ -57,6 +57,9 @@ class InstantEpisode(Episode):
     def thin(self) -> None:
         self.frames //= 2
 
+    def keep_last(self, count: int) -> None:
+        self.frames = min(self.frames, count)
+
 
 def camera() -> int:
     from topreward_ros.nodes.cameras import video_publisher

@@ -114,6 +114,16 @@ class Episode(ABC):
     def thin(self) -> None:
         """Drop every second pair of frames, to bound the length of a long episode."""
 
+    @abstractmethod
+    def keep_last(self, count: int) -> None:
+        """Drop all frames but the newest `count`, 0 or more; nothing where there are no more.
+
+        For a window of the last n frames: keep_last(n - 1) before each frame, from the first on.
+        The next scores are those of an episode of the remaining frames alone, with the same times
+        and the size of the episode's first frame. Keys and values depend on all that is before
+        them, so after a drop the next score runs the remaining frames anew.
+        """
+
     def prepare_thinning(self) -> bool:
         """Do a part of what `thin` leaves to the next score; return whether there is more.
 

@@ -155,6 +155,8 @@ class Channel:
         try:
             if frame.sample.thin:
                 self._episode.thin()
+            if frame.sample.keep is not None:
+                self._episode.keep_last(frame.sample.keep)
             self._episode.append(frame.image, frame.sample.time)
         except BaseException as error:
             self._fail(error)

@@ -25,7 +25,7 @@ from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.results.calibration_file import check_calibration, read_calibration
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.loading.memory import memory_in_use
-from topreward_ros.scoring.score import Scorer
+from topreward_ros.scoring.score import Identity, Scorer
 
 from ..common.diagnostics import LEVEL_ERROR, LEVEL_OK, diagnostic_array
 from ..common.lifecycle_node import AsyncLifecycleNode, run
@@ -93,7 +93,7 @@ class RewardNode(AsyncLifecycleNode):
         if settings.calibration:
             calibration = read_calibration(Path(settings.calibration))
             # Before the model is loaded
-            check_calibration(calibration, settings.fps, name=settings.calibration)
+            check_settings(settings, calibration)
             settings.reward.start(calibration)
         self._channel.load(
             partial(load_fitting_scorer, settings, calibration), partial(_settle, loading)
@@ -116,10 +116,7 @@ class RewardNode(AsyncLifecycleNode):
     def _start(self) -> None:
         scorer = cast(Scorer, self._scorer)  # loaded by `configure`
         if self._calibration is not None:
-            settings = self._read_settings()
-            check_calibration(
-                self._calibration, settings.fps, scorer.identity, settings.calibration
-            )
+            check_settings(self._read_settings(), self._calibration, scorer.identity)
         if self._read_settings().publish_reward:  # only then is the topic there
             self._results[Float64] = self.create_lifecycle_publisher(
                 Float64, '~/reward', QOS_RESULT
@@ -259,8 +256,16 @@ def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | Non
         width, height = settings.warm_up
         scorer.warm_up(height, width, settings.max_frames)
     if calibration is not None:
-        check_calibration(calibration, settings.fps, scorer.identity, settings.calibration)
+        check_settings(settings, calibration, scorer.identity)
     return scorer
+
+
+def check_settings(
+    settings: RewardSettings, calibration: Calibration, identity: Identity | None = None
+) -> None:
+    """Raise as `check_calibration` for these settings."""
+    history = settings.sampling.history_name
+    check_calibration(calibration, settings.fps, identity, settings.calibration, history)
 
 
 def check_success(

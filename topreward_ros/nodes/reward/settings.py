@@ -19,7 +19,7 @@ from topreward_ros.scoring.loading.options import (
     SCORERS,
     LoadOptions,
 )
-from topreward_ros.scoring.sampling import Sampling
+from topreward_ros.scoring.sampling import HISTORIES, Sampling
 
 from ..common import parameter_table
 from ..common.middleware import TRANSPORTS
@@ -115,11 +115,18 @@ class RewardSettings:
     )
     max_frames: int = parameter(
         Sampling.max_frames,
-        'Most frames kept, a multiple of 4; when reached, every second pair is dropped and the '
-        'sampling interval doubles.',
+        'Most frames kept, a multiple of 4; when reached, frames are dropped as by history.',
         Change.INACTIVE,
         range=(4, 1024),
         multiple_of=4,
+    )
+    history: str = parameter(
+        Sampling.history,
+        'What is dropped at max_frames: every second pair, and the sampling interval doubles '
+        '(thin), or the oldest frame for each new one (last), which is for models trained on clips '
+        'of so many frames; a score then costs a run of all frames kept.',
+        Change.INACTIVE,
+        choices=HISTORIES,
     )
     max_gap: float = parameter(
         Sampling.max_gap,
@@ -232,7 +239,7 @@ class RewardSettings:
     @property
     def sampling(self) -> Sampling:
         """The sampling of the camera."""
-        return Sampling(self.fps, self.max_frames, self.max_gap)
+        return Sampling(self.fps, self.max_frames, self.max_gap, self.history)
 
     @property
     def reward(self) -> RewardOptions:

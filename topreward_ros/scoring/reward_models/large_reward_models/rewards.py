@@ -207,6 +207,14 @@ class LrmEpisode(Episode):
         """Drop every second picture; the contrast then reaches back twice as far in time."""
         self._pictures.thin()
 
+    def keep_last(self, count: int) -> None:
+        """As `Episode.keep_last`; the process question then compares with the oldest picture left.
+
+        It has to be called before each frame from the first on, so that the pictures are kept:
+        ValueError where it was not.
+        """
+        self._pictures.keep_last(count)
+
     def close(self) -> None:
         self._pictures.clear()
 

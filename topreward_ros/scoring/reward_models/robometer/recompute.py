@@ -58,6 +58,9 @@ class RobometerPrefix(Episode):
     def thin(self) -> None:
         self._pictures.thin()
 
+    def keep_last(self, count: int) -> None:
+        self._pictures.keep_last(count)
+
     def close(self) -> None:
         self._pictures = Pictures(self._pictures.geometry)
 

@@ -102,6 +102,9 @@ class PrefixEpisode(Episode):
     def thin(self) -> None:
         self._video.thin()
 
+    def keep_last(self, count: int) -> None:
+        self._video.keep_last(count)
+
     def close(self) -> None:
         self._video = Video(self._model.geometry)
 
