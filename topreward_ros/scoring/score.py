@@ -84,6 +84,18 @@ class Identity:
     weights: str
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Memory of a loaded model [bytes]: its parameters, and what is reserved for prefix caches."""
+
+    parameters: int
+    caches: int = 0
+
+    def __str__(self) -> str:
+        parameters, caches = (f'{each / 2**20:.1f} MiB' for each in (self.parameters, self.caches))
+        return f'{parameters} of parameters, {caches} reserved for caches'
+
+
 class Episode(ABC):
     """One attempt at one task, or at several that share the video."""
 
@@ -138,8 +150,8 @@ class Episode(ABC):
 class Scorer(ABC):
     """A loaded model that can score; used by one thread at a time.
 
-    Only identity, reward_model, tells_success, summary, mode and fitter are used by other threads,
-    too: they have to be cheap.
+    Only identity, reward_model, tells_success, summary, mode, footprint and fitter are used by
+    other threads, too: they have to be cheap.
     """
 
     @property
@@ -166,6 +178,11 @@ class Scorer(ABC):
     def mode(self) -> str:
         """How scores are computed, for logs."""
         return 'frame by frame'
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """The memory it holds now; None where that is unknown."""
+        return None
 
     @abstractmethod
     def start(self, tasks: str | Sequence[str]) -> Episode:

@@ -22,7 +22,7 @@ import numpy as np
 from ...engine.chat_model import ChatModel
 from ...loading.fingerprint import identity_of
 from ...questions import check_tasks
-from ...score import Episode, Identity, Score, Scorer
+from ...score import Episode, Footprint, Identity, Score, Scorer
 from .pictures import Picture, Pictures, picture_fitter
 from .questions import COMPLETION, CONTRAST, PROCESS, FrameQuestion
 
@@ -122,6 +122,11 @@ class LargeRewardModel(Scorer):
     @cached_property
     def summary(self) -> str:
         return self.models.completion.checkpoint.summary()
+
+    @property
+    def footprint(self) -> Footprint:
+        model = self.models.completion  # whose weights the others share
+        return Footprint(model.checkpoint.bytes, model.reserved_bytes)
 
     def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
         return picture_fitter(self.models.completion.geometry, height, width)

@@ -24,7 +24,7 @@ from ...engine.video import Block, Video, fitter, stacked
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...questions import VideoQuestion, check_tasks
-from ...score import Episode, Identity, Score, Scorer
+from ...score import Episode, Footprint, Identity, Score, Scorer
 from .layout import TOPREWARD, PromptLayout, layout_name
 
 
@@ -54,6 +54,10 @@ class PrefixScorer(Scorer):
     @cached_property
     def summary(self) -> str:
         return self._checkpoint.summary()
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(self._checkpoint.bytes)
 
     @property
     def mode(self) -> str:
