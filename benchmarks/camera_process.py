@@ -98,7 +98,7 @@ def _ignore(_message: Image) -> None:
 def node() -> int:
     from topreward_ros.nodes.reward import node as reward_node
 
-    reward_node.load_fitting_scorer = lambda *_: InstantScorer()
+    reward_node.load_fitting_scorer = lambda *_: InstantScorer()  # type: ignore[attr-defined]
     return reward_node.main()
 
 

@@ -102,6 +102,8 @@ def start_replay(context: LaunchContext) -> list[Action]:
             'task': arguments['task'],
             'model': arguments['model'],
             'reward_model': arguments['reward_model'],
+            'second_opinion': '',
+            'second_reward_model': '',
             'history': arguments['history'],
             'params_file': arguments['params_file'],
             'image_transport': 'compressed' if camera.type == COMPRESSED_IMAGE else 'raw',

@@ -26,6 +26,8 @@ PARAMETERS = {
     'task': str,
     'model': str,
     'reward_model': str,
+    'second_opinion': str,
+    'second_reward_model': str,
     'history': str,
     'image_transport': str,
     'use_sim_time': bool,
@@ -55,6 +57,18 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='',
                 choices=['', 'auto', *REWARD_MODELS],
                 description=f'reward model by which it scores; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'second_opinion',
+                default_value='',
+                description='hub id or folder of a second model, asked where the first one is '
+                f'unsure; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'second_reward_model',
+                default_value='',
+                choices=['', 'auto', *REWARD_MODELS],
+                description=f'reward model by which the second model scores; {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'history',

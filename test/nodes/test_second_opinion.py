@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from topreward_ros.commands.arguments import typed
 from topreward_ros.demo.random_robometer import write_random_robometer
+from topreward_ros.errors import ArgumentsError
 from topreward_ros.msg import Progress
 from topreward_ros.nodes.common.qos import QOS_RESULT
 from topreward_ros.nodes.reward.settings import RewardSettings
@@ -216,3 +218,16 @@ def test_what_the_second_model_is_loaded_with() -> None:
     second = calibrated.second_reward
     assert (second.normalization, second.length_bias) == ('fixed', 'none')
     assert second.log_prob_low == -9.0
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'), [('[0.3, 0.8]', (0.3, 0.8)), ('[0, 1]', (0.0, 1.0)), ('[]', ())]
+)
+def test_a_band_of_the_command_line(text: str, value: tuple[float, ...]) -> None:
+    assert typed('second_opinion_band', text, RewardSettings.second_opinion_band) == value
+
+
+@pytest.mark.parametrize('text', ['0.5', '[a, b]', '{0: 1}', '0.3 0.8', '[[0.3], 0.8]', '[', ''])
+def test_no_band_of_the_command_line(text: str) -> None:
+    with pytest.raises(ArgumentsError, match='is not a list of numbers such as'):
+        typed('second_opinion_band', text, RewardSettings.second_opinion_band)
