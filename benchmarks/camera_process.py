@@ -57,6 +57,9 @@ class InstantEpisode(Episode):
     def thin(self) -> None:
         self.frames //= 2
 
+    def keep_last(self, count: int) -> None:
+        self.frames = min(self.frames, count)
+
 
 def camera() -> int:
     from topreward_ros.nodes.cameras import video_publisher
@@ -95,7 +98,7 @@ def _ignore(_message: Image) -> None:
 def node() -> int:
     from topreward_ros.nodes.reward import node as reward_node
 
-    reward_node.load_fitting_scorer = lambda *_: InstantScorer()
+    reward_node.load_fitting_scorer = lambda *_: InstantScorer()  # type: ignore[attr-defined]
     return reward_node.main()
 
 

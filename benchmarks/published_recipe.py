@@ -144,6 +144,9 @@ class PublishedEpisode(Episode):
     def thin(self) -> None:
         raise NotImplementedError('the published recipe has no bound on the length')
 
+    def keep_last(self, count: int) -> None:
+        self._images = self._images[max(0, self.frames - count) :]
+
     def close(self) -> None:
         self._images = []
 

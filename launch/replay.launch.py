@@ -26,6 +26,7 @@ from topreward_ros.recordings.bags.message_types import COMPRESSED_IMAGE
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.recordings.source_options import TOPIC_TASK
 from topreward_ros.scoring.loading.options import REWARD_MODELS
+from topreward_ros.scoring.sampling import HISTORIES
 from topreward_ros.share import share_directory
 
 DISCOVERY_TIME = 2.0  # from the start of the player to its first message [s]
@@ -56,6 +57,13 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='',
                 choices=['', 'auto', *REWARD_MODELS],
                 description=f'reward model by which it scores; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'history',
+                default_value='',
+                choices=['', *HISTORIES],
+                description='what is dropped of a long episode: every second pair of frames (thin) '
+                f'or the oldest frames (last); {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'rate', default_value='1.0', description='playback speed; 1 is real time'
@@ -94,6 +102,9 @@ def start_replay(context: LaunchContext) -> list[Action]:
             'task': arguments['task'],
             'model': arguments['model'],
             'reward_model': arguments['reward_model'],
+            'second_opinion': '',
+            'second_reward_model': '',
+            'history': arguments['history'],
             'params_file': arguments['params_file'],
             'image_transport': 'compressed' if camera.type == COMPRESSED_IMAGE else 'raw',
             'use_sim_time': 'true',

@@ -18,6 +18,7 @@ from topreward_ros.nodes.common.launching import (
 from topreward_ros.nodes.common.middleware import image_profile_environment, image_topic
 from topreward_ros.nodes.reward.settings import RewardSettings
 from topreward_ros.scoring.loading.options import REWARD_MODELS
+from topreward_ros.scoring.sampling import HISTORIES
 from topreward_ros.share import share_directory
 
 # Arguments that override the parameters of the same names, with their types
@@ -25,6 +26,9 @@ PARAMETERS = {
     'task': str,
     'model': str,
     'reward_model': str,
+    'second_opinion': str,
+    'second_reward_model': str,
+    'history': str,
     'image_transport': str,
     'use_sim_time': bool,
 }
@@ -53,6 +57,25 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='',
                 choices=['', 'auto', *REWARD_MODELS],
                 description=f'reward model by which it scores; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'second_opinion',
+                default_value='',
+                description='hub id or folder of a second model, asked where the first one is '
+                f'unsure; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'second_reward_model',
+                default_value='',
+                choices=['', 'auto', *REWARD_MODELS],
+                description=f'reward model by which the second model scores; {UNLESS_EMPTY}',
+            ),
+            DeclareLaunchArgument(
+                'history',
+                default_value='',
+                choices=['', *HISTORIES],
+                description='what is dropped of a long episode: every second pair of frames (thin) '
+                f'or the oldest frames (last); {UNLESS_EMPTY}',
             ),
             DeclareLaunchArgument(
                 'params_file',

@@ -122,8 +122,9 @@ def transition(node: Action, start_state: str, goal_state: str) -> StateTransiti
 
 def test_arguments_of_the_reward_node(reward: Launch) -> None:
     assert [argument.name for argument in reward.description.get_launch_arguments()] == [
-        'camera', 'task', 'model', 'reward_model', 'params_file', 'namespace', 'image_transport',
-        'use_sim_time', 'log_level', 'on_exit',
+        'camera', 'task', 'model', 'reward_model', 'second_opinion', 'second_reward_model',
+        'history', 'params_file', 'namespace', 'image_transport', 'use_sim_time', 'log_level',
+        'on_exit',
     ]  # fmt: skip
 
 
@@ -145,8 +146,9 @@ def test_camera(reward: Launch, camera: str, image_transport: str, topic: str) -
 def test_arguments_override_parameters_of_the_reward_node(reward: Launch) -> None:
     task = "12: put {the cup} on $(the) 'shelf'"  # not parsed as YAML
     arguments = {
-        'task': task, 'model': '7', 'reward_model': 'robometer', 'image_transport': 'raw',
-        'use_sim_time': 'true',
+        'task': task, 'model': '7', 'reward_model': 'robometer', 'second_opinion': '8',
+        'second_reward_model': 'topreward', 'history': 'last',
+        'image_transport': 'raw', 'use_sim_time': 'true',
     }  # fmt: skip
     _, overrides = reward.parameters(**arguments)
     assert overrides == {**arguments, 'use_sim_time': True, 'autostart': True}
@@ -247,7 +249,7 @@ def test_arguments_of_a_replay(bag: Path) -> None:
     arguments = Replay(bag).description.get_launch_arguments()
     names = [argument.name for argument in arguments]
     assert names[:5] == ['bag', 'camera', 'task', 'model', 'reward_model']
-    assert names[5:7] == ['rate', 'params_file']
+    assert names[5:8] == ['history', 'rate', 'params_file']
     assert all(argument.description for argument in arguments)
 
 
@@ -276,7 +278,7 @@ def test_a_replayed_node_follows_the_bags_clock(bag: Path) -> None:
     _, node = Replay(bag).execute(task='Close the lid.', model='mine', reward_model='robometer')
     assert dict(node.launch_arguments) == {
         'camera': '/camera/image_raw', 'task': 'Close the lid.', 'model': 'mine',
-        'reward_model': 'robometer',
+        'reward_model': 'robometer', 'second_opinion': '', 'second_reward_model': '', 'history': '',
         'params_file': str(CONFIG / 'topreward.yaml'), 'image_transport': 'raw',
         'use_sim_time': 'true', 'namespace': '', 'log_level': 'info', 'on_exit': 'shutdown',
     }  # fmt: skip

@@ -53,3 +53,6 @@ class ToyEpisode(Episode):
 
     def thin(self) -> None:
         self._levels = self._levels[::2]
+
+    def keep_last(self, count: int) -> None:
+        self._levels = self._levels[max(0, self.frames - count) :]

@@ -25,6 +25,7 @@ from topreward_ros.demo.model import FOLDER
 from topreward_ros.recordings.clip import Clip, ClipError
 from topreward_ros.results.calibration_file import (
     CalibrationError,
+    check_calibration,
     read_calibration,
     write_calibration,
 )
@@ -113,6 +114,12 @@ def test_the_file_is_read_back_unchanged(calibration: Calibration, tmp_path: Pat
     write_calibration(file, dataclasses.replace(calibration, plain=undefined, static=None))
     assert math.isnan(read_calibration(file).plain.roc_auc)
     assert read_calibration(file).static is None
+    assert 'history' not in file.read_text(encoding='utf-8'), 'as all calibrations once were'
+    last = dataclasses.replace(calibration, history='last 8')
+    write_calibration(file, last)
+    assert read_calibration(file) == last
+    with pytest.raises(CalibrationError, match=r'here it is thin\. Calibrate again'):
+        check_calibration(last, FPS)
 
 
 def test_files_that_are_not_calibrations(calibration: Calibration, tmp_path: Path) -> None:

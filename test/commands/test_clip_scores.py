@@ -86,6 +86,26 @@ def test_a_long_clip_is_thinned_as_in_the_node(checkpoint: Checkpoint) -> None:
     assert [row.score.log_prob for row in rows] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize('anchors', [None, 5])
+def test_the_last_frames_of_a_long_clip(checkpoint: Checkpoint, anchors: int | None) -> None:
+    """Each score is that of a clip of its newest eight frames, at their times."""
+    scorer = StreamingScorer(checkpoint)
+    plan = Plan(fps=10.0, anchors=anchors, max_frames=8, history='last')
+    rows = score_clip(scorer, clip(20), TASK, plan, unwatched)
+    images = [image for _, image in clip(20).frames()]
+    assert len(rows) == (anchors or 20) and rows[-1].time == pytest.approx(1.9)
+    for row in rows:
+        count = round(row.time * 10) + 1
+        episode = scorer.start(TASK)
+        for k in range(max(0, count - 8), count):
+            episode.append(images[k], k / 10)
+        expected = episode.score()
+        assert row.score.frames == expected.frames == min(count, 8)
+        assert row.score.log_prob == pytest.approx(expected.log_prob, abs=1e-4)
+    thinned = score_clip(scorer, clip(20), TASK, Plan(fps=10.0, max_frames=8), unwatched)
+    assert abs(thinned[-1].score.log_prob - rows[-1].score.log_prob) > 0.01
+
+
 @pytest.mark.parametrize('max_frames', [64, 8])
 @pytest.mark.parametrize('count', [41, 44, 45, 46])
 def test_the_last_frame_is_scored(checkpoint: Checkpoint, count: int, max_frames: int) -> None:

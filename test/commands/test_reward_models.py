@@ -160,3 +160,34 @@ def test_a_plot_tells_progress_and_success_of_the_model(
     values = figures[0].axes[2]
     assert [line.get_label() for line in values.get_lines()] == ['progress', 'success']
     assert values.get_ylabel() == 'toy'
+
+
+@pytest.mark.usefixtures('loaded')
+def test_scores_of_the_last_frames(bag: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the folder's scores are told apart from those of another history."""
+    last = ('--dense', '--max-frames', '4', '--history', 'last')
+    assert score(bag, *last) == 0
+    frames = [row.score.frames for row in read_rows(bag.parent / 'out' / 'bag' / 'scores.csv')]
+    assert frames == [1, 2, 3, *[4] * 9]
+    capsys.readouterr()
+    assert score(bag, *last[:-1], 'thin') != 0
+    assert 'the history last instead of the history thin' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (('--history', 'first'), "invalid choice: 'first'"),
+        (('--history', 'last', '--max-frames', '6'), 'expected a multiple of 4'),
+        (('--history', 'last', '--as', 'lerobot'), '--as lerobot sets --history itself'),
+    ],
+)
+@pytest.mark.usefixtures('loaded')
+def test_a_history_that_cannot_be(
+    bag: Path, arguments: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = score(bag, *arguments)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code != 0 and reason in capsys.readouterr().err

@@ -134,6 +134,10 @@ def test_a_calibration_of_another_model_is_rejected(tmp_path: Path, demo: Scorer
     )
     with pytest.raises(CalibrationError, match='another model'):
         score_files(demo, options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=foreign))
+    last = dataclasses.replace(PLAN, max_frames=8, history='last')
+    asked = options(tmp_path, tmp_path / 'run', outputs=('bag',), reading=reading)
+    with pytest.raises(CalibrationError, match='thin; here it is last with max_frames 8'):
+        score_files(demo, dataclasses.replace(asked, plan=last))
 
 
 @pytest.mark.parametrize('write', [write_v21, write_v30])

@@ -60,6 +60,9 @@ class FaultyModel:
     def thin(self) -> None:
         self._reach('thin')
 
+    def keep_last(self, count: int) -> None:
+        self._reach('keep_last')
+
     def score(self) -> Score:
         self._reach('score')
         return Score(self.frames, -1.0)

@@ -56,6 +56,7 @@ def nodes(tmp_path: Path, checkpoint_folder: Path) -> Iterator[list[Any]]:
     overrides = [parameter(name, value=value) for name, value in values.items()]
     model = [parameter('model', value=str(checkpoint_folder)), parameter('task', value='x')]
     model.append(parameter('publish_reward', value=True))
+    model.append(parameter('second_opinion', value=str(checkpoint_folder)))
     made = [RewardNode(parameter_overrides=model), EpisodeResetNode(parameter_overrides=overrides)]
     for node in made:
         executor.add_node(node)

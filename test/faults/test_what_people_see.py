@@ -483,6 +483,7 @@ def test_a_place_for_results_is_tried(file: str, reason: str) -> None:
     ('arguments', 'reason'),
     [
         (('play', '--set', 'fps=0'), 'fps is 0.0; expected 0.01 to 30.0'),
+        (('play', '--set', 'history=all'), 'history is all; expected one of thin, last'),
         (('play', '--set', 'max_frames=6'), 'max_frames is 6; expected a multiple of 4'),
         (('play', 'good.mp4', '--task', ' '), BLANK.removeprefix('topreward: ')),
         (
@@ -563,6 +564,7 @@ def test_a_name_is_not_doubled(name: str, error: Exception, line: str) -> None:
         ({'anchors': None}, '15 prefixes instead of every prefix'),
         ({'fps': 4.0}, '2.0 frames per second instead of 4.0 frames per second'),
         ({'max_frames': 8, 'anchors': 3}, '15 prefixes instead of 3 prefixes, at most 64 frames '),
+        ({'history': 'last'}, 'the history thin instead of the history last'),
     ],
     ids=str,
 )

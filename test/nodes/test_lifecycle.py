@@ -116,6 +116,7 @@ def test_autostart_that_fails_ends_the_process(launch) -> None:
     [
         ('fps:=0.0', 'fps'),
         ('max_frames:=6', 'multiple of 4'),
+        ('history:=newest', 'thin, last'),
         ('normalization:=min-max', 'expected one of'),
         ('normalization:=calibrated', 'needs a calibration'),
         ('success_threshold:=1.0', 'success_threshold'),

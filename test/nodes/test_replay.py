@@ -34,7 +34,10 @@ NODE = '/replayed/topreward'
 CAMERA = '/replayed/image'
 CLOCK = '/replayed/clock'
 RATE, SECONDS = 10.0, 8
-PLAN = Plan(fps=2.0, anchors=None)
+PLANS = {
+    'whole': Plan(fps=2.0, anchors=None),
+    'last': Plan(fps=2.0, anchors=None, max_frames=8, history='last'),
+}
 DELAY = NANOSECONDS // 50  # after the stamp of an image: beyond the margin of the gate
 
 
@@ -59,15 +62,21 @@ def options(request: pytest.FixtureRequest, checkpoint_folder: Path, tmp_path: P
     return LoadOptions(str(folder), reward_model=request.param)
 
 
+@pytest.fixture(params=PLANS)
+def plan(request: pytest.FixtureRequest) -> Plan:
+    return PLANS[request.param]
+
+
 @pytest.fixture
-def node(tmp_path: Path, options: LoadOptions) -> Iterator[Harness]:
+def node(tmp_path: Path, options: LoadOptions, plan: Plan) -> Iterator[Harness]:
     values = {
         'model': options.model,
         'reward_model': options.reward_model,
         'use_sim_time': 'true',
         'diagnostics_period': 0.1,
-        'fps': PLAN.fps,
-        'max_frames': PLAN.max_frames,
+        'fps': plan.fps,
+        'max_frames': plan.max_frames,
+        'history': plan.history,
     }
     settings = [part for name, value in values.items() for part in ('-p', f'{name}:={value}')]
     names = ['-r', '__ns:=/replayed', '-r', f'/clock:={CLOCK}']
@@ -112,20 +121,20 @@ def stamp_of(message) -> int:  # type: ignore[no-untyped-def]
 
 @pytest.mark.slow
 def test_a_replayed_bag_is_scored_as_its_file_is(
-    bag: Bag, node: Harness, options: LoadOptions
+    bag: Bag, node: Harness, options: LoadOptions, plan: Plan
 ) -> None:
     (episode,) = bag_episodes(bag, SourceOptions())
     scorer = load_scorer(options)
-    rows = score_clip(scorer, episode.clip, episode.task, PLAN, lambda frames, _: frames)
+    rows = score_clip(scorer, episode.clip, episode.task, plan, lambda frames, _: frames)
     expected = {round(row.time * NANOSECONDS) + episode.first_stamp: row for row in rows}
-    assert len(expected) == round(SECONDS * PLAN.fps)
+    assert len(expected) == round(SECONDS * plan.fps)
 
     assert node.change('configure') and node.change('activate')
     node.open_camera()
     player = Player(node)
     player.tick(0)
     node.ask(episode.task)
-    window = PLAN.window()
+    window = plan.window()
     for image in bag.images():
         if window.judge(image.stamp) is Verdict.KEEP:
             window.take(image.stamp)
@@ -133,6 +142,8 @@ def test_a_replayed_bag_is_scored_as_its_file_is(
         else:
             player.show(image)
 
+    most = plan.max_frames
+    assert max(row.score.frames for row in rows) == min(most, len(rows)), 'the window is bounded'
     published = {stamp_of(message): message for message in node.progress}
     assert list(published) == list(expected) and len(node.progress) == len(expected)
     for stamp, row in expected.items():

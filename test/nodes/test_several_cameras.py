@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from topreward_ros.nodes.reward.node import load_fitting_scorer
+from topreward_ros.nodes.reward.loading import load_fitting_scorer
 from topreward_ros.nodes.reward.settings import RewardSettings
 
 from .harness import Harness, NodeProcess

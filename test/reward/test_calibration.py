@@ -175,6 +175,16 @@ def test_a_calibration_holds_for_what_it_was_made_with() -> None:
     assert 'another model, m (abc)' in made.mismatch('xyz', 'one', 2.0)
     assert "layout 'one'" in made.mismatch('abc', 'two', 2.0)
     assert 'here fps is 4' in made.mismatch('abc', 'one', 4.0)
+    assert (made.history, made.mismatch('abc', 'one', 2.0, 'thin')) == ('thin', '')
+    assert made.mismatch('abc', 'one', 2.0, 'last 8') == (
+        'it was made with the history thin; here it is last with max_frames 8'
+    )
+    last = dataclasses.replace(made, history='last 8')
+    assert last.mismatch('abc', 'one', 2.0, 'last 8') == ''
+    assert 'here it is last with max_frames 16' in last.mismatch('abc', 'one', 2.0, 'last 16')
+    assert 'here it is thin' in last.mismatch('abc', 'one', 2.0)
+    with pytest.raises(ValueError, match='history is 8'):
+        dataclasses.replace(made, history=8)
     assert made.reading('none') == (plain, LengthBias())
     assert made.reading('static') == (static, bias)
     with pytest.raises(ValueError, match='expected one of none, static'):

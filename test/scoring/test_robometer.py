@@ -21,6 +21,7 @@ from topreward_ros.scoring.clip_curve import curve
 from topreward_ros.scoring.engine import key_value_cache as caches
 from topreward_ros.scoring.engine.counted_attention import Way
 from topreward_ros.scoring.engine.recorded_steps import RecordedSteps
+from topreward_ros.scoring.engine.video import doubled
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.reward_models.robometer.layout import picture_size
@@ -111,9 +112,8 @@ def test_ids_and_sizes_are_lerobots(streaming: RobometerScorer, golden: dict[str
     assert [side // 16 for side in size] == golden['grid']
     grid, start, ids = streaming.engine.geometry.grid(size), 0, []
     for number in (1, 2):
-        segment = layout.picture(
-            torch.zeros(*size, 3, dtype=torch.uint8), number, GOLDEN['task'], grid, start
-        )
+        picture = doubled(torch.zeros(*size, 3, dtype=torch.uint8), 0.0)
+        segment = layout.picture(picture, number, GOLDEN['task'], grid, start)
         ids, start = [*ids, *segment.ids], segment.next_position
     repeated = [[token, len(list(group))] for token, group in groupby(ids)]
     theirs = [each if isinstance(each, list) else [each, 1] for each in golden['ids_of_2']]

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from topreward_ros.scoring.sampling import FrameWindow, Verdict
+from topreward_ros.scoring.sampling import FrameWindow, Sampling, Verdict
 
 SECOND = 1_000_000_000
 
@@ -83,7 +83,7 @@ def test_long_episodes_are_thinned_and_the_grid_doubles() -> None:
 
 
 @pytest.mark.parametrize(
-    'bad', [{'fps': 0}, {'max_frames': 6}, {'max_frames': 0}, {'max_gap': 0.1}]
+    'bad', [{'fps': 0}, {'max_frames': 6}, {'max_frames': 0}, {'max_gap': 0.1}, {'history': 'all'}]
 )
 def test_invalid_settings(bad: dict) -> None:
     with pytest.raises(ValueError):
@@ -107,6 +107,26 @@ def test_a_thinning_is_near_in_the_later_half_of_the_window() -> None:
     assert [sample.is_near for sample in samples] == [False] * 4 + [True] * 5
     assert [sample.thin for sample in samples] == [False] * 8 + [True]
     assert window.frames == 5
+
+
+def test_with_the_last_frames_the_grid_stays() -> None:
+    """Every frame tells how many before it stay, so that one that is lost changes no number."""
+    window = FrameWindow(fps=2, max_frames=8, history='last')
+    samples = []
+    for k in range(50):
+        samples.append(window.take(k * SECOND // 2))
+        assert window.frames == min(k + 1, 8) and window.interval == 0.5
+    assert [sample.time for sample in samples] == [k / 2 for k in range(50)]
+    assert all(sample.keep == 7 and not sample.thin for sample in samples)
+    assert not any(sample.is_near for sample in samples), 'no thinning is to be prepared'
+    last = window.take_last(50 * SECOND // 2 - SECOND // 4)
+    assert (last.time, last.keep, last.thin, window.frames) == (24.75, 7, False, 8)
+    assert FrameWindow(fps=2, max_frames=8).take(0).keep is None
+
+
+def test_the_name_of_a_history() -> None:
+    assert Sampling().history_name == Sampling(max_frames=8).history_name == 'thin'
+    assert Sampling(max_frames=8, history='last').history_name == 'last 8'
 
 
 def test_taking_a_frame_that_is_not_due() -> None:

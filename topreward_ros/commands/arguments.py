@@ -30,7 +30,12 @@ DEMO_MODEL_NOTE = (
     'simulated world of topreward demo: for any other images its numbers mean nothing. Choose a '
     'model with --model.'
 )
-KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number'}
+KINDS = {
+    bool: 'true or false',
+    int: 'a whole number',
+    float: 'a number',
+    tuple: 'a list of numbers such as [0.3, 0.8]',
+}
 N = TypeVar('N', int, float)
 
 
@@ -66,11 +71,21 @@ def typed(name: str, text: str, default: Any) -> Any:
     if isinstance(default, float):
         with contextlib.suppress(ValueError):
             return float(text)
+    elif isinstance(default, tuple):
+        with contextlib.suppress(yaml.YAMLError, TypeError, ValueError):
+            return tuple(float(item) for item in _listed(yaml.safe_load(text)))
     else:
         value = yaml.safe_load(text)
         if default is None or type(value) is type(default):
             return value
     raise ArgumentsError(f'--set {name}: {text!r} is not {KINDS[type(default)]}')
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return a list; TypeError for anything else."""
+    if isinstance(value, list):
+        return value
+    raise TypeError(value)
 
 
 def check_settings(values: Mapping[str, Any]) -> None:

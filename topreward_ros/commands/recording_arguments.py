@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from topreward_ros.errors import ArgumentsError
 from topreward_ros.scoring.frame_fits import FRAME_FITS
-from topreward_ros.scoring.sampling import Sampling
+from topreward_ros.scoring.sampling import HISTORIES, Sampling
 
 from .arguments import (
     add_model,
@@ -92,7 +92,8 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         '--max-frames',
         type=whole,
         default=Sampling.max_frames,
-        help='most frames kept; when reached, every second pair is dropped; default: %(default)s',
+        help='most frames kept; when reached, frames are dropped as by --history, and evaluate '
+        'samples more coarsely; default: %(default)s',
     )
     parser.add_argument(
         '--folder-fps',
@@ -116,6 +117,17 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         default=Sampling.max_gap,
         help='in a bag, a longer gap between image stamps begins a new episode [s]; '
         'default: %(default)s',
+    )
+
+
+def add_history(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of commands that drop frames as the node does."""
+    parser.add_argument(
+        '--history',
+        choices=HISTORIES,
+        default=Sampling.history,
+        help='what is dropped at --max-frames: every second pair (thin), or the oldest frame for '
+        'each new one (last); default: %(default)s',
     )
 
 
@@ -154,7 +166,7 @@ def plan_of(options: argparse.Namespace, anchors: int | None) -> Plan:
     """Return which frames are kept, as by the node, and how many prefixes scored (None: all)."""
     from .score.clip_scores import Plan
 
-    return Plan(options.fps, anchors, options.max_frames)
+    return Plan(options.fps, anchors, options.max_frames, history=options.history)
 
 
 def load(options: argparse.Namespace) -> Scorer:

@@ -14,6 +14,7 @@ from topreward_ros.errors import TopRewardError, one_line
 from topreward_ros.files import write_text
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
 from topreward_ros.reward.guarantee import Band, Guarantee
+from topreward_ros.scoring.sampling import Sampling
 from topreward_ros.scoring.score import Identity
 
 VERSION = 1
@@ -88,15 +89,21 @@ def read_calibration(file: Path) -> Calibration:
 
 
 def check_calibration(
-    calibration: Calibration, fps: float, identity: Identity | None = None, name: object = ''
+    calibration: Calibration,
+    fps: float,
+    identity: Identity | None = None,
+    name: object = '',
+    history: str = Sampling().history_name,
 ) -> None:
-    """Raise CalibrationError if a calibration is for another rate, model or prompt layout.
+    """Raise CalibrationError if a calibration is for another sampling, model or prompt layout.
 
-    name is of its file; without an identity, before the model is loaded, only the rate is checked.
+    name is of its file, history as `Sampling.history_name`; without an identity, before the model
+    is loaded, only the rate and the history are checked.
     """
     fingerprint = identity.fingerprint if identity else calibration.fingerprint
     layout = identity.layout if identity else calibration.layout
-    if reason := calibration.mismatch(fingerprint, layout, fps):
+    reason = calibration.mismatch(fingerprint, layout, fps, history)
+    if reason:
         raise CalibrationError(
             f'{name or "the calibration"} does not hold here: {reason}. Calibrate again, or use '
             'the settings it was made with'
@@ -116,11 +123,14 @@ def _scale(content: dict[str, Any] | None) -> Scale | None:
 
 
 def _plain(value: Any) -> Any:
-    """Convert tuples to lists, as safe YAML has no tuples, and leave out promises not made."""
+    """Convert tuples to lists, as safe YAML has no tuples.
+
+    Promises not made are left out, and so is a history that all calibrations had once.
+    """
     if isinstance(value, dict):
         return {
             key: _plain(item)
             for key, item in value.items()
-            if not (key in PROMISES and item is None)
+            if not (key in PROMISES and item is None) and (key, item) != ('history', 'thin')
         }
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

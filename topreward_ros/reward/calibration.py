@@ -80,7 +80,8 @@ class Calibration:
     """Scales for one model, prompt and frame rate.
 
     model, fingerprint and layout are those of `scoring.Identity`; fps [1/s] is the rate of the
-    frames; window and hold are those of `SuccessDetector`. plain is the scale of log P, static that
+    frames, history what was dropped of long episodes (`Sampling.history_name`); window and hold are
+    those of `SuccessDetector`. plain is the scale of log P, static that
     of log P without the length bias; None where log P does not rise without it.
     """
 
@@ -96,6 +97,7 @@ class Calibration:
     plain: Scale
     static: Scale | None
     bias: LengthBias
+    history: str = 'thin'
 
     def __post_init__(self) -> None:
         if not (isinstance(self.fps, float) and math.isfinite(self.fps) and self.fps > 0):
@@ -104,7 +106,7 @@ class Calibration:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= LARGEST_RULE:
                 raise ValueError(f'{name} is {value!r}; expected 1 to {LARGEST_RULE}')
-        for name in ('model', 'fingerprint', 'layout'):
+        for name in ('model', 'fingerprint', 'layout', 'history'):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f'{name} is {getattr(self, name)!r}; expected a text')
 
@@ -123,12 +125,23 @@ class Calibration:
             )
         return self.static, self.bias
 
-    def mismatch(self, fingerprint: str, layout: str, fps: float) -> str:
-        """Return why it does not hold for this model, prompt and rate; empty if it does."""
+    def mismatch(self, fingerprint: str, layout: str, fps: float, history: str = 'thin') -> str:
+        """Return why it does not hold for this model, prompt, rate and history; empty if it does.
+
+        history: as `Sampling.history_name`.
+        """
         if fingerprint != self.fingerprint:
             return f'it was made with another model, {self.model} ({self.fingerprint})'
         if layout != self.layout:
             return f'it was made with the prompt layout {self.layout!r}; here it is {layout!r}'
         if not math.isclose(fps, self.fps, rel_tol=1e-6):
             return f'it was made at {self.fps:g} frames a second; here fps is {fps:g}'
+        if history != self.history:
+            return f'it was made with the history {_of(self.history)}; here it is {_of(history)}'
         return ''
+
+
+def _of(history: str) -> str:
+    """Return a history in words: "last 8" depends on max_frames, too."""
+    name, _, frames = history.partition(' ')
+    return f'{name} with max_frames {frames}' if frames else name

@@ -12,6 +12,7 @@ import enum
 from dataclasses import dataclass
 
 NANOSECONDS = 1_000_000_000
+HISTORIES = ('thin', 'last')  # what is done at max_frames, see `Sampling`
 ANCHORS = 15  # prefixes scored per recording, as in the paper
 # A frame may be early for its grid point by this fraction of an interval.
 TOLERANCE = 0.02
@@ -34,38 +35,51 @@ class Sample:
     """A kept frame: its time [s] on the grid, and whether the episode is thinned before it.
 
     missed: grid points without a frame since the previous one. is_near: more than half of the
-    frames that may be kept are there, so that the next thinning can be prepared.
+    frames that may be kept are there, so that the next thinning can be prepared. keep: so many of
+    the frames before it stay in the episode, the newest; None for all.
     """
 
     time: float
     thin: bool
     missed: int
     is_near: bool = False
+    keep: int | None = None
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How a camera or a recording is sampled, with the defaults of every command and node.
 
-    fps [1/s]: frames kept per second; max_frames: most frames kept, a multiple of 4; when reached,
-    every second pair is dropped; max_gap [s]: a longer step between stamps starts a new episode.
+    fps [1/s]: frames kept per second; max_frames: most frames kept, a multiple of 4; max_gap [s]: a
+    longer step between stamps starts a new episode. history: what is dropped at max_frames, every
+    second pair (thin), or the oldest frame for each new one (last).
     """
 
     fps: float = 2.0
     max_frames: int = 64
     max_gap: float = 10.0
+    history: str = 'thin'
+
+    @property
+    def history_name(self) -> str:
+        """The history as a calibration names it; what the last frames are depends on their number.
+
+        Thinned ones do not depend on it until there are so many.
+        """
+        return f'last {self.max_frames}' if self.history == 'last' else self.history
 
     def window(self) -> FrameWindow:
         """Return the window of an episode; ValueError for invalid values."""
-        return FrameWindow(self.fps, self.max_frames, self.max_gap)
+        return FrameWindow(self.fps, self.max_frames, self.max_gap, self.history)
 
 
 class FrameWindow:
     """The sampling grid of one episode, which begins at the first stamp taken.
 
     The grid has fps [1/s] points; at max_frames every second pair is dropped and the interval
-    doubles. A step of more than max_gap [s] between stamps is a jump, and so is a step back of more
-    than MAX_DISORDER. Stamps are integers [ns].
+    doubles, or, with the history `last`, the oldest frame is dropped for each new one. A step of
+    more than max_gap [s] between stamps is a jump, and so is a step back of more than MAX_DISORDER.
+    Stamps are integers [ns].
     """
 
     def __init__(
@@ -73,6 +87,7 @@ class FrameWindow:
         fps: float = Sampling.fps,
         max_frames: int = Sampling.max_frames,
         max_gap: float = Sampling.max_gap,
+        history: str = Sampling.history,
     ) -> None:
         if not 0 < fps <= 1000:
             raise ValueError(f'fps is {fps}; expected more than 0 and at most 1000')
@@ -80,6 +95,8 @@ class FrameWindow:
             raise ValueError(
                 f'max_frames is {max_frames}; expected a multiple of 4: pairs, half dropped'
             )
+        if history not in HISTORIES:
+            raise ValueError(f'history is {history!r}; expected one of {", ".join(HISTORIES)}')
         if max_gap * fps <= 1:
             raise ValueError(
                 f'max_gap is {max_gap} s; expected more than the interval, {1 / fps} s'
@@ -87,6 +104,7 @@ class FrameWindow:
         self.fps = fps
         self.max_frames = max_frames
         self.max_gap = round(max_gap * NANOSECONDS)
+        self.history = history
         self.start()
 
     def start(self) -> None:
@@ -137,18 +155,28 @@ class FrameWindow:
         thin = self._count()
         self._newest = stamp
         self._point = point + self._stride
-        return Sample(point / self.fps, thin, missed, 2 * self.frames > self.max_frames)
+        is_near = self._keep is None and 2 * self.frames > self.max_frames
+        return Sample(point / self.fps, thin, missed, is_near, self._keep)
 
     def take_last(self, stamp: int) -> Sample:
         """Keep the last frame of a recording, skipped before, at its own time."""
         if self._first is None:
             return self.take(stamp)
         newest = (self._point - self._stride) / self.fps  # which may be slightly early
-        return Sample(max((stamp - self._first) / NANOSECONDS, newest), self._count(), missed=0)
+        time = max((stamp - self._first) / NANOSECONDS, newest)
+        return Sample(time, self._count(), missed=0, keep=self._keep)
+
+    @property
+    def _keep(self) -> int | None:
+        """How many of the frames before a new one stay; None where the episode is thinned."""
+        return self.max_frames - 1 if self.history == 'last' else None
 
     def _count(self) -> bool:
         """Count a kept frame; return whether the episode is thinned before it."""
-        thin = self.frames >= self.max_frames
+        is_full = self.frames >= self.max_frames
+        thin = is_full and self._keep is None
+        if is_full and not thin:
+            self.frames -= 1
         if thin:
             self.frames //= 2
             self._stride *= 2

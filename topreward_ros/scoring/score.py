@@ -84,6 +84,18 @@ class Identity:
     weights: str
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Memory of a loaded model [bytes]: its parameters, and what is reserved for prefix caches."""
+
+    parameters: int
+    caches: int = 0
+
+    def __str__(self) -> str:
+        parameters, caches = (f'{each / 2**20:.1f} MiB' for each in (self.parameters, self.caches))
+        return f'{parameters} of parameters, {caches} reserved for caches'
+
+
 class Episode(ABC):
     """One attempt at one task, or at several that share the video."""
 
@@ -114,6 +126,16 @@ class Episode(ABC):
     def thin(self) -> None:
         """Drop every second pair of frames, to bound the length of a long episode."""
 
+    @abstractmethod
+    def keep_last(self, count: int) -> None:
+        """Drop all frames but the newest `count`, 0 or more; nothing where there are no more.
+
+        For a window of the last n frames: keep_last(n - 1) before each frame, from the first on.
+        The next scores are those of an episode of the remaining frames alone, with the same times
+        and the size of the episode's first frame. Keys and values depend on all that is before
+        them, so after a drop the next score runs the remaining frames anew.
+        """
+
     def prepare_thinning(self) -> bool:
         """Do a part of what `thin` leaves to the next score; return whether there is more.
 
@@ -128,8 +150,8 @@ class Episode(ABC):
 class Scorer(ABC):
     """A loaded model that can score; used by one thread at a time.
 
-    Only identity, reward_model, tells_success, summary, mode and fitter are used by other threads,
-    too: they have to be cheap.
+    Only identity, reward_model, tells_success, summary, mode, footprint and fitter are used by
+    other threads, too: they have to be cheap.
     """
 
     @property
@@ -156,6 +178,11 @@ class Scorer(ABC):
     def mode(self) -> str:
         """How scores are computed, for logs."""
         return 'frame by frame'
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """The memory it holds now; None where that is unknown."""
+        return None
 
     @abstractmethod
     def start(self, tasks: str | Sequence[str]) -> Episode:

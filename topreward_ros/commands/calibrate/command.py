@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from topreward_ros.reward.success import HOLD, WINDOW
 
 from ..arguments import share, whole
 from ..recording_arguments import (
+    add_history,
     add_recording_arguments,
     load,
     plan_of,
@@ -34,6 +36,7 @@ def add_parser(commands: Any) -> None:
         'calibrate', help='make a calibration for the reward node from recordings of a task'
     )
     add_recording_arguments(parser, 'calibration.yaml')
+    add_history(parser)
     parser.add_argument(
         '--failed',
         nargs='+',
@@ -119,14 +122,12 @@ def calibrate(options: argparse.Namespace) -> int:
     from ..score.episode import EpisodeScoring
     from .attempts import attempts_of
     from .make import describe, make_calibration
-    from .promises import check_counts
 
     check_file(options.save)
     plan = plan_of(options, None)
     promises = _promises_of(options)
     recordings, others = _open_recordings(options)
-    failed = sum(each.is_success is False for each in recordings)
-    check_counts(len(recordings) - failed, failed, len(others), promises)
+    _check_enough(recordings, others, promises)
     notes = print_notes([*recordings, *others])
     scorer = load(options)
     scores = options.save.with_suffix('.scores')
@@ -150,10 +151,21 @@ def calibrate(options: argparse.Namespace) -> int:
         hold=options.hold,
         other_tasks=[attempt for recording, attempt in attempts if recording.name in names],
         promises=promises,
+        history=plan.sampling.history_name,
     )
     write_calibration(options.save, calibration)
     print('\n'.join([*describe(calibration), _made(options.save, calibration, scores)]))
     return 0
+
+
+def _check_enough(
+    recordings: Sequence[Recording], others: Sequence[Recording], promises: Promises
+) -> None:
+    """Raise CalibrationError where there are too few, before the model is loaded."""
+    from .promises import check_counts
+
+    failed = sum(each.is_success is False for each in recordings)
+    check_counts(len(recordings) - failed, failed, len(others), promises)
 
 
 def _made(file: Path, calibration: Calibration, scores: Path) -> str:

@@ -11,6 +11,7 @@ from topreward_ros.results.calibration_file import CalibrationError
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
 from topreward_ros.reward.fit_scale import Attempt, length_bias
 from topreward_ros.reward.success import HOLD, WINDOW
+from topreward_ros.scoring.sampling import Sampling
 from topreward_ros.scoring.score import Identity
 
 from .promises import Fit, Promises, check_counts, promise_lines
@@ -29,6 +30,7 @@ def make_calibration(
     hold: int = HOLD,
     other_tasks: Sequence[Attempt] = (),
     promises: Promises = NOTHING,
+    history: str = Sampling().history_name,
 ) -> Calibration:
     """Return the calibration of these attempts; raises CalibrationError where there is none.
 
@@ -45,25 +47,29 @@ def make_calibration(
         bias = length_bias(fit.biased())
     except ValueError as error:
         raise CalibrationError(str(error)) from error
-    static: Scale | None
-    try:
-        static = fit.scale(bias, is_static=True)
-    except ValueError:
-        static = None
     return Calibration(
         model=identity.model,
         fingerprint=identity.fingerprint,
         layout=identity.layout,
         fps=fps,
+        history=history,
         tasks=tuple(dict.fromkeys(tasks)),
         successes=len(fit.successes()),
         failures=len(fit.failed),
         window=window,
         hold=hold,
         plain=plain,
-        static=static,
+        static=_static_scale(fit, bias),
         bias=bias,
     )
+
+
+def _static_scale(fit: Fit, bias: LengthBias) -> Scale | None:
+    """Return the scale without the length bias; None where scores do not rise without it."""
+    try:
+        return fit.scale(bias, is_static=True)
+    except ValueError:
+        return None
 
 
 def describe(calibration: Calibration) -> list[str]:

@@ -28,7 +28,7 @@ NORMALIZATION = 'min-max of the episode'
 class Plan:
     """How a clip is scored: frames per second, number of prefixes (None: all), maximum frames.
 
-    At max_frames every second pair of frames is dropped, as in the node. to_the_end adds the last
+    At max_frames frames are dropped as by the node's history. to_the_end adds the last
     frame, which the grid of the node may leave out. published is a name in PUBLISHED, empty for
     none: the frames and prefixes are then those of that implementation, and max_frames is unused.
     """
@@ -38,13 +38,19 @@ class Plan:
     max_frames: int = Sampling.max_frames
     to_the_end: bool = False
     published: str = ''
+    history: str = Sampling.history
+
+    @property
+    def sampling(self) -> Sampling:
+        """The sampling of the node that gives the same scores."""
+        return Sampling(self.fps, self.max_frames, NO_GAP, self.history)
 
     def sampled(self, clip: Clip) -> Iterator[tuple[float, Sample, np.ndarray]]:
         """Yield the frames that are kept, as `sampled`."""
         return sampled(clip, self.window(), to_the_end=self.to_the_end)
 
     def window(self) -> FrameWindow:
-        return FrameWindow(self.fps, self.max_frames, NO_GAP)
+        return self.sampling.window()
 
 
 def score_clip(scorer: Scorer, clip: Clip, task: str, plan: Plan, watch: Watch) -> list[Row]:
@@ -91,9 +97,9 @@ def _score(
     if plan.anchors is not None:
         lengths = _anchors([time for time, _ in samples], plan.anchors)
     frames = watch((image for _, _, image in plan.sampled(clip)), count)
-    if any(sample.thin for _, sample in samples):
-        thinned = [sample for _, sample in samples]
-        scores = list(_thinning(scorer, frames, thinned, task, set(lengths)))
+    if count > plan.max_frames:
+        kept = [sample for _, sample in samples]
+        scores = list(_bounded(scorer, frames, kept, task, set(lengths)))
     else:
         times = (sample.time for _, sample in samples)
         scores = [row[0] for row in curve(scorer, frames, times, task, lengths)]
@@ -118,19 +124,21 @@ def _anchors(times: list[float], count: int) -> list[int]:
     return [int(number) + 1 for number in np.unique(nearest)]
 
 
-def _thinning(
+def _bounded(
     scorer: Scorer,
     frames: Iterable[np.ndarray],
     samples: list[Sample],
     task: str,
     lengths: set[int],
 ) -> Iterator[Score]:
-    """Yield the scores of a clip longer than max_frames, thinned as in the node."""
+    """Yield the scores of a clip longer than max_frames; frames are dropped as in the node."""
     episode = scorer.start(task)
     try:
         for length, (frame, sample) in enumerate(zip(frames, samples, strict=True), start=1):
             if sample.thin:
                 episode.thin()
+            if sample.keep is not None:
+                episode.keep_last(sample.keep)
             episode.append(frame, sample.time)
             if length in lengths:
                 yield episode.score()

@@ -15,7 +15,13 @@ from topreward_ros.scoring.frame_fits import PUBLISHED_LOADING
 from topreward_ros.scoring.sampling import ANCHORS, Sampling
 
 from ..arguments import add_setting, load_options_of, note_of, typed, whole
-from ..recording_arguments import add_recording_arguments, load, plan_of, source_options_of
+from ..recording_arguments import (
+    add_history,
+    add_recording_arguments,
+    load,
+    plan_of,
+    source_options_of,
+)
 
 if TYPE_CHECKING:
     from topreward_ros.results.output import Reading
@@ -27,6 +33,7 @@ def add_parser(commands: Any) -> None:
         'score', help='score recordings, and write CSV, plots, bags, videos and parquet'
     )
     add_recording_arguments(parser, 'topreward_scores')
+    add_history(parser)
     _add_prefixes(parser)
     for name, kind in OUTPUTS.items():
         _add_output(parser, name, kind)
@@ -124,6 +131,7 @@ def _load_as_published(options: argparse.Namespace) -> None:
         '--frame-fit': options.frame_fit,
         '--max-pixels': options.max_pixels,
         '--max-frames': options.max_frames != Sampling.max_frames,
+        '--history': options.history != Sampling.history,
     }
     if options.bag is not None:
         raise ArgumentsError(

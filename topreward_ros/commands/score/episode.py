@@ -17,6 +17,7 @@ from topreward_ros.results.output import Output
 from topreward_ros.results.plot import plot_run
 from topreward_ros.results.score_table import Row, read_rows, write_rows
 from topreward_ros.scoring.questions import check_task
+from topreward_ros.scoring.sampling import Sampling
 from topreward_ros.scoring.score import Identity, Scorer
 
 from .clip_scores import Plan, score_clip
@@ -44,10 +45,11 @@ class EpisodeScoring:
 
     def asked(self, recording: Recording) -> dict[str, Any]:
         """Return everything that the scores depend on."""
+        unsaid = ('', False, Sampling.history)  # as before there was a choice
         plan = {
             name: value
             for name, value in dataclasses.asdict(self.plan).items()
-            if value not in ('', False)  # of results that were made before there was a choice
+            if value not in unsaid
         }
         of_recording = {'task': recording.task, 'of': dict(recording.origin)}
         return {**of_recording, **dataclasses.asdict(self.identity), **plan}
@@ -120,6 +122,7 @@ IN_WORDS: dict[str, Callable[[Any], str]] = {
     'fps': lambda fps: f'{fps} frames per second',
     'anchors': lambda count: 'every prefix' if count is None else f'{count} prefixes',
     'max_frames': lambda count: f'at most {count} frames',
+    'history': lambda name: f'the history {name or Sampling.history}',
     'published': lambda name: f'the prefixes of {name}' if name else 'our own prefixes',
     'to_the_end': lambda whole: 'the last frame, too,' if whole else 'frames of the grid alone',
 }

@@ -70,7 +70,13 @@ class ScoreOptions:
     def check_calibration(self, identity: Identity | None = None) -> None:
         """Raise CalibrationError for a calibration of another model or other options."""
         if self.reading.calibration is not None:
-            check_calibration(self.reading.calibration, self.plan.fps, identity)
+            sampling = self.plan.sampling
+            check_calibration(
+                self.reading.calibration,
+                sampling.fps,
+                identity,
+                history=sampling.history_name,
+            )
 
     def check_scorer(self, scorer: Scorer) -> None:
         """Raise TopRewardError for options that do not fit the loaded model."""

@@ -111,8 +111,11 @@ class Channel:
     # For the worker's thread
 
     def step(self, items: list[Any]) -> None:
-        """Process items in order; frames of an episode get one score, for the newest of them."""
-        newest = None
+        """Process items in order; frames of an episode get one score, for the newest of them.
+
+        For the newest that is to be scored: others after it are not in the score.
+        """
+        scored = _newest_to_score(items)
         for item in items:
             if isinstance(item, Close):
                 self._close()
@@ -120,13 +123,12 @@ class Channel:
             if isinstance(item, Call):
                 self._call(item)
             elif isinstance(item, Frame):
-                newest = item if self._append(item) else newest
+                if self._append(item) and item is scored:
+                    self._score(item)
             else:
-                newest = None
                 self._change_episode(item)
-        if newest is not None:
-            self._score(newest)
-            self._prepare(newest)
+        if scored is not None:
+            self._prepare(scored)
 
     def _call(self, item: Call) -> None:
         result, error = None, None
@@ -155,6 +157,8 @@ class Channel:
         try:
             if frame.sample.thin:
                 self._episode.thin()
+            if frame.sample.keep is not None:
+                self._episode.keep_last(frame.sample.keep)
             self._episode.append(frame.image, frame.sample.time)
         except BaseException as error:
             self._fail(error)
@@ -234,3 +238,13 @@ class Channel:
                 self._worker.remove(self)
                 self._closed.set()
         self._post(partial(self._on_death, reason))
+
+
+def _newest_to_score(items: list[Any]) -> Frame | None:
+    """Return the newest frame of the last episode among these items that is to be scored."""
+    for item in reversed(items):
+        if isinstance(item, Frame) and item.is_scored:
+            return item
+        if isinstance(item, EpisodeRequest | End):
+            return None
+    return None

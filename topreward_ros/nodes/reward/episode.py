@@ -34,10 +34,12 @@ from ..common.diagnostics import (
 )
 from .channel import Channel
 from .image_subscription import ImageSubscription
-from .scoring_requests import EpisodeRequest, Frame, ScoringResult
+from .scoring_requests import EpisodeRequest, Fitter, Frame, ScoringResult
+from .second_opinion import SecondOpinion, fitters_of
 from .settings import RewardSettings
 
 THREAD_ENDED = 'the scoring thread has ended: configure the node anew'
+MakeSecond = Callable[[Callable[[Any], float]], SecondOpinion]
 NOT_RESET = 'scene looks finished: was it reset?'  # from the start of the episode
 
 
@@ -46,20 +48,21 @@ class LiveScoring:
 
     fitter and reward_model are the scorer's; read_settings returns the current parameters, which
     are valid for the calibration; give_up takes the reason why the node cannot score; publish takes
-    a message.
+    a message; second makes a second opinion, given what tells the time since a stamp.
     """
 
     def __init__(
         self,
         node: Node,
         channel: Channel,
-        fitter: Callable[[int, int], Callable[[np.ndarray], np.ndarray]],
+        fitter: Fitter,
         reward_model: str,
         read_settings: Callable[[], RewardSettings],
         *,
         give_up: Callable[[str], None],
         publish: Callable[[Progress | SuccessDetected | Float64], None],
         calibration: Calibration | None = None,
+        second: MakeSecond | None = None,
     ) -> None:
         self._node = node
         self._channel = channel
@@ -79,10 +82,11 @@ class LiveScoring:
         self._skipped_in_a_row = 0
         self._skip_reason = ''  # of the newest score, if it failed
         self._rate = ScoreRate()
+        self._second = None if second is None else second(self._since)
         self.images = ImageSubscription(
             node,
             self._settings,
-            fitter,
+            fitters_of(fitter, *([self._second.fitter] if self._second else [])),
             on_frame=self._on_frame,
             on_jump=self._on_jump,
             on_mixed=self._fail,
@@ -95,6 +99,8 @@ class LiveScoring:
         self._running = False
         self.images.close()
         self._channel.end()
+        if self._second is not None:
+            self._second.close()
 
     # Episodes
 
@@ -142,6 +148,8 @@ class LiveScoring:
                 partial(self._on_failed, self._episode),
             )
         )
+        if self._second is not None:
+            self._second.begin(self._episode, self._task)
         self.images.start_episode()
         self._node.get_logger().info(f'episode {self._episode} ({reason}): {printable(self._task)}')
         if self._calibration is not None and self._task not in self._calibration.tasks:
@@ -152,6 +160,8 @@ class LiveScoring:
         self._running = False
         self._problem = problem
         self._channel.end()
+        if self._second is not None:
+            self._second.end()
         self.images.stop_episode()
 
     def _fail(self, problem: str) -> None:
@@ -164,8 +174,10 @@ class LiveScoring:
 
     # Frames and scores
 
-    def _on_frame(self, image: np.ndarray, sample: Sample, header: Any) -> None:
-        if not self._channel.append(Frame(image, sample, header), self._settings.queue_size):
+    def _on_frame(self, images: tuple[np.ndarray, ...], sample: Sample, header: Any) -> None:
+        if self._second is not None:
+            self._second.keep(images[1], sample, header)
+        if not self._channel.append(Frame(images[0], sample, header), self._settings.queue_size):
             self._dropped += 1
             self._node.get_logger().warning(
                 f'the model falls behind: {self._settings.queue_size} frames were waiting and the '
@@ -198,6 +210,8 @@ class LiveScoring:
         self._rate.add(latency, result.seconds)
         common = common_fields(header, episode, self._task, score, self._reward_model)
         self._publish(Progress(**common, **progress_fields(score, step, latency)))
+        if self._second is not None:
+            self._second.hear(header, step, score.success)
         if self._settings.publish_reward:
             self._publish(Float64(data=step.reward))
         if step.success is not None:
@@ -247,6 +261,8 @@ class LiveScoring:
             return NOT_RESET
         if problem is None and self._channel.waiting * 2 > self._settings.queue_size:
             return 'the model falls behind'
+        if problem is None and self._second is not None:
+            return self._second.problem or None
         return problem
 
     def facts(self) -> dict[str, object]:
@@ -269,4 +285,5 @@ class LiveScoring:
             KEY_MISSED: counts.missed,
             'stamps repeated': counts.repeated,
             'stamp jumps': counts.jumps,
+            **(self._second.facts() if self._second is not None else {}),
         }

@@ -20,6 +20,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS, Sample, Verdict
 
 from ..common.qos import QOS_CAMERA
 from ..common.rclpy_versions import on_incompatible_qos
+from .scoring_requests import Fitters
 from .settings import RewardSettings
 from .stamp_check import StampCheck
 from .subscription_gate import ArrivalEstimate, GatedCallbackGroup
@@ -45,8 +46,8 @@ class ImageCounts:
 class ImageSubscription:
     """Subscribes to `image` and passes on the frames of the sampling grid.
 
-    fitter is that of the scorer, see `Scorer.fitter`. on_frame gets uint8 RGB (H, W, 3) as it makes
-    them by the size of the episode's first frame, the sample and the header of the message;
+    fitters are those of the scorers, see `Scorer.fitter`. on_frame gets uint8 RGB (H, W, 3) as each
+    makes them by the size of the episode's first frame, the sample and the header of the message;
     on_jump gets a description of the jump of the stamps and must begin a new episode; on_mixed gets
     the reason why the images are not of one camera and must end the episode.
     """
@@ -55,9 +56,9 @@ class ImageSubscription:
         self,
         node: Node,
         settings: RewardSettings,
-        fitter: Callable[[int, int], Callable[[np.ndarray], np.ndarray]],
+        fitters: Fitters,
         *,
-        on_frame: Callable[[np.ndarray, Sample, Any], None],
+        on_frame: Callable[[tuple[np.ndarray, ...], Sample, Any], None],
         on_jump: Callable[[str], None],
         on_mixed: Callable[[str], None],
     ) -> None:
@@ -66,14 +67,14 @@ class ImageSubscription:
         self._on_frame = on_frame
         self._on_jump = on_jump
         self._on_mixed = on_mixed
-        self._fitter = fitter
+        self._fitters = fitters
         self._window = settings.sampling.window()
         self._estimate = ArrivalEstimate()
         self._group = GatedCallbackGroup()
         self._group.open = False
         self._running = False
         self._size: tuple[int, ...] | None = None
-        self._fit: Callable[[np.ndarray], np.ndarray] | None = None  # of the episode
+        self._fit: Callable[[np.ndarray], tuple[np.ndarray, ...]] | None = None  # of the episode
         self._incompatible_qos = False
         self._read_problem = ''
         self.counts = ImageCounts()
@@ -258,7 +259,7 @@ class ImageSubscription:
             )
         self._size = self._size or image.shape
         if self._fit is None:
-            self._fit = self._fitter(*image.shape[:2])
+            self._fit = self._fitters(*image.shape[:2])
         sample = self._window.take(stamp)
         self.counts.kept += 1
         self.counts.missed += sample.missed

@@ -22,9 +22,8 @@ from std_srvs.srv import Trigger
 from topreward_ros import interrupts
 from topreward_ros.errors import WorkerError, reason_of
 from topreward_ros.msg import Progress, SuccessDetected
-from topreward_ros.results.calibration_file import check_calibration, read_calibration
+from topreward_ros.results.calibration_file import read_calibration
 from topreward_ros.reward.calibration import Calibration
-from topreward_ros.scoring.loading.memory import memory_in_use
 from topreward_ros.scoring.score import Scorer
 
 from ..common.diagnostics import LEVEL_ERROR, LEVEL_OK, diagnostic_array
@@ -34,8 +33,19 @@ from ..common.parameters import Parameters
 from ..common.qos import QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import on_incompatible_qos, steady_clock
 from ..common.usage import read_arguments
+from .channel import Channel
 from .episode import THREAD_ENDED, LiveScoring
+from .loading import (
+    check_settings,
+    check_success,
+    describe,
+    footprint,
+    load_fitting_scorer,
+    load_second_scorer,
+    memory,
+)
 from .scoring_worker import WORKER
+from .second_opinion import SecondOpinion
 from .settings import RewardSettings
 
 NODE_NAME = 'topreward'
@@ -53,6 +63,8 @@ class RewardNode(AsyncLifecycleNode):
         ).read
         settings = self._read_settings()
         self._scorer: Scorer | None = None
+        self._second: Scorer | None = None
+        self._second_channel: Channel | None = None  # once there is a second model
         self._calibration: Calibration | None = None
         self._live: LiveScoring | None = None
         self._problem = ''  # why the node gave up, until it is configured again
@@ -93,18 +105,35 @@ class RewardNode(AsyncLifecycleNode):
         if settings.calibration:
             calibration = read_calibration(Path(settings.calibration))
             # Before the model is loaded
-            check_calibration(calibration, settings.fps, name=settings.calibration)
+            check_settings(settings, calibration)
             settings.reward.start(calibration)
         self._channel.load(
             partial(load_fitting_scorer, settings, calibration), partial(_settle, loading)
         )
         scorer = cast(Scorer, await loading)
+        if settings.second_opinion:
+            self._second = await self._load_second(settings)
         self._scorer, self._calibration = scorer, calibration
-        self.get_logger().info(f'{_describe(scorer)}; {_memory()}')
+        self.get_logger().info(f'{describe(scorer)}; {memory()}')
         if calibration is None and not scorer.tells_success:
             self.get_logger().warning(
                 f'{scorer.reward_model} cannot tell success: without a calibration none is reported'
             )
+
+    async def _load_second(self, settings: RewardSettings) -> Scorer:
+        """Load the second model; where it cannot be, the first one is unloaded."""
+        self.get_logger().info(f'loading {settings.second_opinion}, for second opinions ...')
+        if self._second_channel is None:
+            self._second_channel = WORKER.open(self._post)
+        loading = self._awaited = self._future()
+        self._second_channel.load(partial(load_second_scorer, settings), partial(_settle, loading))
+        try:
+            second = cast(Scorer, await loading)
+        except Exception:
+            await self._unload()
+            raise
+        self.get_logger().info(f'second opinions: {describe(second)}')
+        return second
 
     async def activate(self) -> None:
         try:
@@ -116,10 +145,7 @@ class RewardNode(AsyncLifecycleNode):
     def _start(self) -> None:
         scorer = cast(Scorer, self._scorer)  # loaded by `configure`
         if self._calibration is not None:
-            settings = self._read_settings()
-            check_calibration(
-                self._calibration, settings.fps, scorer.identity, settings.calibration
-            )
+            check_settings(self._read_settings(), self._calibration, scorer.identity)
         if self._read_settings().publish_reward:  # only then is the topic there
             self._results[Float64] = self.create_lifecycle_publisher(
                 Float64, '~/reward', QOS_RESULT
@@ -135,7 +161,10 @@ class RewardNode(AsyncLifecycleNode):
             give_up=self.fail,
             publish=lambda message: self._results[type(message)].publish(message),
             calibration=self._calibration,
+            second=self._make_second if self._second is not None else None,
         )
+        for each in filter(None, (scorer, self._second)):
+            self.get_logger().info(f'{each.reward_model}: {footprint(each)}')
         self._task_subscription = self.create_subscription(
             String,
             '~/task',
@@ -144,6 +173,10 @@ class RewardNode(AsyncLifecycleNode):
             event_callbacks=on_incompatible_qos(self._on_incompatible_task),
         )
         self.get_logger().info(f'subscribed to {live.images.topic}')
+
+    def _make_second(self, since: Callable[[Any], float]) -> SecondOpinion:
+        assert self._second is not None and self._second_channel is not None
+        return SecondOpinion(self, self._second_channel, self._second, self._read_settings, since)
 
     async def deactivate(self) -> None:
         self._stop()
@@ -160,7 +193,8 @@ class RewardNode(AsyncLifecycleNode):
         self._stop()
         if self._awaited is not None:
             _settle(self._awaited, None, WorkerError('the node is ending'))
-        if not self._channel.close(interrupts.closing_time()):
+        channels = filter(None, (self._second_channel, self._channel))
+        if not all([channel.close(interrupts.closing_time()) for channel in channels]):
             self.get_logger().info('the model is still busy and ends with the process')
 
     def _stop(self) -> None:
@@ -176,12 +210,13 @@ class RewardNode(AsyncLifecycleNode):
             self.destroy_lifecycle_publisher(publisher)
 
     async def _unload(self) -> None:
-        self._scorer = None  # before the worker releases its memory
-        unloading = self._awaited = self._future()
-        self._channel.unload(partial(_settle, unloading))
-        await unloading
+        self._scorer = self._second = None  # before the worker releases their memory
+        for channel in filter(None, (self._second_channel, self._channel)):
+            unloading = self._awaited = self._future()
+            channel.unload(partial(_settle, unloading))
+            await unloading
         self._calibration = None
-        self.get_logger().info(f'model unloaded; {_memory()}')
+        self.get_logger().info(f'model unloaded; {memory()}')
 
     # Services and diagnostics
 
@@ -203,9 +238,14 @@ class RewardNode(AsyncLifecycleNode):
     def _diagnose(self) -> None:
         values: dict[str, object] = {
             'state': self.state,
-            'model': _describe(self._scorer) if self._scorer else 'none',
-            'memory': _memory(),
+            'model': describe(self._scorer) if self._scorer else 'none',
+            'memory': memory(),
         }
+        if self._scorer is not None:
+            values['model memory'] = footprint(self._scorer)
+        if self._second is not None:
+            values['second model'] = describe(self._second)
+            values['second model memory'] = footprint(self._second)
         if self._calibration is not None:
             values['calibration'] = self._read_settings().calibration
         level, message = LEVEL_OK, self.state
@@ -246,38 +286,6 @@ def _settle(future: Future[Any], result: Any, error: Exception | None) -> None:
         future.set_result(result)
     else:
         future.set_exception(error)
-
-
-def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | None) -> Scorer:
-    """Load a scorer and warm it up, in the worker's thread.
-
-    Raises as `check_success` and `check_calibration`.
-    """
-    scorer = WORKER.scorer(settings.load_options)
-    check_success(settings, scorer, calibration)
-    if settings.warm_up:
-        width, height = settings.warm_up
-        scorer.warm_up(height, width, settings.max_frames)
-    if calibration is not None:
-        check_calibration(calibration, settings.fps, scorer.identity, settings.calibration)
-    return scorer
-
-
-def check_success(
-    settings: RewardSettings, scorer: Scorer, calibration: Calibration | None
-) -> None:
-    """Raise ValueError for a threshold of success that this scorer has no evidence for."""
-    if not scorer.tells_success:
-        settings.reward.check_success(scorer.reward_model, calibration)
-
-
-def _describe(scorer: Scorer) -> str:
-    return f'{scorer.summary}, scored by {type(scorer).__name__}: {scorer.mode}'
-
-
-def _memory() -> str:
-    used, place = memory_in_use()
-    return f'{used / 2**20:.0f} MiB {place}'
 
 
 def run_nodes(

@@ -17,15 +17,22 @@ Post = Callable[[Callable[[], None]], None]
 Done = Callable[[Any, Exception | None], None]  # takes a result, or None and an error
 OnFailed = Callable[[str], None]  # takes the reason
 LoadScorer = Callable[[], Scorer]
+Fitter = Callable[[int, int], Callable[[np.ndarray], np.ndarray]]  # see `Scorer.fitter`
+# The same for several scorers: it returns an image for each
+Fitters = Callable[[int, int], Callable[[np.ndarray], tuple[np.ndarray, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A sampled frame to score: uint8 RGB (H, W, 3) and the header of its message."""
+    """A sampled frame: uint8 RGB (H, W, 3) and the header of its message.
+
+    One that is not to be scored is appended all the same, and is in the next score.
+    """
 
     image: np.ndarray
     sample: Sample
     header: Any
+    is_scored: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from topreward_ros.scoring.loading.options import (
     SCORERS,
     LoadOptions,
 )
-from topreward_ros.scoring.sampling import Sampling
+from topreward_ros.scoring.sampling import HISTORIES, Sampling
 
 from ..common import parameter_table
 from ..common.middleware import TRANSPORTS
@@ -115,11 +115,18 @@ class RewardSettings:
     )
     max_frames: int = parameter(
         Sampling.max_frames,
-        'Most frames kept, a multiple of 4; when reached, every second pair is dropped and the '
-        'sampling interval doubles.',
+        'Most frames kept, a multiple of 4; when reached, frames are dropped as by history.',
         Change.INACTIVE,
         range=(4, 1024),
         multiple_of=4,
+    )
+    history: str = parameter(
+        Sampling.history,
+        'What is dropped at max_frames: every second pair, and the sampling interval doubles '
+        '(thin), or the oldest frame for each new one (last), which is for models trained on clips '
+        'of so many frames; a score then costs a run of all frames kept.',
+        Change.INACTIVE,
+        choices=HISTORIES,
     )
     max_gap: float = parameter(
         Sampling.max_gap,
@@ -159,6 +166,25 @@ class RewardSettings:
         'curve of a static video, for progress and for success.',
         Change.EPISODE,
         choices=LENGTH_BIASES,
+    )
+    second_opinion: str = parameter(
+        '',
+        'Folder or hub id of a second model, which scores the frames that the first one is unsure '
+        'about, on ~/second/progress; empty for none.',
+        Change.UNCONFIGURED,
+    )
+    second_reward_model: str = parameter(
+        LoadOptions.reward_model,
+        'Reward model by which the second model scores, as reward_model.',
+        Change.UNCONFIGURED,
+        choices=('auto', *REWARD_MODELS),
+    )
+    second_opinion_band: tuple[float, ...] = parameter(
+        (0.0, 1.0),
+        'The second model is asked where the progress of the first one, or the probability of '
+        'success that it gives, is from the first to the second of these numbers, or where '
+        'progress is unknown; 0 to 1 for every score.',
+        Change.EPISODE,
     )
     calibration: str = parameter(
         '',
@@ -230,9 +256,25 @@ class RewardSettings:
         return LoadOptions(**{**values, 'adapter': self.adapter or None})
 
     @property
+    def second_load_options(self) -> LoadOptions:
+        """Those of the second model; all but the model is as for the first one."""
+        return dataclasses.replace(
+            self.load_options,
+            model=self.second_opinion,
+            reward_model=self.second_reward_model,
+            adapter=None,
+        )
+
+    @property
+    def second_reward(self) -> RewardOptions:
+        """The options of the second model's progress, for which there is no calibration."""
+        normalization = 'fixed' if self.normalization == 'calibrated' else self.normalization
+        return dataclasses.replace(self.reward, normalization=normalization, length_bias='none')
+
+    @property
     def sampling(self) -> Sampling:
         """The sampling of the camera."""
-        return Sampling(self.fps, self.max_frames, self.max_gap)
+        return Sampling(self.fps, self.max_frames, self.max_gap, self.history)
 
     @property
     def reward(self) -> RewardOptions:
@@ -256,6 +298,12 @@ class RewardSettings:
         if self.max_gap * self.fps <= 1:
             raise ValueError(
                 f'max_gap is {self.max_gap} s; expected more than 1/fps, {1 / self.fps} s'
+            )
+        band = self.second_opinion_band
+        if len(band) != 2 or not 0 <= band[0] <= band[1] <= 1:
+            raise ValueError(
+                f'second_opinion_band is {list(band)}; expected two numbers from 0 to 1, the lower '
+                'one first'
             )
         for name, value in (('normalization', 'calibrated'), ('length_bias', 'static')):
             if getattr(self, name) == value and not self.calibration:

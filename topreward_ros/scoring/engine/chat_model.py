@@ -38,6 +38,11 @@ class ChatModel:
         self._stop_tokens = self._layout.stop_tokens | _configured_stop_tokens(checkpoint)
 
     @property
+    def reserved_bytes(self) -> int:
+        """The memory of its engine's caches."""
+        return self._engine.reserved_bytes
+
+    @property
     def vision(self) -> VisionTower:
         """What encodes images; what one of them has encoded is meant for models that share it."""
         return self._engine.vision

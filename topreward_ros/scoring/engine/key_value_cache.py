@@ -53,7 +53,8 @@ class KeyValueCache:
     @property
     def capacity(self) -> int:
         """Tokens for which memory is allocated."""
-        return self._keys[0].shape[1] if self._keys else 0
+        keys = self._keys  # another thread may ask while they are replaced
+        return keys[0].shape[1] if keys else 0
 
     def reserve(self, tokens: int) -> None:
         """Make the capacity `tokens`, unless it is larger, keeping the content.

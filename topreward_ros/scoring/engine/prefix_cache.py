@@ -150,8 +150,8 @@ class PrefixCache:
 
     def _borrow(self) -> KeyValueCache:
         if self._cache is None:
-            shape = self._engine.language.cache_shape()
-            self._cache = KeyValueCache(shape) if self._is_spare else self._engine.borrow_cache()
+            engine = self._engine
+            self._cache = engine.new_cache() if self._is_spare else engine.borrow_cache()
         return self._cache
 
     def _replay(

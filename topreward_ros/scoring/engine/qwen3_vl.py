@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ class Engine:
         self.language = LanguageModel(model.model.language_model)
         self._counted = counted_on(self.language.cache_shape(), self.language.heads)
         self._free: list[KeyValueCache] = []
+        self._made: list[weakref.ref[KeyValueCache]] = []  # those in use, too
 
     @property
     def device(self) -> torch.device:
@@ -51,7 +53,20 @@ class Engine:
 
     def borrow_cache(self) -> KeyValueCache:
         """Return an empty cache, reused or new."""
-        return self._free.pop() if self._free else KeyValueCache(self.language.cache_shape())
+        return self._free.pop() if self._free else self.new_cache()
+
+    def new_cache(self) -> KeyValueCache:
+        """Return an empty cache that is not meant to be returned."""
+        cache = KeyValueCache(self.language.cache_shape())
+        self._made = [made for made in self._made if made() is not None] + [weakref.ref(cache)]
+        return cache
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Memory of all caches, in use or free; other threads may ask."""
+        caches = [made() for made in self._made]
+        tokens = sum(cache.capacity for cache in caches if cache is not None)
+        return tokens * self.language.cache_shape().bytes_per_token
 
     def return_cache(self, cache: KeyValueCache) -> None:
         """Keep this cache for reuse, unless its capacity is above MAX_REUSED_CAPACITY."""

@@ -127,6 +127,21 @@ class Video:
             self._unpaired = None
         self._last_time = time
 
+    def keep_last(self, count: int) -> bool:
+        """Drop all frames but the newest `count`, and pair these anew; False if none is dropped."""
+        dropped = self.frames - count
+        if dropped <= 0:
+            return False
+        shots = [shot for each in self.blocks for shot in zip(each.frames, each.times, strict=True)]
+        shots += [] if self._unpaired is None else [self._unpaired]
+        kept = shots[dropped:]
+        self.blocks = []
+        for k in range(0, len(kept) - 1, 2):
+            (first, first_time), (second, second_time) = kept[k : k + 2]
+            self.blocks.append(Block((first, second), (first_time, second_time)))
+        self._unpaired = kept[-1] if len(kept) % 2 else None
+        return True
+
     def take_blocks(self) -> tuple[list[Block], Block | None]:
         """Remove and return the blocks so far, and the branch; the blocks no longer count."""
         blocks, self.blocks = self.blocks, []

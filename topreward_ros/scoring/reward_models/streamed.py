@@ -15,7 +15,7 @@ from ..engine.prompt import Segment
 from ..engine.qwen3_vl import engine_of
 from ..engine.recorded_steps import RecordedSteps
 from ..loading.checkpoint import Checkpoint
-from ..score import Scorer
+from ..score import Footprint, Scorer
 
 
 class StreamedScorer(Scorer):
@@ -38,6 +38,10 @@ class StreamedScorer(Scorer):
     @property
     def mode(self) -> str:
         return f'step by step ({self._problem})' if self.recorded is None else self.recorded.mode
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(self._checkpoint.bytes, self.engine.reserved_bytes)
 
     def warm_up(self, height: int, width: int, max_frames: int = 4) -> None:
         """Warm up as `Scorer`, reserve an episode's cache, and capture its steps where possible.

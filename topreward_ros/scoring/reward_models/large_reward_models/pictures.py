@@ -41,6 +41,7 @@ class Pictures:
     """The first picture of an episode and its latest ones, all of the first one's size.
 
     Twice as many are kept as the contrast reaches back: a thinned episode reaches twice as far.
+    From `keep_last` on all are kept, with what was made of them, as each will be the first one.
     """
 
     def __init__(self, geometry: Geometry, steps_back: int) -> None:
@@ -72,6 +73,22 @@ class Pictures:
         kept = [picture for k, picture in enumerate(self._recent, first) if k % 2 == 0]
         self.frames = (self.frames + 1) // 2
         self._recent = deque(kept, self._recent.maxlen)
+
+    def keep_last(self, count: int) -> None:
+        """Drop all pictures but the newest `count`; the oldest of them is then the first one.
+
+        ValueError where some of these are gone, as it was not called for earlier pictures.
+        """
+        kept = min(self.frames, count)
+        if kept > len(self._recent):
+            raise ValueError(
+                f'the newest {kept} pictures are asked for, and {len(self._recent)} were kept: '
+                'keep_last has to be called before each frame, from the first on'
+            )
+        recent = list(self._recent)[len(self._recent) - kept :]
+        self._recent = deque(recent)
+        self._initial = recent[0] if recent else None
+        self.frames = kept
 
     @property
     def initial(self) -> Picture:

@@ -22,7 +22,7 @@ import numpy as np
 from ...engine.chat_model import ChatModel
 from ...loading.fingerprint import identity_of
 from ...questions import check_tasks
-from ...score import Episode, Identity, Score, Scorer
+from ...score import Episode, Footprint, Identity, Score, Scorer
 from .pictures import Picture, Pictures, picture_fitter
 from .questions import COMPLETION, CONTRAST, PROCESS, FrameQuestion
 
@@ -123,6 +123,11 @@ class LargeRewardModel(Scorer):
     def summary(self) -> str:
         return self.models.completion.checkpoint.summary()
 
+    @property
+    def footprint(self) -> Footprint:
+        model = self.models.completion  # whose weights the others share
+        return Footprint(model.checkpoint.bytes, model.reserved_bytes)
+
     def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
         return picture_fitter(self.models.completion.geometry, height, width)
 
@@ -206,6 +211,14 @@ class LrmEpisode(Episode):
     def thin(self) -> None:
         """Drop every second picture; the contrast then reaches back twice as far in time."""
         self._pictures.thin()
+
+    def keep_last(self, count: int) -> None:
+        """As `Episode.keep_last`; the process question then compares with the oldest picture left.
+
+        It has to be called before each frame from the first on, so that the pictures are kept:
+        ValueError where it was not.
+        """
+        self._pictures.keep_last(count)
 
     def close(self) -> None:
         self._pictures.clear()

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from topreward_ros.errors import ModelError
 
+from ...engine.kept_features import Shown
 from ...engine.prompt import PromptTokens, Segment, visual_segment
-from ...engine.video import doubled
 
 # Must change with the ids or positions of the prompt, as scores are then not comparable.
 LAYOUT = 'robometer-1'
@@ -72,9 +70,9 @@ class RobometerLayout:
                 )
 
     def picture(
-        self, picture: torch.Tensor, number: int, task: str, grid: tuple[int, int], start: int
+        self, shown: Shown, number: int, task: str, grid: tuple[int, int], start: int
     ) -> Segment:
-        """Return the segment of the picture uint8 (H, W, 3) of this number, from 1 on.
+        """Return the segment of the doubled picture of this number, from 1 on, or of its features.
 
         That of the first one begins with the task; the last token is the one to read.
         """
@@ -86,7 +84,7 @@ class RobometerLayout:
         count = grid[0] * grid[1]
         ids = [*before, *[self.image_pad] * count, self._vision[1], self.progress_token]
         visual = len(before), len(before) + count
-        return visual_segment(ids, visual, doubled(picture, 0.0), grid, start)
+        return visual_segment(ids, visual, shown, grid, start)
 
 
 def picture_size(height: int, width: int, factor: int, max_pixels: int) -> tuple[int, int]:

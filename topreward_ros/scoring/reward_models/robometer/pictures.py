@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from ...engine.geometry import Geometry
+from ...engine.kept_features import Shown, as_it_is
 from ...engine.prompt import Segment
+from ...engine.video import Block, doubled
 from ...frames import check_frame, check_time, resized
 from .layout import RobometerLayout, picture_size
 
@@ -46,12 +48,21 @@ class Pictures:
         """Drop every second picture, keeping the first."""
         self.shown = self.shown[::2]
 
+    def keep_last(self, count: int) -> bool:
+        """Drop all pictures but the newest `count`; False if none is dropped."""
+        dropped = len(self.shown) - count
+        self.shown = self.shown[max(0, dropped) :]
+        return dropped > 0
+
 
 class PicturePrompt:
     """The prompt of a growing sequence of pictures; the next position after it is `position`."""
 
-    def __init__(self, layout: RobometerLayout, task: str) -> None:
-        self._layout, self._task = layout, task
+    def __init__(
+        self, layout: RobometerLayout, task: str, show: Callable[[Block], Shown] = as_it_is
+    ) -> None:
+        """Show for each picture what `show` makes of it."""
+        self._layout, self._task, self._show = layout, task, show
         self.start()
 
     def start(self) -> None:
@@ -61,9 +72,8 @@ class PicturePrompt:
         """Add pictures up to this number; return their segments."""
         segments = []
         for number in range(self.pictures + 1, stop + 1):
-            segment = self._layout.picture(
-                pictures.shown[number - 1], number, self._task, pictures.grid, self.position
-            )
+            shown = self._show(doubled(pictures.shown[number - 1], 0.0))
+            segment = self._layout.picture(shown, number, self._task, pictures.grid, self.position)
             segments.append(segment)
             self.pictures, self.position = number, segment.next_position
         return segments

@@ -17,7 +17,7 @@ from ...engine.qwen3_vl import engine_of
 from ...engine.transformers_versions import position_inputs
 from ...engine.video import stacked
 from ...questions import check_tasks
-from ...score import Episode, Score
+from ...score import Episode, Footprint, Score
 from .loading import Robometer
 from .names import RobometerNames
 from .pictures import PicturePrompt, Pictures
@@ -35,6 +35,10 @@ class RobometerRecompute(RobometerNames):
     @cached_property
     def summary(self) -> str:
         return self.robometer.checkpoint.summary()
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(self.robometer.checkpoint.bytes)
 
     def start(self, tasks: str | Sequence[str]) -> RobometerPrefix:
         return RobometerPrefix(self, check_tasks(tasks))
@@ -57,6 +61,9 @@ class RobometerPrefix(Episode):
 
     def thin(self) -> None:
         self._pictures.thin()
+
+    def keep_last(self, count: int) -> None:
+        self._pictures.keep_last(count)
 
     def close(self) -> None:
         self._pictures = Pictures(self._pictures.geometry)

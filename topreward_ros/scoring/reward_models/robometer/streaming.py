@@ -15,6 +15,7 @@ import torch
 
 from topreward_ros.errors import ModelError
 
+from ...engine.kept_features import KeptFeatures
 from ...engine.prefix_cache import SEGMENTS_PER_FORWARD, PrefixCache
 from ...engine.prompt import Segment
 from ...questions import check_tasks
@@ -78,7 +79,8 @@ class RobometerEpisode(Episode):
     def __init__(self, scorer: RobometerScorer, tasks: tuple[str, ...]) -> None:
         self.tasks = tasks
         self._pictures = Pictures(scorer.engine.geometry)
-        self._streams = [_Stream(scorer, task) for task in tasks]
+        self._features = KeptFeatures(scorer.engine)
+        self._streams = [_Stream(scorer, task, self._features) for task in tasks]
 
     @property
     def frames(self) -> int:
@@ -108,7 +110,17 @@ class RobometerEpisode(Episode):
         for stream in self._streams:
             stream.restart()
 
+    def keep_last(self, count: int) -> None:
+        """As `Episode.keep_last`; from the first drop on, features of pictures are kept."""
+        if not self._pictures.keep_last(count):
+            return
+        self._features.begin()
+        self._features.keep(self._pictures.shown)
+        for stream in self._streams:
+            stream.restart()
+
     def close(self) -> None:
+        self._features.clear()
         for stream in self._streams:
             stream.close()
         self._pictures = Pictures(self._pictures.geometry)
@@ -121,9 +133,10 @@ class RobometerEpisode(Episode):
 class _Stream:
     """The prefix cache of one task, and the values of its newest picture."""
 
-    def __init__(self, scorer: RobometerScorer, task: str) -> None:
+    def __init__(self, scorer: RobometerScorer, task: str, features: KeptFeatures) -> None:
         self._engine, self._heads = scorer.engine, scorer.robometer.heads
-        self._prompt = PicturePrompt(scorer.robometer.layout, task)
+        self._features = features
+        self._prompt = PicturePrompt(scorer.robometer.layout, task, features.show)
         self._prefix = PrefixCache(scorer.engine, scorer.recorded)
         self._newest: Score | None = None
 
@@ -151,9 +164,11 @@ class _Stream:
                     scores.append(Score(frames, progress=progress, success=success))
         except ModelError:  # not a number: the content of the cache is invalid
             self._prefix.discard()
+            self._features.clear()
             self.restart()
             raise
         except BaseException:  # an incomplete forward leaves prompt and cache inconsistent
+            self._features.clear()
             self.restart()
             raise
         self._newest = scores[-1] if scores else self._newest

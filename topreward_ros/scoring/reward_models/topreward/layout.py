@@ -12,9 +12,10 @@ the value-order correlation falls from 0.945 to 0.500 (arXiv 2602.19313).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...engine.geometry import Geometry
+from ...engine.kept_features import Shown, as_it_is
 from ...engine.prefix_cache import Branch
 from ...engine.prompt import PromptTokens, Segment, text_segment, visual_segment
 from ...engine.video import Block
@@ -46,9 +47,12 @@ class PromptLayout:
     def header(self) -> Segment:
         return text_segment(self.tokens.header(), 0)
 
-    def block(self, block: Block, grid: tuple[int, int], start: int) -> Segment:
+    def block(
+        self, block: Block, grid: tuple[int, int], start: int, shown: Shown | None = None
+    ) -> Segment:
+        """Return the segment of a block, with `shown` in its place where that is given."""
         ids, visual = self.tokens.block(block.time, grid[0] * grid[1])
-        return visual_segment(ids, visual, block, grid, start)
+        return visual_segment(ids, visual, block if shown is None else shown, grid, start)
 
     def ask(self, task: str, start: int) -> Segment:
         return text_segment(self.question.ids(self.tokens, task), start)
@@ -60,9 +64,16 @@ class VideoPrompt:
     The prefix has `tokens` tokens; the next position after it is `position`.
     """
 
-    def __init__(self, layout: PromptLayout, tasks: Sequence[str]) -> None:
+    def __init__(
+        self,
+        layout: PromptLayout,
+        tasks: Sequence[str],
+        show: Callable[[Block], Shown] = as_it_is,
+    ) -> None:
+        """Show for each block what `show` makes of it."""
         self._layout = layout
         self._tasks = tasks
+        self._show = show
         self.start()
 
     def start(self) -> None:
@@ -79,14 +90,17 @@ class VideoPrompt:
         if not self.position:
             segments.append(self._append(self._layout.header()))
         for block in blocks:
-            segments.append(self._append(self._layout.block(block, grid, self.position)))
+            segments.append(self._append(self._block(block, grid)))
         return segments
 
     def branch(self, unpaired: Block | None, grid: tuple[int, int]) -> Branch:
         """Return a score's branch: the unpaired last frame, if any, and a question per task."""
-        stem = [] if unpaired is None else [self._layout.block(unpaired, grid, self.position)]
+        stem = [] if unpaired is None else [self._block(unpaired, grid)]
         start = stem[-1].next_position if stem else self.position
         return Branch(self.tokens, [self._layout.ask(task, start) for task in self._tasks], stem)
+
+    def _block(self, block: Block, grid: tuple[int, int]) -> Segment:
+        return self._layout.block(block, grid, self.position, self._show(block))
 
     def _append(self, segment: Segment) -> Segment:
         self.tokens += len(segment.ids)

@@ -24,7 +24,7 @@ from ...engine.video import Block, Video, fitter, stacked
 from ...loading.checkpoint import Checkpoint
 from ...loading.fingerprint import identity_of
 from ...questions import VideoQuestion, check_tasks
-from ...score import Episode, Identity, Score, Scorer
+from ...score import Episode, Footprint, Identity, Score, Scorer
 from .layout import TOPREWARD, PromptLayout, layout_name
 
 
@@ -54,6 +54,10 @@ class PrefixScorer(Scorer):
     @cached_property
     def summary(self) -> str:
         return self._checkpoint.summary()
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(self._checkpoint.bytes)
 
     @property
     def mode(self) -> str:
@@ -101,6 +105,9 @@ class PrefixEpisode(Episode):
 
     def thin(self) -> None:
         self._video.thin()
+
+    def keep_last(self, count: int) -> None:
+        self._video.keep_last(count)
 
     def close(self) -> None:
         self._video = Video(self._model.geometry)

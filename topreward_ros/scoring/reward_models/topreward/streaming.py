@@ -18,6 +18,7 @@ import torch
 from topreward_ros.errors import ModelError
 
 from ...engine.chat_model import ChatModel
+from ...engine.kept_features import KeptFeatures
 from ...engine.prefix_cache import PrefixCache
 from ...engine.prompt import PromptTokens, Segment, count_tokens
 from ...engine.video import Video, fitter
@@ -88,7 +89,8 @@ class StreamingEpisode(Episode):
         self.tasks = tasks
         self._engine = scorer.engine
         self._layout = scorer.layout
-        self._prompt = VideoPrompt(scorer.layout, tasks)
+        self._features = KeptFeatures(scorer.engine)
+        self._prompt = VideoPrompt(scorer.layout, tasks, self._features.show)
         self._prefix = PrefixCache(scorer.engine, scorer.recorded)
         self._video = Video(scorer.engine.geometry)
         self._cached_blocks = 0
@@ -113,6 +115,18 @@ class StreamingEpisode(Episode):
         self._reset()
         self._cached_blocks = self._thinned.move(self._prefix, self._prompt)
 
+    def keep_last(self, count: int) -> None:
+        """As `Episode.keep_last`; from the first drop on, features of pairs are kept.
+
+        Pairs shift by one frame with each frame that is dropped, and are the same after two.
+        """
+        if not self._video.keep_last(count):
+            return
+        self._features.begin()
+        self._features.keep(self._video.images())
+        self._thinned.clear()
+        self._reset()
+
     @torch.inference_mode()
     def prepare_thinning(self) -> bool:
         return self._thinned.grow(self._video, self._prefix.capacity)
@@ -122,6 +136,7 @@ class StreamingEpisode(Episode):
         self._reset()
         self._prefix.close()
         self._thinned.discard()
+        self._features.clear()
 
     @torch.inference_mode()
     def scores(self) -> tuple[Score, ...]:
@@ -131,6 +146,7 @@ class StreamingEpisode(Episode):
             rows = self._log_probs()
         except BaseException as error:  # an incomplete forward leaves prompt and cache inconsistent
             self._reset()
+            self._features.clear()
             if is_out_of_memory(error):
                 self._thinned.discard()
             raise
@@ -139,6 +155,7 @@ class StreamingEpisode(Episode):
         except ModelError:  # not a number: the content of the cache is invalid
             self._prefix.discard()
             self._thinned.discard()
+            self._features.clear()
             self._reset()
             raise
 
