@@ -61,6 +61,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from topreward_ros.recordings.labelled import open_recordings, sources_of
     from topreward_ros.results.calibration_file import check_calibration, read_calibration
 
+    from .answers import AnswerCheck
     from .measuring import PrefixSampling
     from .methods import make_methods
     from .report import NOT_MEASURED
@@ -76,6 +77,9 @@ def evaluate(options: argparse.Namespace) -> int:
     notes = print_notes(recordings)
     scorer = load(options)
     note = note_of(options)
+    answers = AnswerCheck(scorer, options.save / 'published')
+    for line in answers.notes(recordings):
+        print(line)
     report, failed = run(
         make_methods(options.methods, scorer),
         scorer.identity,
@@ -91,6 +95,7 @@ def evaluate(options: argparse.Namespace) -> int:
             (note,) if note else (),
             options.seed,
         ),
+        answers,
     )
     print_notes(recordings, notes)
     # The failures have been told, each on the error stream
@@ -98,4 +103,9 @@ def evaluate(options: argparse.Namespace) -> int:
     print(f'{report}: this report with plots')
     if failed:
         raise EvaluationError(f'{failed} of {len(recordings)} recordings could not be measured')
+    if count := len(answers.failed):
+        raise EvaluationError(
+            f'the published answers of {count} of {len(recordings)} recordings could not be '
+            'compared'
+        )
     return 0
