@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def evaluate(options: argparse.Namespace) -> int:
         check_calibration(calibration, options.fps, name=options.calibration)
     read = source_options_of(options, sources_of(options.source))
     recordings = open_recordings(options.source, read)
+    if calibration is not None:
+        recordings = [replace(each, task=calibration.ask(each.task)) for each in recordings]
     notes = print_notes(recordings)
     scorer = load(options)
     note = note_of(options)
