@@ -49,6 +49,7 @@ def generate_launch_description() -> LaunchDescription:
         for name in ('task', 'model', 'reward_model', 'image_transport')
     }
     reward['params_file'] = LaunchConfiguration('reward_params_file')
+    reset = {'params_file': LaunchConfiguration('arm')}
     return LaunchDescription(
         [
             *(
@@ -58,7 +59,9 @@ def generate_launch_description() -> LaunchDescription:
             camera,
             included(LaunchConfiguration('arm_launch')),
             included(ours('topreward.launch.py'), **reward, **both),
-            included(ours('episode_reset.launch.py'), params_file=LaunchConfiguration('arm'), **both),
+            included(
+                ours('episode_reset.launch.py'), params_file=LaunchConfiguration('arm'), **both
+            ),
         ]
     )
 
