@@ -59,9 +59,7 @@ def generate_launch_description() -> LaunchDescription:
             camera,
             included(LaunchConfiguration('arm_launch')),
             included(ours('topreward.launch.py'), **reward, **both),
-            included(
-                ours('episode_reset.launch.py'), params_file=LaunchConfiguration('arm'), **both
-            ),
+            included(ours('episode_reset.launch.py'), **reset, **both),
         ]
     )
 

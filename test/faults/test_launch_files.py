@@ -8,6 +8,7 @@ The processes are shell scripts, so that it is launch and the launch files that 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys

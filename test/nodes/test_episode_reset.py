@@ -331,15 +331,16 @@ def test_the_arm_is_let_go_of_before_it_moves(
     arm = stage.add(FakeArm())
     node = stage.start(**MOTION, handover_time=1.0)
     stage.until(lambda: running and running[-1])
-    passed = 0.0  # since the end of the episode [s]
-    monkeypatch.setattr(node._loop, '_steady_seconds', lambda: passed)
+    passed = [0.0]  # since the end of the episode [s]
+    monkeypatch.setattr(node._loop, '_steady_seconds', lambda: passed[-1])
     stage.succeed_until(lambda: not running[-1])
     answer = stage.call()
     assert not answer.success and 'already in progress' in answer.message
-    for passed in (0.0, 0.99):
+    for seconds in (0.0, 0.99):
+        passed.append(seconds)
         stage.spin(0.3)
         assert not arm.commands
-    passed = 1.0
+    passed.append(1.0)
     stage.until(lambda: arm.commands)
     monkeypatch.undo()
     stage.until(lambda: stage.reward.episode == 2)
