@@ -305,7 +305,7 @@ def test_the_example_passes_on_all_arguments(prefix: Path, tmp_path: Path) -> No
         if name not in ('namespace', 'log_level', 'use_sim_time'):
             assert any(f'{name}: {value}' in line for line in lines), output
     for executable in ('reward_node', 'episode_reset_node'):
-        (line,) = (line for line in output.splitlines() if f'{executable}: ' in line)
+        line = next(line for line in output.splitlines() if f'{executable}: ' in line)
         assert '--log-level debug' in line and '__ns:=/left' in line, output
         assert any(
             'use_sim_time: true' in each for each in output.splitlines() if executable in each
