@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,19 +187,12 @@ def _promises_of(options: argparse.Namespace) -> Promises:
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Score the demonstrations and write the calibration."""
-    from rich.console import Console
-
+    """Score the demonstrations and write the calibration, after a search if one is asked for."""
     from topreward_ros.files import check_file
-    from topreward_ros.results.calibration_file import write_calibration
 
-    from ..score.episode import EpisodeScoring
-    from .attempts import attempts_of
-    from .make import describe, made, make_calibration
     from .promises import check_counts
 
     check_file(options.save)
-    plan = plan_of(options, None)
     promises = _promises_of(options)
     _check_search(options)
     recordings, others = _open_recordings(options)
@@ -208,13 +202,30 @@ def calibrate(options: argparse.Namespace) -> int:
         from .run_search import search_and_calibrate
 
         return search_and_calibrate(options, recordings)
+    return _calibrate(options, recordings, others, promises)
+
+
+def _calibrate(
+    options: argparse.Namespace,
+    recordings: Sequence[Recording],
+    others: Sequence[Recording],
+    promises: Promises,
+) -> int:
+    from rich.console import Console
+
+    from topreward_ros.results.calibration_file import write_calibration
+
+    from ..score.episode import EpisodeScoring
+    from .attempts import attempts_of
+    from .make import describe, made, make_calibration
+
     notes = print_notes([*recordings, *others])
     scorer = load(options)
     scores = options.save.with_suffix('.scores')
     attempts = attempts_of(
         scorer,
         [*recordings, *others],
-        EpisodeScoring(scorer.identity, plan),
+        EpisodeScoring(scorer.identity, plan_of(options, None)),
         scores,
         console=Console(stderr=True, emoji=False),
         least=options.window + options.hold - 1,

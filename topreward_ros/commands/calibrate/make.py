@@ -45,16 +45,7 @@ def make_calibration(
     attempts, other_tasks = ([each.of(value) for each in some] for some in (attempts, other_tasks))
     fit = Fit(attempts, other_tasks, promises, window, hold)
     check_counts(len(fit.successes()), len(fit.failed), len(other_tasks), promises)
-    try:
-        plain = fit.scale(LengthBias(), is_static=False)
-        bias = length_bias(fit.biased())
-    except ValueError as error:
-        raise CalibrationError(str(error)) from error
-    static: Scale | None
-    try:
-        static = fit.scale(bias, is_static=True)
-    except ValueError:
-        static = None
+    plain, static, bias = _scales(fit)
     return Calibration(
         model=identity.model,
         fingerprint=identity.fingerprint,
@@ -71,6 +62,18 @@ def make_calibration(
         wording=wording,
         value=value,
     )
+
+
+def _scales(fit: Fit) -> tuple[Scale, Scale | None, LengthBias]:
+    try:
+        plain = fit.scale(LengthBias(), is_static=False)
+        bias = length_bias(fit.biased())
+    except ValueError as error:
+        raise CalibrationError(str(error)) from error
+    try:
+        return plain, fit.scale(bias, is_static=True), bias
+    except ValueError:
+        return plain, None, bias
 
 
 def describe(calibration: Calibration) -> list[str]:
