@@ -4,6 +4,8 @@
 
     ros2 launch topreward_ros robot.launch.py arm_launch:=/path/to/arm.launch.py arm:=franka \
       task:="Put the block into the cup."
+
+The other arguments go to the launch files of this package; their own descriptions tell them.
 """
 
 from launch import LaunchDescription
@@ -26,6 +28,12 @@ def generate_launch_description() -> LaunchDescription:
         'camera_executable': ('executable of the camera driver', 'usb_cam_node_exe'),
         'task': ('task of the robot, in words', None),
         'model': ('hub id or folder of a vision-language model', 'Qwen/Qwen3-VL-8B-Instruct'),
+        'reward_model': ('reward model by which it scores: auto, topreward, robometer, ...', ''),
+        'reward_params_file': ('parameters of the reward node: a file', 'topreward'),
+        'image_transport': ('raw or compressed', ''),
+        'namespace': ('namespace of the reward and reset nodes and their topics', ''),
+        'use_sim_time': ('true for simulated time (/clock), else false', ''),
+        'log_level': ('log level of the nodes: debug, info, warn, error or fatal', 'info'),
     }
     camera = Node(
         package=LaunchConfiguration('camera_package'),
@@ -35,9 +43,13 @@ def generate_launch_description() -> LaunchDescription:
         respawn=True,
         respawn_delay=2.0,
     )
+    both = {name: LaunchConfiguration(name) for name in ('namespace', 'use_sim_time', 'log_level')}
     reward = {'camera': CAMERA, 'on_exit': 'respawn'} | {
-        name: LaunchConfiguration(name) for name in ('task', 'model')
+        name: LaunchConfiguration(name)
+        for name in ('task', 'model', 'reward_model', 'image_transport')
     }
+    reward['params_file'] = LaunchConfiguration('reward_params_file')
+    reset = {'params_file': LaunchConfiguration('arm')}
     return LaunchDescription(
         [
             *(
@@ -46,8 +58,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             camera,
             included(LaunchConfiguration('arm_launch')),
-            included(ours('topreward.launch.py'), **reward),
-            included(ours('episode_reset.launch.py'), params_file=LaunchConfiguration('arm')),
+            included(ours('topreward.launch.py'), **reward, **both),
+            included(ours('episode_reset.launch.py'), **reset, **both),
         ]
     )
 

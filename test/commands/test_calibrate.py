@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from topreward_ros.commands.calibrate.attempts import attempt, attempts_of, static_curve
+from topreward_ros.commands.calibrate.attempts import attempt, attempts_of, static_scores
 from topreward_ros.commands.calibrate.make import describe, make_calibration
 from topreward_ros.commands.score.clip_scores import Plan
 from topreward_ros.commands.score.episode import EpisodeScoring
@@ -98,11 +98,11 @@ def test_its_threshold_separates_new_attempts(calibration: Calibration, demo: Ch
 def test_the_static_curve_is_that_of_a_still_image(demo: Checkpoint) -> None:
     each = recording(640)
     _, image = next(iter(each.clip.frames()))
-    curve = static_curve(StreamingScorer(demo), image, 5, each.task, 2.0)
+    curve = static_scores(StreamingScorer(demo), image, 5, each.task, 2.0)
     episode = RecomputeScorer(demo).start(each.task)
     for k in range(5):
         episode.append(image, k / 2)
-        assert curve[k] == pytest.approx(episode.score().log_prob, abs=1e-4)
+        assert curve[k].log_prob == pytest.approx(episode.score().log_prob, abs=1e-4)
 
 
 def test_the_file_is_read_back_unchanged(calibration: Calibration, tmp_path: Path) -> None:
@@ -120,6 +120,21 @@ def test_the_file_is_read_back_unchanged(calibration: Calibration, tmp_path: Pat
     assert read_calibration(file) == last
     with pytest.raises(CalibrationError, match=r'here it is thin\. Calibrate again'):
         check_calibration(last, FPS)
+    other = dataclasses.replace(calibration, wording='Did it {task}', value='true_minus_false')
+    write_calibration(file, other)
+    assert read_calibration(file) == other
+
+
+@pytest.mark.parametrize('change', [{'wording': 'x'}, {'wording': None}, {'value': 'false'}])
+def test_wordings_and_values_that_are_none(
+    calibration: Calibration, change: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / 'calibration.yaml'
+    write_calibration(file, calibration)
+    (name, value), *_ = change.items()
+    file.write_text(f'{file.read_text(encoding="utf-8")}{name}: {value}\n', encoding='utf-8')
+    with pytest.raises(CalibrationError, match='is not a calibration'):
+        read_calibration(file)
 
 
 def test_files_that_are_not_calibrations(calibration: Calibration, tmp_path: Path) -> None:

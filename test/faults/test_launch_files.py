@@ -8,6 +8,7 @@ The processes are shell scripts, so that it is launch and the launch files that 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -267,3 +268,50 @@ def test_the_example_of_a_bringup(prefix: Path, tmp_path: Path) -> None:
     )
     assert FAILURE in output and 'arm was ended' not in output
     assert 'config/franka.yaml' in output and output.index('arm is done') < output.index('SIGINT')
+
+
+# Whose values for the launch files of the package the example sets itself
+SET_BY_THE_EXAMPLE = {'camera', 'on_exit', 'params_file', 'reward_node', 'episode_time', 'log_file'}
+
+
+def test_the_example_passes_on_all_arguments(prefix: Path, tmp_path: Path) -> None:
+    """Of both launch files that it includes, by what the nodes are started with."""
+    (tmp_path / 'own.yaml').write_text('/**: {ros__parameters: {fps: 4}}')
+    for name in ('reward_node', 'episode_reset_node'):
+        write(prefix, name, f'echo {name}: "$@"; for f; do cat "$f" 2>/dev/null; done')
+    write(prefix, 'camera', 'sleep 2')
+    given = {
+        'task': 'Put it there.',
+        'model': 'own/model',
+        'reward_model': 'robometer',
+        'image_transport': 'compressed',
+        'namespace': 'left',
+        'use_sim_time': 'true',
+        'log_level': 'debug',
+    }
+    _, output = launched(
+        SHARE / 'examples' / 'robot.launch.py',
+        tmp_path,
+        f'arm_launch:={bringup(tmp_path)}',
+        'arm:=franka',
+        f'reward_params_file:={tmp_path / "own.yaml"}',
+        'camera_package:=topreward_ros',
+        'camera_executable:=camera',
+        *(f'{name}:={value}' for name, value in given.items()),
+        until='arm is done',
+    )
+    lines = [line for line in output.splitlines() if 'reward_node' in line]
+    for name, value in given.items():
+        if name not in ('namespace', 'log_level', 'use_sim_time'):
+            assert any(f'{name}: {value}' in line for line in lines), output
+    for executable in ('reward_node', 'episode_reset_node'):
+        line = next(line for line in output.splitlines() if f'{executable}: ' in line)
+        assert '--log-level debug' in line and '__ns:=/left' in line, output
+        assert any(
+            'use_sim_time: true' in each for each in output.splitlines() if executable in each
+        )
+    assert 'own.yaml' in output and 'franka.yaml' in output
+    for name in ('topreward', 'episode_reset'):
+        text = launch_file(name).read_text(encoding='utf-8')
+        declared = set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", text))
+        assert declared <= {*given, *SET_BY_THE_EXAMPLE}, 'the example passes on all but these'

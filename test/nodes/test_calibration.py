@@ -78,6 +78,34 @@ def test_progress_and_success_by_a_calibration(
     node.until(lambda: 'made for other tasks' in node.output())
 
 
+def test_the_model_is_asked_in_the_wording_that_was_calibrated(
+    unconfigured: Harness, calibration: Calibration, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    """And progress is of true minus false; messages keep the task as it was given."""
+    node, file, wording = unconfigured, tmp_path / 'calibration.yaml', 'The robot should {task}'
+    changed = dataclasses.replace(calibration, wording=wording, value='true_minus_false')
+    write_calibration(file, changed)
+    assert node.set(calibration=str(file)) == ''
+    assert not node.change('configure')
+    assert 'set normalization to calibrated' in node.output()
+    assert node.set(normalization='calibrated') == ''
+    assert node.change('configure') and node.change('activate')
+    node.open_camera()
+    node.ask()
+    first = node.score(1.0)
+    assert first.task == TASK_TEXT and 'made for other tasks' not in node.output()
+    difference = first.log_prob - first.log_prob_false
+    assert first.progress == pytest.approx(progress_of(difference), abs=1e-5)
+    worded = first.log_prob
+    node.ask('a' * 990)  # which is short enough by itself
+    node.until(lambda: 'task refused: the task has 1007 characters' in node.output())
+    assert node.change('deactivate') and node.change('cleanup')
+    write_calibration(file, calibration)
+    assert node.change('configure') and node.change('activate')
+    node.ask()
+    assert node.score(1.0).log_prob != pytest.approx(worded, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ('change', 'reason'),
     [

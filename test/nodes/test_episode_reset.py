@@ -321,21 +321,28 @@ def test_names_that_are_none(stage: Stage) -> None:
         stage.node.close()
 
 
-def test_the_arm_is_let_go_of_before_it_moves(stage: Stage) -> None:
+def test_the_arm_is_let_go_of_before_it_moves(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running: list[bool] = []
     stage.reward.create_subscription(
         Bool, 'episode_reset/running', lambda m: running.append(m.data), QOS_TASK
     )
     arm = stage.add(FakeArm())
-    stage.start(**MOTION, handover_time=1.0)
+    node = stage.start(**MOTION, handover_time=1.0)
     stage.until(lambda: running and running[-1])
+    passed = [0.0]  # since the end of the episode [s]
+    monkeypatch.setattr(node._loop, '_steady_seconds', lambda: passed[-1])
     stage.succeed_until(lambda: not running[-1])
-    over = time.monotonic()
     answer = stage.call()
     assert not answer.success and 'already in progress' in answer.message
-    assert not arm.commands
+    for seconds in (0.0, 0.99):
+        passed.append(seconds)
+        stage.spin(0.3)
+        assert not arm.commands
+    passed.append(1.0)
     stage.until(lambda: arm.commands)
-    assert time.monotonic() - over > 0.7
+    monkeypatch.undo()
     stage.until(lambda: stage.reward.episode == 2)
 
 

@@ -99,6 +99,57 @@ def test_whole_modules_are_not_left_out(checkpoint_folder: Path, adapter: Path) 
         load(checkpoint_folder, adapter)
 
 
+@pytest.mark.parametrize('part', ['patch_embed', 'lora_B', 'layers.1.self_attn.q_proj.lora_A'])
+def test_weights_that_the_file_lacks(checkpoint_folder: Path, adapter: Path, part: str) -> None:
+    """Of whole modules, too, which peft does not report."""
+    kept = {key: value for key, value in load_file(adapter / WEIGHTS).items() if part not in key}
+    save_file(kept, adapter / WEIGHTS, metadata={'format': 'pt'})
+    with pytest.raises(ModelError, match=rf'weights.*{part}'):
+        load(checkpoint_folder, adapter)
+
+
+@pytest.mark.parametrize('which', ['lora_B', 'lora_A', 'patch_embed'])
+@pytest.mark.parametrize('left', ['zero', 'meta', 'nearly'])
+def test_weights_that_peft_left_out_are_noticed(
+    checkpoint_folder: Path,
+    adapter: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    which: str,
+    left: str,
+) -> None:
+    """As where a model was dispatched: peft reports that all were loaded, and one was not."""
+    import peft
+
+    load_adapter = peft.PeftModel.load_adapter
+
+    def leaving_out(self: peft.PeftModel, *arguments: object, **options: object) -> object:
+        result = load_adapter(self, *arguments, **options)  # type: ignore[arg-type]
+        parents = dict(self.named_modules())
+        name = next(
+            name
+            for name, _ in self.named_parameters()
+            if which in name and ('lora_' in name or 'modules_to_save' in name)
+        )
+        parent, _, own = name.rpartition('.')
+        value = getattr(parents[parent], own).data
+        value = {
+            'zero': torch.zeros_like(value),
+            'meta': value.to('meta'),
+            'nearly': value * (1 + 1e-3),
+        }[left]
+        setattr(parents[parent], own, torch.nn.Parameter(value, requires_grad=False))
+        return result
+
+    monkeypatch.setattr(peft.PeftModel, 'load_adapter', leaving_out)
+    with pytest.raises(ModelError, match=rf'1 weights of the adapter .*not loaded, .*{which}'):
+        load(checkpoint_folder, adapter)
+
+
+def test_a_dtype_of_the_model_rounds_what_is_loaded(checkpoint_folder: Path, adapter: Path) -> None:
+    options = LoadOptions(str(checkpoint_folder), dtype='bfloat16', adapter=str(adapter))
+    assert load_checkpoint(options).weights == 'bfloat16'
+
+
 def test_layers_that_the_model_does_not_have(checkpoint_folder: Path, adapter: Path) -> None:
     config = json.loads((adapter / 'adapter_config.json').read_text())
     config['target_modules'] = ['c_attn']

@@ -55,7 +55,8 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
     videos = videos_in(path)
     if not videos:
         clip, origin = open_one(path, options)
-        return ClipSource(name, (Recording(name, clip, options.task, origin=origin),))
+        file = path if path.is_file() else None
+        return ClipSource(name, (Recording(name, clip, options.task, origin=origin, file=file),))
     stems = [video.stem for video in videos]
     # The full file name where stems collide, such as a.mp4 and a.mkv
     names = [v.stem if stems.count(v.stem) == 1 else v.name for v in videos]
@@ -68,7 +69,7 @@ def open_clips(text: str, name: str, options: SourceOptions) -> ClipSource:
             errors.append(error)
             recordings.append(broken_recording(own_name, options.task, error))
         else:
-            recordings.append(Recording(own_name, clip, options.task, origin=origin))
+            recordings.append(Recording(own_name, clip, options.task, origin=origin, file=video))
     if len(errors) == len(videos):
         raise errors[0]
     recordings[0].clip.notes[:0] = passed_over(path, videos)

@@ -83,7 +83,10 @@ def _recording(file: Path, source: str, entry: Entry, options: SourceOptions) ->
         if truth is not None:
             raise ClipError(f'{file}: {path} has {TRUTH} and {FRAMES}; expected one of them')
         truth = _keyframes(file, clip, keyframes)
-    return Recording(name, clip, task, label, truth, published, origin)
+    own = file.parent / path
+    return Recording(
+        name, clip, task, label, truth, published, origin, file=own if own.is_file() else None
+    )
 
 
 def _keyframes(file: Path, clip: Clip, keyframes: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from topreward_ros.scoring.pictures import read_picture
 
 from .clip import Clip, ClipError, Picture, add_note
 from .image_order import NUMBER, in_order
-from .suffixes import IMAGE_SUFFIXES, KEYFRAMES, is_hidden
+from .suffixes import IMAGE_SUFFIXES, KEYFRAMES, PROGRESS_ANSWERS, SUCCESS_ANSWERS, is_hidden
 
 DEFAULT_FPS = 30.0
 
@@ -69,10 +69,16 @@ def content_of(folder: Path) -> list[Path]:
 def passed_over(folder: Path, read: Collection[Path]) -> list[str]:
     """Return a note on the files and folders that are not among those read, if there are any.
 
-    Keyframes are not told: `labelled` reads them.
+    Keyframes are not told, nor published answers: `labelled` and `published_answers` read them.
     """
     known = {*read, folder / KEYFRAMES}
-    others = [each for each in folder.iterdir() if not is_hidden(each) and each not in known]
+    others = [
+        each
+        for each in folder.iterdir()
+        if not is_hidden(each)
+        and each not in known
+        and not each.name.endswith((*PROGRESS_ANSWERS, *SUCCESS_ANSWERS))
+    ]
     if not others:
         return []
     if len(others) == 1:

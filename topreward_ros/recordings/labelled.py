@@ -4,7 +4,7 @@
 
 Sources are a folder with subfolders success and failure, and everything that `sources.py` reads,
 such as a folder with curves.json or a LeRobot dataset. annotated_keyframes.json beside videos is
-their true progress.
+their true progress. Published examples with the answers of a model beside them have their task.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .clip import ClipError
+from .clip import ClipError, add_note
 from .keyframes import keyframe_progress, read_keyframes
+from .published_answers import task_of_example
 from .recording import BAD_RECORDING, NO_TASK, Recording, broken_recording, safe_name
 from .source_options import SourceOptions
 from .sources import FORMATS, format_of, open_source, source_name
@@ -103,12 +104,22 @@ def _sources(text: str) -> list[tuple[str, str]]:
     return sources
 
 
+def _with_task(recording: Recording) -> Recording:
+    """Return a published example with its task, which a note tells; any other as it is."""
+    if recording.task or recording.file is None or recording.clip.broken:
+        return recording
+    task = task_of_example(recording.file)
+    if task:
+        add_note(recording.clip.notes, f'{recording.file.name}: its task as published is "{task}"')
+    return dataclasses.replace(recording, task=task)
+
+
 def _labelled(text: str, options: SourceOptions, is_success: bool | None) -> list[Recording]:
     recordings = [
         recording
         if recording.is_success is not None
         else dataclasses.replace(recording, is_success=is_success)
-        for recording in open_source(text, options).recordings
+        for recording in map(_with_task, open_source(text, options).recordings)
     ]
     path = Path(text).expanduser()
     file = (path if path.is_dir() else path.parent) / KEYFRAMES

@@ -32,7 +32,8 @@ class Recording:
 
     is_success is None where it is unknown. truth is the true progress at evenly spaced times from
     the clip's beginning to its end; published are published progress curves, by method. origin
-    identifies the recording among others of the same name.
+    identifies the recording among others of the same name. file is the video that it is read from;
+    None where it has no file of its own.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Recording:
     truth: np.ndarray | None = None
     published: Mapping[str, np.ndarray] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
 
 
 class Source(Protocol):

@@ -6,6 +6,9 @@ from pathlib import PurePath
 
 MANIFEST = 'curves.json'
 KEYFRAMES = 'annotated_keyframes.json'  # beside the videos of an episode
+# Beside a video, of its published answers
+PROGRESS_ANSWERS = ('_rewards.npy',)
+SUCCESS_ANSWERS = ('_rewards_success_probs.npy', '_success_probs.npy')
 BAG_SUFFIXES = ('.mcap', '.db3')
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.gif', '.ts', '.mts', '.m2ts', '.mpg'),

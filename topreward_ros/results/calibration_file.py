@@ -12,7 +12,7 @@ import yaml
 
 from topreward_ros.errors import TopRewardError, one_line
 from topreward_ros.files import write_text
-from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.reward.calibration import TASK, TRUE, Calibration, LengthBias, Scale
 from topreward_ros.reward.guarantee import Band, Guarantee
 from topreward_ros.scoring.sampling import Sampling
 from topreward_ros.scoring.score import Identity
@@ -28,7 +28,8 @@ HEAD = """\
 # guarantee: with `confidence`, at most a `share` of new episodes without success, like the ones
 # counted here and in the same proportions, reach the threshold; `beyond` of these may. band: with
 # `confidence`, progress is further than `width` from the share of the time passed in at most a
-# `share` of new successes.
+# `share` of new successes. wording, where there is one: how the model is asked about the task, by
+# the node, too. value true_minus_false: all of this is of log P("True") - log P("False").
 """
 PROMISES = {'guarantee': Guarantee, 'band': Band}  # of a scale, absent where nothing is promised
 
@@ -54,6 +55,9 @@ class _PlainLoader(yaml.SafeLoader):
 def write_calibration(file: Path, calibration: Calibration) -> None:
     """Write a calibration; the file appears when it is complete."""
     content = _plain({'version': VERSION, **dataclasses.asdict(calibration)})
+    for name, default in (('wording', TASK), ('value', TRUE)):  # as in files of earlier versions
+        if content[name] == default:
+            del content[name]
     file.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
     write_text(file, HEAD + text)

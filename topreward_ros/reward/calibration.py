@@ -13,6 +13,27 @@ from .guarantee import Band, Guarantee
 LARGEST_LEVEL = 1e4  # [nat]
 LARGEST_RULE = 100  # scores, of window and hold
 LENGTH_BIASES = ('none', 'static')
+# What is calibrated: log P("True"), or log P("True") - log P("False"); of a model without them, its
+# own progress takes the place of the first
+TRUE, DIFFERENCE = VALUES = ('true', 'true_minus_false')
+TASK = '{task}'  # in a wording; by itself, the task as it is
+LONGEST_WORDING = 500  # characters
+
+
+def check_wording(wording: str) -> str:
+    """Return a wording; ValueError unless it has the task in it once."""
+    if not isinstance(wording, str) or wording.count(TASK) != 1 or len(wording) > LONGEST_WORDING:
+        raise ValueError(
+            f'the wording is {wording!r:.100}; expected a text of at most {LONGEST_WORDING} '
+            f'characters with {TASK} in it once, such as "The robot should {TASK}"'
+        )
+    return wording
+
+
+def worded(wording: str, task: str) -> str:
+    """Return a task in a wording, in which other braces have no special meaning."""
+    before, after = wording.split(TASK)
+    return before + task.strip() + after if wording != TASK else task
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,8 @@ class Calibration:
     frames, history what was dropped of long episodes (`Sampling.history_name`); window and hold are
     those of `SuccessDetector`. plain is the scale of log P, static that
     of log P without the length bias; None where log P does not rise without it.
+
+    wording: how the model is asked about a task; value: which of VALUES everything here is of.
     """
 
     model: str
@@ -98,6 +121,8 @@ class Calibration:
     static: Scale | None
     bias: LengthBias
     history: str = 'thin'
+    wording: str = TASK
+    value: str = TRUE
 
     def __post_init__(self) -> None:
         if not (isinstance(self.fps, float) and math.isfinite(self.fps) and self.fps > 0):
@@ -109,6 +134,13 @@ class Calibration:
         for name in ('model', 'fingerprint', 'layout', 'history'):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f'{name} is {getattr(self, name)!r}; expected a text')
+        check_wording(self.wording)
+        if self.value not in VALUES:
+            raise ValueError(f'value is {self.value!r}; expected one of {", ".join(VALUES)}')
+
+    def ask(self, task: str) -> str:
+        """Return the text that the model is asked about for a task."""
+        return worded(self.wording, task)
 
     def reading(self, length_bias: str) -> tuple[Scale, LengthBias]:
         """Return the scale and the bias to subtract, for one of LENGTH_BIASES."""

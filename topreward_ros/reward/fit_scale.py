@@ -12,11 +12,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .calibration import LengthBias, Scale
+from .calibration import TRUE, LengthBias, Scale
 from .metrics import held_mean, roc_auc
 from .progress import FLAT
 from .success import HOLD, WINDOW
@@ -36,7 +36,8 @@ class Attempt:
     """A recording to calibrate on.
 
     log_probs (n,): log P of prefixes [nat]; times (n,): of their last frames [s]; frames (n,):
-    their lengths; static (m,): log P of 1, 2, ... copies of the first frame [nat].
+    their lengths; static (m,): log P of 1, 2, ... copies of the first frame [nat]. The two of
+    " False" are the same of the other answer; None for a model that does not give it.
     """
 
     log_probs: np.ndarray
@@ -44,6 +45,25 @@ class Attempt:
     frames: np.ndarray
     static: np.ndarray
     is_success: bool = True
+    log_probs_false: np.ndarray | None = None
+    static_false: np.ndarray | None = None
+
+    def of(self, value: str) -> Attempt:
+        """Return the attempt with one of `calibration.VALUES` in the place of log P.
+
+        Raises ValueError where the model does not give it.
+        """
+        if value == TRUE:
+            return self
+        if self.log_probs_false is None or self.static_false is None:
+            raise ValueError('the model gives no log P("False"), so there is no difference')
+        return replace(
+            self,
+            log_probs=self.log_probs - self.log_probs_false,
+            static=self.static - self.static_false,
+            log_probs_false=None,
+            static_false=None,
+        )
 
     def corrected(self, bias: LengthBias) -> np.ndarray:
         """Return log P without the bias, (n,)."""

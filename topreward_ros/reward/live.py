@@ -8,9 +8,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from .calibration import Calibration, LengthBias
+from .calibration import DIFFERENCE, TRUE, Calibration, LengthBias
 from .progress import CalibratedNormalization, Normalization, make_normalization
 from .success import (
+    EVIDENCE_DIFFERENCE,
     EVIDENCE_LOG_PROB,
     EVIDENCE_PROGRESS,
     EVIDENCE_SUCCESS,
@@ -39,6 +40,9 @@ class ScoreReading(Protocol):
     def log_prob(self) -> float | None: ...
 
     @property
+    def log_prob_false(self) -> float | None: ...
+
+    @property
     def value(self) -> float: ...
 
     @property
@@ -65,6 +69,9 @@ class LiveReward:
     The length bias is subtracted from scores first. The detector gets them: log P, or with
     is_calibrated the model's own progress, whose threshold a calibration provides. Without, it gets
     the model's own probability of success, where there is one.
+
+    value is which of `calibration.VALUES` is read of a score; `update` raises ValueError where the
+    score does not have it.
     """
 
     def __init__(
@@ -73,11 +80,13 @@ class LiveReward:
         detector: SuccessDetector,
         bias: LengthBias = NO_BIAS,
         is_calibrated: bool = False,
+        value: str = TRUE,
     ) -> None:
         self.normalization = normalization
         self.detector = detector
         self.bias = bias
         self.is_calibrated = is_calibrated
+        self.value = value
         self.start()
 
     def start(self) -> None:
@@ -88,7 +97,7 @@ class LiveReward:
 
     def update(self, score: ScoreReading) -> Step:
         """Process the next score; the reward is the progress gained since the previous one."""
-        value = self.bias.corrected(score.value, score.frames)
+        value = self.bias.corrected(self._read(score), score.frames)
         has_log_prob = score.log_prob is not None
         if has_log_prob or isinstance(self.normalization, CalibratedNormalization):
             progress, name = self.normalization.progress(value), self.normalization.name
@@ -97,6 +106,8 @@ class LiveReward:
         kind = EVIDENCE_LOG_PROB if has_log_prob else EVIDENCE_SUCCESS
         if self.is_calibrated and not has_log_prob:
             kind = EVIDENCE_PROGRESS
+        if self.value == DIFFERENCE:
+            kind = EVIDENCE_DIFFERENCE
         evidence = score.evidence if kind == EVIDENCE_SUCCESS else value
         gained = progress - self._last
         self._last = progress
@@ -104,6 +115,16 @@ class LiveReward:
         success = success and replace(success, evidence=kind)
         reward = 0.0 if math.isnan(gained) else gained
         return Step(progress, reward, success, name, self.detector.scene)
+
+    def _read(self, score: ScoreReading) -> float:
+        if self.value == TRUE:
+            return score.value
+        if score.log_prob is None or score.log_prob_false is None:
+            raise ValueError(
+                'the calibration is of log P("True") - log P("False"), and a score lacks one of '
+                'them: calibrate with this model'
+            )
+        return score.log_prob - score.log_prob_false
 
 
 @dataclass(frozen=True)
@@ -138,11 +159,18 @@ class RewardOptions:
             )
             return LiveReward(self._normalization(), detector)
         scale, bias = calibration.reading(self.length_bias)
+        if calibration.value != TRUE and self.normalization != CalibratedNormalization.name:
+            raise ValueError(
+                f'normalization is {self.normalization}, and the calibration is of log P("True") - '
+                'log P("False"), which only calibrated reads: set normalization to calibrated'
+            )
         detector = SuccessDetector(
             scale.threshold, calibration.window, calibration.hold, from_unfinished
         )
         normalization = self._normalization(scale.points, scale.levels)
-        return LiveReward(normalization, detector, bias, is_calibrated=True)
+        return LiveReward(
+            normalization, detector, bias, is_calibrated=True, value=calibration.value
+        )
 
     def check_success(self, reward_model: str, calibration: Calibration | None = None) -> None:
         """Raise ValueError for a threshold of this reward model, which cannot tell success.

@@ -14,6 +14,7 @@ HOLD = 2  # times in a row that their mean must reach the threshold
 
 # What success is judged by
 EVIDENCE_LOG_PROB = 'log_prob'  # log P(" True") [nat]
+EVIDENCE_DIFFERENCE = 'log_prob_difference'  # log P(" True") - log P(" False") [nat]
 EVIDENCE_SUCCESS = 'success'  # log of the model's own probability of success [nat]
 EVIDENCE_PROGRESS = 'progress'  # the model's own progress, at the threshold of a calibration
 

@@ -6,6 +6,7 @@
 // Uses rcl, the C library on which rclcpp and rclpy are built, so that it compiles where either of
 // them is installed. With rclcpp, everything except print() is one call of create_subscription().
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -33,9 +34,14 @@ void check(rcl_ret_t result)
 void print(const Progress & message)
 {
   std::printf(
-    "episode %u, %u frames: progress %.3f, reward %+.3f, log P(True) %.3f, %.2f s late: %s\n",
-    message.episode, message.frames, message.progress, message.reward, message.log_prob,
-    message.latency, message.task.c_str());
+    "episode %u, %u frames: progress %.3f, reward %+.3f, ",
+    message.episode, message.frames, message.progress, message.reward);
+  if (!std::isnan(message.log_prob)) {
+    std::printf("log P(True) %.3f, ", message.log_prob);
+  } else if (!std::isnan(message.success)) {  // a reward model that has no log-probabilities
+    std::printf("success %.3f, ", message.success);
+  }
+  std::printf("%.2f s late: %s\n", message.latency, message.task.c_str());
   std::fflush(stdout);
 }
 

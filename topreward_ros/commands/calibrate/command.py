@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topreward_ros.errors import ArgumentsError
+from topreward_ros.reward.calibration import VALUES
 from topreward_ros.reward.guarantee import CONFIDENCE
 from topreward_ros.reward.success import HOLD, WINDOW
+from topreward_ros.scoring.frame_fits import FRAME_FITS
 
-from ..arguments import share, whole
+from ..arguments import positive, share, whole
 from ..recording_arguments import (
     add_history,
     add_recording_arguments,
@@ -25,9 +27,11 @@ from ..recording_arguments import (
 
 if TYPE_CHECKING:
     from topreward_ros.recordings.recording import Recording
-    from topreward_ros.reward.calibration import Calibration
 
+    from ..score.clip_scores import Plan
     from .promises import Promises
+
+SEARCH_FPS = (1.0, 2.0, 4.0)
 
 
 def add_parser(commands: Any) -> None:
@@ -57,6 +61,7 @@ def add_parser(commands: Any) -> None:
         default=HOLD,
         help='times in a row that this mean must reach the threshold; default: %(default)s',
     )
+    _add_search(parser)
     parser.set_defaults(command=calibrate)
 
 
@@ -98,6 +103,78 @@ def _add_promises(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        'search', 'settings that separate success from failure best, on recordings held out'
+    )
+    group.add_argument(
+        '--search',
+        action='store_true',
+        help='try all combinations of what is listed below, and the settings above, which are kept '
+        'unless choosing does better on recordings that it did not choose by; needs at least two '
+        'successes and two failures',
+    )
+    group.add_argument(
+        '--search-fps',
+        nargs='+',
+        type=positive,
+        default=SEARCH_FPS,
+        metavar='FPS',
+        help=f'frames per second to try; default: {" ".join(f"{each:g}" for each in SEARCH_FPS)}',
+    )
+    group.add_argument(
+        '--search-frame-fits',
+        nargs='+',
+        choices=FRAME_FITS,
+        default=FRAME_FITS,
+        help='ways to resize frames to try; default: all',
+    )
+    group.add_argument(
+        '--search-wordings',
+        type=Path,
+        metavar='FILE',
+        help='wordings of the task to try, one a line with {task} in it, such as "The robot should '
+        '{task}"; default: the task as it is',
+    )
+    group.add_argument(
+        '--search-values',
+        nargs='+',
+        choices=VALUES,
+        default=VALUES,
+        help='what to try judging by: log P("True"), or log P("True") - log P("False"), where the '
+        'model gives both; default: all',
+    )
+
+
+def _check_search(options: argparse.Namespace) -> None:
+    """Raise ArgumentsError for options that a search does not go with, or that need one."""
+    from topreward_ros.scoring.sampling import Sampling
+
+    if not options.search:
+        defaults = {
+            'search_fps': SEARCH_FPS,
+            'search_frame_fits': FRAME_FITS,
+            'search_wordings': None,
+            'search_values': VALUES,
+        }
+        for name, default in defaults.items():
+            if getattr(options, name) != default:
+                flag = f'--{name.replace("_", "-")}'
+                raise ArgumentsError(f'{flag} has no effect without --search: add it')
+        return
+    if options.false_alarms is not None or options.band is not None:
+        raise ArgumentsError(
+            '--search chooses by the recordings that --false-alarms and --band would count, so '
+            'their promise would not hold: search first, and promise with other recordings and '
+            'the settings that were found'
+        )
+    try:
+        for fps in options.search_fps:
+            Sampling(fps, options.max_frames, options.max_gap).window()
+    except ValueError as error:
+        raise ArgumentsError(f'--search-fps: {error}') from error
+
+
 def _promises_of(options: argparse.Namespace) -> Promises:
     """Return what is asked; raises ArgumentsError for an option without effect."""
     from .promises import Promises
@@ -113,21 +190,40 @@ def _promises_of(options: argparse.Namespace) -> Promises:
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Score the demonstrations and write the calibration."""
-    from rich.console import Console
-
+    """Score the demonstrations and write the calibration, after a search if one is asked for."""
     from topreward_ros.files import check_file
-    from topreward_ros.results.calibration_file import write_calibration
 
-    from ..score.episode import EpisodeScoring
-    from .attempts import attempts_of
-    from .make import describe, make_calibration
+    from .promises import check_counts
 
     check_file(options.save)
     plan = plan_of(options, None)
     promises = _promises_of(options)
+    _check_search(options)
     recordings, others = _open_recordings(options)
-    _check_enough(recordings, others, promises)
+    failed = sum(each.is_success is False for each in recordings)
+    check_counts(len(recordings) - failed, failed, len(others), promises)
+    if options.search:
+        from .run_search import search_and_calibrate
+
+        return search_and_calibrate(options, recordings)
+    return _calibrate(options, recordings, others, promises, plan)
+
+
+def _calibrate(
+    options: argparse.Namespace,
+    recordings: Sequence[Recording],
+    others: Sequence[Recording],
+    promises: Promises,
+    plan: Plan,
+) -> int:
+    from rich.console import Console
+
+    from topreward_ros.results.calibration_file import write_calibration
+
+    from ..score.episode import EpisodeScoring
+    from .attempts import attempts_of
+    from .make import describe, made, make_calibration
+
     notes = print_notes([*recordings, *others])
     scorer = load(options)
     scores = options.save.with_suffix('.scores')
@@ -154,27 +250,8 @@ def calibrate(options: argparse.Namespace) -> int:
         history=plan.sampling.history_name,
     )
     write_calibration(options.save, calibration)
-    print('\n'.join([*describe(calibration), _made(options.save, calibration, scores)]))
+    print('\n'.join([*describe(calibration), made(options.save, calibration, scores)]))
     return 0
-
-
-def _check_enough(
-    recordings: Sequence[Recording], others: Sequence[Recording], promises: Promises
-) -> None:
-    """Raise CalibrationError where there are too few, before the model is loaded."""
-    from .promises import check_counts
-
-    failed = sum(each.is_success is False for each in recordings)
-    check_counts(len(recordings) - failed, failed, len(others), promises)
-
-
-def _made(file: Path, calibration: Calibration, scores: Path) -> str:
-    """Return what was made, and how the node uses it."""
-    return (
-        f'{file}: made from {calibration.successes} successes and {calibration.failures} '
-        f'failures (scores in {scores}). Parameters for the node: '
-        f'calibration: {file.resolve()}, normalization: calibrated'
-    )
 
 
 def _open_recordings(options: argparse.Namespace) -> tuple[list[Recording], list[Recording]]:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from topreward_ros.results.calibration_file import CalibrationError
-from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
+from topreward_ros.reward.calibration import DIFFERENCE, TASK, TRUE, Calibration, LengthBias, Scale
 from topreward_ros.reward.fit_scale import Attempt, length_bias
 from topreward_ros.reward.success import HOLD, WINDOW
 from topreward_ros.scoring.sampling import Sampling
@@ -31,22 +32,22 @@ def make_calibration(
     other_tasks: Sequence[Attempt] = (),
     promises: Promises = NOTHING,
     history: str = Sampling().history_name,
+    wording: str = TASK,
+    value: str = TRUE,
 ) -> Calibration:
     """Return the calibration of these attempts; raises CalibrationError where there is none.
 
     It has no static scale where the scores do not rise after the length bias is subtracted.
-    other_tasks are recordings of other tasks, asked about this one; they and the promises: see
-    `promises.Fit`.
+    value, of `calibration.VALUES`, is what is calibrated of the attempts, which were asked about in
+    this wording. other_tasks are recordings of other tasks, asked about this one; they and the
+    promises: see `promises.Fit`.
     """
     if not attempts:
         raise CalibrationError('no recording to calibrate on; expected at least one success')
+    attempts, other_tasks = ([each.of(value) for each in some] for some in (attempts, other_tasks))
     fit = Fit(attempts, other_tasks, promises, window, hold)
     check_counts(len(fit.successes()), len(fit.failed), len(other_tasks), promises)
-    try:
-        plain = fit.scale(LengthBias(), is_static=False)
-        bias = length_bias(fit.biased())
-    except ValueError as error:
-        raise CalibrationError(str(error)) from error
+    plain, static, bias = _scales(fit)
     return Calibration(
         model=identity.model,
         fingerprint=identity.fingerprint,
@@ -59,17 +60,23 @@ def make_calibration(
         window=window,
         hold=hold,
         plain=plain,
-        static=_static_scale(fit, bias),
+        static=static,
         bias=bias,
+        wording=wording,
+        value=value,
     )
 
 
-def _static_scale(fit: Fit, bias: LengthBias) -> Scale | None:
-    """Return the scale without the length bias; None where scores do not rise without it."""
+def _scales(fit: Fit) -> tuple[Scale, Scale | None, LengthBias]:
     try:
-        return fit.scale(bias, is_static=True)
+        plain = fit.scale(LengthBias(), is_static=False)
+        bias = length_bias(fit.biased())
+    except ValueError as error:
+        raise CalibrationError(str(error)) from error
+    try:
+        return plain, fit.scale(bias, is_static=True), bias
     except ValueError:
-        return None
+        return plain, None, bias
 
 
 def describe(calibration: Calibration) -> list[str]:
@@ -83,8 +90,7 @@ def describe(calibration: Calibration) -> list[str]:
                 'length_bias has to stay none'
             )
             continue
-        # Only a model's own progress is above 0
-        value, unit = ("the model's progress", '') if scale.levels[-1] > 0 else (LOG_PROB, ' nat')
+        value, unit = _value(calibration, scale)
         lines.append(
             f'length_bias {name}: {value} rises from {scale.levels[0]:.3f} to '
             f'{scale.levels[-1]:.3f}{unit}; success threshold {scale.threshold:.3f}{unit}, reached '
@@ -97,6 +103,23 @@ def describe(calibration: Calibration) -> list[str]:
                 'alone, more recordings, or another model'
             )
     return lines
+
+
+def made(file: Path, calibration: Calibration, scores: Path, parameters: str = '') -> str:
+    """Return what was made, and how the node uses it; parameters are further ones of the node."""
+    return (
+        f'{file}: made from {calibration.successes} successes and {calibration.failures} '
+        f'failures (scores in {scores}). Parameters for the node: '
+        f'calibration: {file.resolve()}, normalization: calibrated{parameters}'
+    )
+
+
+def _value(calibration: Calibration, scale: Scale) -> tuple[str, str]:
+    """Return what is calibrated, and its unit."""
+    if calibration.value == DIFFERENCE:
+        return f'{LOG_PROB} - log P("False")', ' nat'
+    # Only a model's own progress is above 0
+    return ("the model's progress", '') if scale.levels[-1] > 0 else (LOG_PROB, ' nat')
 
 
 def _false_alarms(calibration: Calibration, scale: Scale) -> str:

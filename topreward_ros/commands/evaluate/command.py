@@ -5,13 +5,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topreward_ros.scoring.sampling import ANCHORS
 
 from ..arguments import note_of, whole
 from ..recording_arguments import add_recording_arguments, load, print_notes, source_options_of
+
+if TYPE_CHECKING:
+    from topreward_ros.reward.calibration import Calibration
+
+    from .run import EvaluateOptions
 
 METHODS = ('topreward', 'lrm', 'gvl')
 
@@ -61,10 +67,10 @@ def evaluate(options: argparse.Namespace) -> int:
     from topreward_ros.recordings.labelled import open_recordings, sources_of
     from topreward_ros.results.calibration_file import check_calibration, read_calibration
 
-    from .measuring import PrefixSampling
+    from .answers import AnswerCheck
     from .methods import make_methods
     from .report import NOT_MEASURED
-    from .run import EvaluateOptions, EvaluationError
+    from .run import EvaluationError
     from .run import evaluate as run
 
     check_folder(options.save)
@@ -73,29 +79,39 @@ def evaluate(options: argparse.Namespace) -> int:
         check_calibration(calibration, options.fps, name=options.calibration)
     read = source_options_of(options, sources_of(options.source))
     recordings = open_recordings(options.source, read)
+    if calibration is not None:
+        recordings = [replace(each, task=calibration.ask(each.task)) for each in recordings]
     notes = print_notes(recordings)
     scorer = load(options)
-    note = note_of(options)
+    answers = AnswerCheck(scorer, options.save / 'published')
+    for line in answers.notes(recordings):
+        print(line)
     report, failed = run(
         make_methods(options.methods, scorer),
         scorer.identity,
         recordings,
-        EvaluateOptions(
-            options.save,
-            PrefixSampling(
-                options.fps,
-                options.max_frames,
-                options.max_frames if options.dense else options.anchors,
-            ),
-            calibration,
-            (note,) if note else (),
-            options.seed,
-        ),
+        _options_of(options, calibration),
+        answers,
     )
     print_notes(recordings, notes)
     # The failures have been told, each on the error stream
     print(report.read_text(encoding='utf-8').partition(NOT_MEASURED)[0])
     print(f'{report}: this report with plots')
+    of = f'of {len(recordings)} recordings'
     if failed:
-        raise EvaluationError(f'{failed} of {len(recordings)} recordings could not be measured')
+        raise EvaluationError(f'{failed} {of} could not be measured')
+    if count := len(answers.failed):
+        raise EvaluationError(f'the published answers of {count} {of} could not be compared')
     return 0
+
+
+def _options_of(options: argparse.Namespace, calibration: Calibration | None) -> EvaluateOptions:
+    from .measuring import PrefixSampling
+    from .run import EvaluateOptions
+
+    note = note_of(options)
+    anchors = options.max_frames if options.dense else options.anchors
+    sampling = PrefixSampling(options.fps, options.max_frames, anchors)
+    return EvaluateOptions(
+        options.save, sampling, calibration, (note,) if note else (), options.seed
+    )

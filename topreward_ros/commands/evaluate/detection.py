@@ -51,7 +51,7 @@ def detection(
 ) -> dict[str, dict[str, Figure]]:
     """Return the figures COLUMNS by method and threshold, over the labelled recordings."""
     table = {f'{method}: {OTHERS}': _by_others(measured, method) for method in methods_of(measured)}
-    method = calibrated_method(methods_of(measured))
+    method = calibrated_method(methods_of(measured), calibration)
     if calibration is not None and method is not None:
         for bias, name in CALIBRATED_NAMES.items():
             if bias == 'none' or calibration.static is not None:
@@ -167,7 +167,7 @@ def within_band(
     measured: Sequence[Measurement], calibration: Calibration
 ) -> Mapping[str, tuple[float, list[bool]]]:
     """Return by calibrated reading the width of its band, and whether each success stays in it."""
-    method = calibrated_method(methods_of(measured))
+    method = calibrated_method(methods_of(measured), calibration)
     table: dict[str, tuple[float, list[bool]]] = {}
     for bias, name in CALIBRATED_NAMES.items():
         if method is None or (bias == 'static' and calibration.static is None):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from topreward_ros.reward.calibration import Calibration
+from topreward_ros.reward.calibration import DIFFERENCE, Calibration
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.metrics import (
     LAST_SCORES,
@@ -98,7 +98,7 @@ def readings(
             _each(fixed.progress),
         )
         readers[f'{LOG_PROB}: probability'] = (LOG_PROB, _each(likely.progress))
-    calibrated = calibrated_method(methods)
+    calibrated = calibrated_method(methods, calibration)
     if calibrated is not None and calibration is not None:
         for bias, name in CALIBRATED_NAMES.items():
             if bias == 'none' or calibration.static is not None:
@@ -106,9 +106,12 @@ def readings(
     return readers
 
 
-def calibrated_method(methods: Sequence[str]) -> str | None:
-    """Return the method that a calibration is for, if it is among these."""
-    return next((name for name in (LOG_PROB, OWN) if name in methods), None)
+def calibrated_method(methods: Sequence[str], calibration: Calibration | None) -> str | None:
+    """Return the method that a calibration is for, if there is one and it is among these."""
+    if calibration is None:
+        return None
+    possible = (MARGIN,) if calibration.value == DIFFERENCE else (LOG_PROB, OWN)
+    return next((name for name in possible if name in methods), None)
 
 
 def _min_max(curve: Curve, _lengths: Sequence[int]) -> np.ndarray:

@@ -27,7 +27,7 @@ from topreward_ros.reward.metrics import last_mean
 
 from .figures import CALIBRATED, MIN_MAX, MIN_MAXED, Reader, methods_of, readings
 from .measuring import REAL, REPEATED, Measurement
-from .methods import GVL, LOG_PROB, LRM, OWN, STATIC
+from .methods import GVL, LOG_PROB, LRM, MARGIN, OWN, STATIC
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +43,7 @@ STYLES = {
     f'{LOG_PROB}: {MIN_MAX}': (COLOR_PROGRESS, 1.9),
     f'{STATIC}: {MIN_MAX}': (COLOR_TRUE, 1.1),
     f'{LOG_PROB}: {CALIBRATED}': (COLOR_SUCCESS, 1.5),
+    f'{MARGIN}: {CALIBRATED}': (COLOR_SUCCESS, 1.5),
     OWN: (COLOR_PROGRESS, 1.9),
     f'{OWN}: {CALIBRATED}': (COLOR_SUCCESS, 1.5),
     LRM['combined']: ('#b7791f', 1.1),

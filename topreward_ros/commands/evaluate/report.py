@@ -15,6 +15,7 @@ from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.score import Identity
 
 from ..calibrate.promises import promised
+from .answers import AnswerCheck, answers_section
 from .detection import COLUMNS, DONE, OTHERS, detection, within_band
 from .figures import ANSWERED, CALIBRATED_NAMES, FAILED, errors, order, published, success
 from .intervals import LEAST
@@ -36,6 +37,7 @@ class Evaluation:
     calibration: Calibration | None
     notes: Sequence[str]
     failed: Mapping[str, str]
+    answers: AnswerCheck | None = None
 
 
 def write_report(folder: Path, measured: Sequence[Measurement], evaluation: Evaluation) -> Path:
@@ -49,6 +51,8 @@ def write_report(folder: Path, measured: Sequence[Measurement], evaluation: Eval
         'progress': errors(measured, evaluation.calibration),
         'published': published(measured),
     }
+    if (answers := evaluation.answers) is not None and (answers.agreements or answers.failed):
+        tables['answers'] = answers.agreements
     folder.mkdir(parents=True, exist_ok=True)
     plot_curves(folder / 'curves.png', measured, evaluation.calibration)
     if _has_both(measured):
@@ -59,6 +63,7 @@ def write_report(folder: Path, measured: Sequence[Measurement], evaluation: Eval
         'calibrated': evaluation.calibration is not None,
         'notes': list(evaluation.notes),
         'failed': dict(evaluation.failed),
+        'not compared': dict(answers.failed) if answers is not None else {},
         'recordings': len(measured),
     }
     write_json(folder / 'report.json', _finite({**settings, 'figures': _plain(tables)}))
@@ -74,7 +79,10 @@ def _has_both(measured: Sequence[Measurement]) -> bool:
 def _markdown(
     measured: Sequence[Measurement], evaluation: Evaluation, tables: Mapping[str, Any]
 ) -> Sequence[str]:
-    lines = [*_introduction(measured, evaluation), *_order_section(tables['order'])]
+    lines = [*_introduction(measured, evaluation)]
+    if (answers := evaluation.answers) is not None:
+        lines += answers_section(answers.agreements, answers.failed)
+    lines += _order_section(tables['order'])
     if tables['ranking']:
         lines += _ranking_section(tables['ranking'])
     if tables['success']:

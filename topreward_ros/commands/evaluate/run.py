@@ -21,6 +21,7 @@ from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.score import Identity
 
 from ..failures import named
+from .answers import AnswerCheck
 from .measuring import (
     Measurement,
     PrefixSampling,
@@ -53,8 +54,11 @@ def evaluate(
     identity: Identity,
     recordings: Sequence[Recording],
     options: EvaluateOptions,
+    answers: AnswerCheck | None = None,
 ) -> tuple[Path, int]:
     """Measure, and write report.md, report.json and plots.
+
+    answers compares what is published of the recordings; it keeps what could not be compared.
 
     Returns the path of report.md, and how many recordings could not be measured. Stored
     measurements are reused. A recording that cannot be measured is listed in the report and
@@ -68,6 +72,8 @@ def evaluate(
     failed: dict[str, str] = {}
     jobs = list(zip(recordings, wrong_tasks(recordings), strict=True))
     for recording, wrong_task in track(jobs, 'recordings', console=console):
+        if answers is not None:
+            _compare(answers, recording, console)
         try:
             measured.append(_stored_measure(methods, identity, recording, wrong_task, options))
         except BAD_RECORDING as error:
@@ -77,8 +83,20 @@ def evaluate(
             recording.clip.release()
     if not measured:
         raise EvaluationError('no recording could be measured')
-    evaluation = Evaluation(identity, options.sampling, options.calibration, options.notes, failed)
+    evaluation = Evaluation(
+        identity, options.sampling, options.calibration, options.notes, failed, answers
+    )
     return write_report(options.save, measured, evaluation), len(failed)
+
+
+def _compare(answers: AnswerCheck, recording: Recording, console: Console) -> None:
+    """Compare a recording with its published answers; one that cannot be is kept and told."""
+    try:
+        answers(recording)
+    except BAD_RECORDING as error:
+        answers.failed[recording.name] = str(error)
+        line = named(recording.name, error)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _stored_measure(

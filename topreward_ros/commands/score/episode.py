@@ -16,6 +16,7 @@ from topreward_ros.recordings.recording import NO_TASK, Recording
 from topreward_ros.results.output import Output
 from topreward_ros.results.plot import plot_run
 from topreward_ros.results.score_table import Row, read_rows, write_rows
+from topreward_ros.reward.calibration import TASK, worded
 from topreward_ros.scoring.questions import check_task
 from topreward_ros.scoring.sampling import Sampling
 from topreward_ros.scoring.score import Identity, Scorer
@@ -36,12 +37,20 @@ class ScoreError(TopRewardError):
 
 @dataclass(frozen=True)
 class EpisodeScoring:
-    """How recordings are scored and which outputs are written; note is drawn in the plots."""
+    """How recordings are scored and which outputs are written; note is drawn in the plots.
+
+    wording is how the model is asked about a task.
+    """
 
     identity: Identity
     plan: Plan
     outputs: Sequence[Output] = ()
     note: str = ''
+    wording: str = TASK
+
+    def worded(self, recording: Recording) -> Recording:
+        """Return the recording with its task as the model is asked about it."""
+        return dataclasses.replace(recording, task=worded(self.wording, recording.task))
 
     def asked(self, recording: Recording) -> dict[str, Any]:
         """Return everything that the scores depend on."""
@@ -51,7 +60,7 @@ class EpisodeScoring:
             for name, value in dataclasses.asdict(self.plan).items()
             if value not in unsaid
         }
-        of_recording = {'task': recording.task, 'of': dict(recording.origin)}
+        of_recording = {'task': self.worded(recording).task, 'of': dict(recording.origin)}
         return {**of_recording, **dataclasses.asdict(self.identity), **plan}
 
     def run(
@@ -64,7 +73,8 @@ class EpisodeScoring:
         """
         if not recording.task:
             raise TaskError(NO_TASK)
-        check_task(recording.task)
+        asked = self.worded(recording)
+        check_task(asked.task)
         stored = StoredResults(folder / 'asked.json', self.asked(recording))
         _check_free(folder, stored)
         found_before = stored.read() is not None
@@ -76,7 +86,8 @@ class EpisodeScoring:
             ]
         else:
             stored.begin()
-            rows = score_clip(scorer, recording.clip, recording.task, self.plan, watch)
+            scored = score_clip(scorer, asked.clip, asked.task, self.plan, watch)
+            rows = [dataclasses.replace(row, task=recording.task) for row in scored]
             write_rows(folder / TABLE_FILE, rows)
             plot_run(folder / PLOT_FILE, recording.clip, rows, note=self.note)
             for name in (name for output in self.outputs for name in output.recording_files):

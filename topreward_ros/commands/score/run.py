@@ -25,6 +25,7 @@ from topreward_ros.results.calibration_file import check_calibration
 from topreward_ros.results.output import Output, Reading
 from topreward_ros.results.outputs import make_outputs
 from topreward_ros.results.score_table import Row
+from topreward_ros.reward.calibration import TASK
 from topreward_ros.scoring.score import Identity, Scorer
 
 from ..failures import tell_failure
@@ -98,7 +99,9 @@ class ScoreOptions:
 
     def scoring(self, identity: Identity) -> EpisodeScoring:
         outputs = make_outputs(self.outputs, self.reading, identity.model, self.paths)
-        return EpisodeScoring(identity, self.plan, outputs, self.note)
+        calibration = self.reading.calibration
+        wording = calibration.wording if calibration is not None else TASK
+        return EpisodeScoring(identity, self.plan, outputs, self.note, wording)
 
 
 class Report:

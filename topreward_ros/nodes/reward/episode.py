@@ -114,7 +114,7 @@ class LiveScoring:
             self._node.get_logger().info('scoring stopped: the task is empty')
             return
         try:
-            check_task(text)
+            check_task(self._asked(text))
         except TaskError as error:
             # Scores of the previous task would answer the wrong question.
             self._task = ''
@@ -123,6 +123,10 @@ class LiveScoring:
         self._task = text
         self.images.stamps.start()
         self._begin_episode('a new task')
+
+    def _asked(self, task: str) -> str:
+        """Return the text that the model is asked about for a task."""
+        return task if self._calibration is None else self._calibration.ask(task)
 
     def restart(self) -> tuple[bool, str]:
         """Begin a new attempt at the same task; return whether it began, and a message."""
@@ -142,7 +146,7 @@ class LiveScoring:
         self._running = True
         self._channel.begin(
             EpisodeRequest(
-                self._task,
+                self._asked(self._task),
                 partial(self._on_scored, self._episode, reward),
                 partial(self._on_skipped, self._episode),
                 partial(self._on_failed, self._episode),

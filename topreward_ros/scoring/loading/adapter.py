@@ -67,6 +67,7 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         adapted = peft.get_peft_model(model, config)
         result = adapted.load_adapter(str(folder), 'default', local_files_only=True)
         check_complete(folder, result.unexpected_keys, result.missing_keys)
+        check_loaded(adapted, folder, 'default')
         return adapted.merge_and_unload(safe_merge=True)
 
 
@@ -93,4 +94,40 @@ def check_complete(folder: Path, unexpected: Iterable[str], missing: Iterable[st
         raise ModelError(
             f'{len(mismatched)} weights of the adapter {folder} do not fit the model, '
             f'{mismatched[0]} among them: it was made for another one'
+        )
+
+
+def check_loaded(adapted: Any, folder: Path, name: str) -> None:
+    """Raise ModelError unless every weight of an adapter of peft's model is that of its file.
+
+    What peft reports does not tell: it passes over whole modules that the file lacks, and loading
+    into a weight that is not materialised, as of a model that was dispatched, does nothing.
+    """
+    import peft
+    import torch
+    from safetensors import safe_open
+
+    own = peft.get_peft_model_state_dict(adapted, adapter_name=name, save_embedding_layers=False)
+    content: Any
+    with safe_open(folder / FILE_WEIGHTS, 'pt') as content:
+        names = set(content.keys())
+        lost = [key for key in own if key not in names]
+        if lost:
+            raise ModelError(
+                f'the adapter {folder} lacks {len(lost)} of its weights, {lost[0]} among them: the '
+                'copy is incomplete, or was made for another model'
+            )
+
+        def is_loaded(key: str, value: torch.Tensor) -> bool:
+            if value.is_meta:
+                return False
+            expected = content.get_tensor(key).to(value.device, value.dtype)
+            return bool(torch.allclose(value, expected, rtol=0, atol=0, equal_nan=True))
+
+        unloaded = [key for key, value in own.items() if not is_loaded(key, value)]
+    if unloaded or not own:
+        raise ModelError(
+            f'{len(unloaded) or "all"} weights of the adapter {folder} were not loaded'
+            f'{f", {unloaded[0]} among them" if unloaded else ""}: load the model with device cpu, '
+            'or merge the adapter into it beforehand'
         )

@@ -22,7 +22,13 @@ from ...engine.chat_model import ChatModel
 from ...engine.chat_prompt import EncodedImage, Part
 from ...engine.geometry import geometry_of
 from ...engine.qwen3_vl import Engine, engine_of
-from ...loading.adapter import FILE_CONFIG, check_complete, find_adapter, telling_misfits
+from ...loading.adapter import (
+    FILE_CONFIG,
+    check_complete,
+    check_loaded,
+    find_adapter,
+    telling_misfits,
+)
 from ...loading.checkpoint import Checkpoint, load_checkpoint, torch_device, torch_dtype
 from ...loading.hub import folder_of
 from ...loading.options import LoadOptions
@@ -127,6 +133,7 @@ def _attach(model: Any, folders: dict[str, Path]) -> Any:
             again = [key for key in result.unexpected_keys if f'.{VISION}.' in key and not missing]
             unexpected = [key for key in result.unexpected_keys if key not in again]
             check_complete(folder, unexpected, missing)
+            check_loaded(adapted, folder, name)
     return adapted
 
 
