@@ -39,8 +39,8 @@ def search_and_calibrate(options: argparse.Namespace, recordings: Sequence[Recor
         options.window,
         options.hold,
         options.max_frames,
-        options.history,
         Console(stderr=True, emoji=False),
+        options.history,
     )
     searched = search.run(load_with, recordings)
     print_notes(recordings, notes)

@@ -22,6 +22,7 @@ from topreward_ros.reward.metrics import held_mean
 from topreward_ros.reward.pair_selection import LEAST, Selection, select
 from topreward_ros.scoring.loading.memory import release_memory
 from topreward_ros.scoring.questions import check_task
+from topreward_ros.scoring.sampling import Sampling
 from topreward_ros.scoring.score import Identity, Scorer
 
 from ..score.clip_scores import Plan
@@ -99,8 +100,8 @@ class Search:
     window: int
     hold: int
     max_frames: int
-    history: str
     console: Console
+    history: str = Sampling.history
 
     def run(self, load: LoadWith, recordings: Sequence[Recording]) -> Searched:
         """Score and choose; CalibrationError where the recordings are too few to choose by.
