@@ -68,6 +68,9 @@ class BrightEpisode(Episode):
     def thin(self) -> None:
         raise NotImplementedError
 
+    def keep_last(self, count: int) -> None:
+        raise NotImplementedError
+
     def scores(self) -> tuple[Score, ...]:
         level, start = self._levels[-1], self._task[:3]
         value = {'The': level, 'Not': -level}.get(start, 0.01 * self.frames)

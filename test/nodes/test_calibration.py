@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from std_msgs.msg import String
 
 from topreward_ros.results.calibration_file import write_calibration
 from topreward_ros.reward.calibration import Calibration, LengthBias, Scale
@@ -97,7 +98,7 @@ def test_the_model_is_asked_in_the_wording_that_was_calibrated(
     difference = first.log_prob - first.log_prob_false
     assert first.progress == pytest.approx(progress_of(difference), abs=1e-5)
     worded = first.log_prob
-    node.ask('a' * 990)  # which is short enough by itself
+    node.tasks.publish(String(data='a' * 990))  # which is short enough by itself
     node.until(lambda: 'task refused: the task has 1007 characters' in node.output())
     assert node.change('deactivate') and node.change('cleanup')
     write_calibration(file, calibration)

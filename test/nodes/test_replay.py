@@ -153,7 +153,9 @@ def test_a_replayed_bag_is_scored_as_its_file_is(
         assert (message.frames, message.episode) == (row.score.frames, 1)
         assert message.task == episode.task and message.header.frame_id == 'camera'
     if options.reward_model == 'topreward':
-        assert rows[-1].score.value - rows[0].score.value > 1, 'the model does not see the scene'
+        values = [row.score.value for row in rows]
+        # Of the newest frames alone there is no progress once the scene has come to rest
+        assert max(values) - values[0] > 1, 'the model does not see the scene'
     assert len({round(row.score.value, 4) for row in rows}) > 3, 'the model sees nothing'
 
 
