@@ -1,9 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's models: small Qwen3-VLs trained on the small world.
-
-One is asked TOPReward's question and those of Large Reward Models; the other is a Robometer.
-"""
+"""The demo's model: a small Qwen3-VL trained on the small world."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ from typing import Any
 from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
-FOLDER_ROBOMETER = Path(__file__).with_name('robometer')
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64
@@ -21,6 +17,8 @@ PATCH, MERGE = 8, 2
 CELL = PATCH * MERGE  # a token for each 16 x 16 pixels, as few of them show two objects
 PIXELS_PER_FRAME = SIDE * SIDE * 3 // 2
 
+# What tools/demo_models trains; the checkpoint that comes with the package is older: its patches
+# are of 16 pixels, and none are merged
 SHAPE: dict[str, Any] = {
     'text': {
         'hidden_size': 128,
@@ -45,7 +43,7 @@ SHAPE: dict[str, Any] = {
 # The training target P("True") at progress 0 and 1; log 0 could not be learned.
 P_TRUE_MIN, P_TRUE_MAX = 0.03, 0.99
 
-# Reward node parameters for these models. The threshold, log 0.9, is between a block held over its
+# Reward node parameters for this model. The threshold, log 0.9, is between a block held over its
 # target and one that has been released there.
 SETTINGS: dict[str, Any] = {
     'normalization': 'probability',
@@ -53,8 +51,3 @@ SETTINGS: dict[str, Any] = {
     'success_window': 3,
     'success_hold': 2,
 }
-
-
-def folder_for(reward_model: str | None) -> Path:
-    """Return the folder of the model that was trained for a reward model; None: not chosen."""
-    return FOLDER_ROBOMETER if reward_model == 'robometer' else FOLDER

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from topreward_ros.demo.drawing import film
-from topreward_ros.demo.model import SETTINGS, folder_for
+from topreward_ros.demo.model import FOLDER, SETTINGS
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
@@ -207,7 +207,7 @@ def _start_reward_node(options: DemoOptions, children: ChildProcesses, log: IO[s
         remappings={'image': TOPIC_CAMERA},
         parameters={
             'autostart': True,
-            'model': options.model or str(folder_for(options.reward_model)),
+            'model': options.model or str(FOLDER),
             'reward_model': options.reward_model,
             **SETTINGS,
             'fps': FPS,
