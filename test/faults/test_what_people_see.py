@@ -483,7 +483,7 @@ def test_a_place_for_results_is_tried(file: str, reason: str) -> None:
     ('arguments', 'reason'),
     [
         (('play', '--set', 'fps=0'), 'fps is 0.0; expected 0.01 to 30.0'),
-        (('play', '--set', 'history=all'), 'history is all; expected one of thin, last'),
+        (('play', '--set', 'history=all'), "history is 'all'; expected one of thin, last"),
         (('play', '--set', 'max_frames=6'), 'max_frames is 6; expected a multiple of 4'),
         (('play', 'good.mp4', '--task', ' '), BLANK.removeprefix('topreward: ')),
         (

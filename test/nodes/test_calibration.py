@@ -104,6 +104,7 @@ def test_the_model_is_asked_in_the_wording_that_was_calibrated(
     write_calibration(file, calibration)
     assert node.change('configure') and node.change('activate')
     node.ask()
+    node.progress.clear()
     assert node.score(1.0).log_prob != pytest.approx(worded, abs=1e-3)
 
 
