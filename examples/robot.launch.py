@@ -29,6 +29,9 @@ def generate_launch_description() -> LaunchDescription:
         'task': ('task of the robot, in words', None),
         'model': ('hub id or folder of a vision-language model', 'Qwen/Qwen3-VL-8B-Instruct'),
         'reward_model': ('reward model by which it scores: auto, topreward, robometer, ...', ''),
+        'second_opinion': ('a second model, asked where the first one is unsure', ''),
+        'second_reward_model': ('reward model by which the second model scores', ''),
+        'history': ('what is dropped of a long episode: thin or last', ''),
         'reward_params_file': ('parameters of the reward node: a file', 'topreward'),
         'image_transport': ('raw or compressed', ''),
         'namespace': ('namespace of the reward and reset nodes and their topics', ''),
@@ -44,9 +47,9 @@ def generate_launch_description() -> LaunchDescription:
         respawn_delay=2.0,
     )
     both = {name: LaunchConfiguration(name) for name in ('namespace', 'use_sim_time', 'log_level')}
+    scoring = 'reward_model', 'second_opinion', 'second_reward_model', 'history'
     reward = {'camera': CAMERA, 'on_exit': 'respawn'} | {
-        name: LaunchConfiguration(name)
-        for name in ('task', 'model', 'reward_model', 'image_transport')
+        name: LaunchConfiguration(name) for name in ('task', 'model', *scoring, 'image_transport')
     }
     reward['params_file'] = LaunchConfiguration('reward_params_file')
     reset = {'params_file': LaunchConfiguration('arm')}
