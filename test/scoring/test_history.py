@@ -13,12 +13,13 @@ import pytest
 from topreward_ros.demo.random_robometer import write_random_robometer
 from topreward_ros.errors import ModelError
 from topreward_ros.scoring.engine.qwen3_vl import Engine
-from topreward_ros.scoring.engine.vision_tower import VisionTower
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.options import LoadOptions
 from topreward_ros.scoring.reward_models.robometer.streaming import RobometerScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Episode, Score, Scorer
+
+from .encodings import Encodings
 
 TASKS = ('Put the block into the cup.', 'Close the drawer.')
 MODELS = ('topreward', 'roboreward', 'robometer', 'large_reward_model')
@@ -143,24 +144,6 @@ def test_any_number_of_frames_may_be_kept(scorer: Scorer, count: int) -> None:
             window.scores()
     window.append(frames[10], 5.0)
     assert differences(window, fresh(scorer, frames, 10, count + 1)) <= TOLERANCE
-
-
-class Encodings:
-    """Counts the blocks or pictures that vision towers encode."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        encode = VisionTower.__call__
-
-        def counted(tower: Any, patches: Any, rows: int, columns: int) -> Any:
-            self.count += len(patches) // (rows * columns)
-            return encode(tower, patches, rows, columns)
-
-        monkeypatch.setattr(VisionTower, '__call__', counted)
-
-    def take(self) -> int:
-        count, self.count = self.count, 0
-        return count
 
 
 def test_a_frame_is_encoded_once_when_the_window_slides(

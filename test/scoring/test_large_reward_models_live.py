@@ -12,7 +12,6 @@ import pytest
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.errors import NoChatError, TaskError
 from topreward_ros.scoring.engine.chat_model import ChatModel
-from topreward_ros.scoring.engine.vision_tower import VisionTower
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
@@ -20,6 +19,8 @@ from topreward_ros.scoring.reward_models.large_reward_models.rewards import (
     LargeRewardModel,
     QuestionModels,
 )
+
+from .encodings import Encodings
 
 TASKS = ['Put the block into the cup.', 'Close the drawer.']
 
@@ -36,24 +37,6 @@ def scorer(checkpoint_folder: Path, device: str) -> LargeRewardModel:
     loaded = load_scorer(options)
     assert isinstance(loaded, LargeRewardModel)
     return loaded
-
-
-class Encodings:
-    """Counts the pictures that vision towers encode."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        encode = VisionTower.__call__
-
-        def counted(tower, patches, rows, columns):
-            self.count += len(patches) // (rows * columns)
-            return encode(tower, patches, rows, columns)
-
-        monkeypatch.setattr(VisionTower, '__call__', counted)
-
-    def take(self) -> int:
-        count, self.count = self.count, 0
-        return count
 
 
 def test_a_picture_is_encoded_once(

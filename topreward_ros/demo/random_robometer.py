@@ -37,16 +37,17 @@ def write_random_robometer(
     from safetensors.torch import save_file
 
     with whole_folder(folder) as part:
-        new_model(part, SHAPES[shape])
+        new_model(part, SHAPES[shape], added=ADDED_TOKENS if layout == LEROBOT else ())
         config = json.loads((part / 'config.json').read_text(encoding='utf-8'))
-        config['text_config']['vocab_size'] += len(ADDED_TOKENS)
-        weights = _weights(_shapes(config), seed)
         if layout == LEROBOT:
-            _add_tokens(part / 'tokenizer.json')
+            weights = _weights(_shapes(config), seed)
             config = {'type': 'robometer', 'vlm_config': config}
         else:
+            rows = config['text_config']['vocab_size']  # from before tokens were added
+            config['text_config']['vocab_size'] = rows + len(ADDED_TOKENS)
+            weights = _weights(_shapes(config), seed)
             weights = {name.removeprefix('model.'): each for name, each in weights.items()}
-            config['text_config']['vocab_size'] -= len(ADDED_TOKENS)  # as before they were added
+            config['text_config']['vocab_size'] = rows
         (part / 'config.json').write_text(json.dumps(config, indent=2), encoding='utf-8')
         save_file(weights, part / 'model.safetensors', metadata={'format': 'pt'})
 
@@ -83,11 +84,3 @@ def _weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, torch.T
             value = random.standard_normal(shapes[name]) * STD
         weights[name] = torch.from_numpy(value.astype(np.float32))
     return weights
-
-
-def _add_tokens(file: Path) -> None:
-    from tokenizers import AddedToken, Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in ADDED_TOKENS])
-    tokenizer.save(str(file))

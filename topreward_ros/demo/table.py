@@ -80,12 +80,11 @@ def relative_progress(start: Points, now: Points, goal: np.ndarray) -> np.ndarra
     """Return `progress` for many states at once; goal is the `goal_distance` of each."""
     (block_0, target_0, gripper_0), (block, target, gripper) = start, now
     reach_0, reach = _distance(block_0, gripper_0), _distance(block, gripper)
-    left_0 = np.maximum(_distance(block_0, target_0) - goal - GOAL_TOLERANCE, 0)
-    left = np.maximum(_distance(block, target) - goal - GOAL_TOLERANCE, 0)
+    left_0 = _left(block_0, target_0, goal)
+    left = _left(block, target, goal)
     approached = np.clip((reach_0 - reach) / np.maximum(reach_0, MIN_DISTANCE), 0, 1)
     carried = np.clip((left_0 - left) / np.maximum(left_0, MIN_DISTANCE), 0, 1)
-    held, free = RELEASE_DISTANCES
-    released = np.clip((reach - held) / (free - held), 0, 1) * np.clip((carried - 0.8) / 0.15, 0, 1)
+    released = _free(reach) * np.clip((carried - 0.8) / 0.15, 0, 1)
     reached = carried + (1 - carried) * approached  # a block that was carried has been reached
     return APPROACH * reached + CARRY * carried + RELEASE * released
 
@@ -96,14 +95,23 @@ def completion(now: Points, goal: np.ndarray) -> np.ndarray:
     It does not depend on the start; goal is the `goal_distance` of each.
     """
     block, target, gripper = now
-    left = np.maximum(_distance(block, target) - goal - GOAL_TOLERANCE, 0)
-    held, free = RELEASE_DISTANCES
-    released = np.clip((_distance(block, gripper) - held) / (free - held), 0, 1)
-    return np.asarray(np.clip(1 - left / NEAR, 0, 1) * released)
+    near = np.clip(1 - _left(block, target, goal) / NEAR, 0, 1)
+    return np.asarray(near * _free(_distance(block, gripper)))
 
 
 def away(a: np.ndarray, b: np.ndarray | Point) -> float:
     return float(np.hypot(*(a - b)))
+
+
+def _left(block: np.ndarray, target: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Return how far blocks are from their goals; 0 within the tolerance."""
+    return np.maximum(_distance(block, target) - goal - GOAL_TOLERANCE, 0)
+
+
+def _free(reach: np.ndarray) -> np.ndarray:
+    """Return how far a block is released, in [0, 1], by its distance from the gripper."""
+    held, free = RELEASE_DISTANCES
+    return np.clip((reach - held) / (free - held), 0, 1)
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -31,6 +31,8 @@ HEAD = """\
 # `share` of new successes. wording, where there is one: how the model is asked about the task, by
 # the node, too. value true_minus_false: all of this is of log P("True") - log P("False").
 """
+# Values that all calibrations of earlier versions had; these are not written
+LEFT_OUT = {'history': Sampling.history, 'wording': TASK, 'value': TRUE}
 PROMISES = {'guarantee': Guarantee, 'band': Band}  # of a scale, absent where nothing is promised
 
 
@@ -55,7 +57,7 @@ class _PlainLoader(yaml.SafeLoader):
 def write_calibration(file: Path, calibration: Calibration) -> None:
     """Write a calibration; the file appears when it is complete."""
     content = _plain({'version': VERSION, **dataclasses.asdict(calibration)})
-    for name, default in (('wording', TASK), ('value', TRUE)):  # as in files of earlier versions
+    for name, default in LEFT_OUT.items():
         if content[name] == default:
             del content[name]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -127,14 +129,11 @@ def _scale(content: dict[str, Any] | None) -> Scale | None:
 
 
 def _plain(value: Any) -> Any:
-    """Convert tuples to lists, as safe YAML has no tuples.
-
-    Promises not made are left out, and so is a history that all calibrations had once.
-    """
+    """Convert tuples to lists, as safe YAML has no tuples, and leave out promises not made."""
     if isinstance(value, dict):
         return {
             key: _plain(item)
             for key, item in value.items()
-            if not (key in PROMISES and item is None) and (key, item) != ('history', 'thin')
+            if not (key in PROMISES and item is None)
         }
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -21,9 +21,7 @@ def load_fitting_scorer(settings: RewardSettings, calibration: Calibration | Non
     """
     scorer = WORKER.scorer(settings.load_options)
     check_success(settings, scorer, calibration)
-    if settings.warm_up:
-        width, height = settings.warm_up
-        scorer.warm_up(height, width, settings.max_frames)
+    _warm_up(scorer, settings)
     if calibration is not None:
         check_settings(settings, calibration, scorer.identity)
     return scorer
@@ -38,10 +36,14 @@ def load_second_scorer(settings: RewardSettings) -> Scorer:
         scorer = WORKER.scorer(settings.second_load_options)
     except TopRewardError as error:
         raise ModelError(f'second_opinion: {error}') from error
+    _warm_up(scorer, settings)
+    return scorer
+
+
+def _warm_up(scorer: Scorer, settings: RewardSettings) -> None:
     if settings.warm_up:
         width, height = settings.warm_up
         scorer.warm_up(height, width, settings.max_frames)
-    return scorer
 
 
 def check_settings(
