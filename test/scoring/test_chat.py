@@ -15,6 +15,7 @@ import torch
 from topreward_ros.errors import ModelError
 from topreward_ros.scoring.engine.chat_model import ChatModel
 from topreward_ros.scoring.engine.chat_prompt import ChatLayout, Part
+from topreward_ros.scoring.engine.full_precision import full_precision
 from topreward_ros.scoring.engine.generation import generate
 from topreward_ros.scoring.engine.geometry import geometry_of
 from topreward_ros.scoring.engine.prompt import PromptTokens, Segment, count_tokens
@@ -67,7 +68,7 @@ def for_transformers(engine: Engine, layout: ChatLayout, segments: list[Segment]
         inputs['image_grid_thw'] = torch.tensor([[1, rows, columns]] * len(blocks))
     if 'mm_token_type_ids' in inspect.signature(engine.model.model.forward).parameters:
         inputs['mm_token_type_ids'] = (ids == layout.image_pad).int()
-    return inputs
+    return {name: values.to(engine.device) for name, values in inputs.items()}
 
 
 @turns
@@ -99,7 +100,7 @@ def test_positions_are_those_of_transformers(
     inputs.setdefault('image_grid_thw', None)
     positions, _ = engine.model.model.get_rope_index(**inputs)
     ours = torch.cat([segment.positions for segment in segments], dim=1)
-    assert torch.equal(ours, positions[:, 0])
+    assert torch.equal(ours, positions[:, 0].cpu())
     assert all(a.next_position == int(b.positions[0, 0]) for a, b in pairwise(segments))
 
 
@@ -109,7 +110,9 @@ def test_forward_is_that_of_transformers(
     engine: Engine, layout: ChatLayout, parts: list[Part]
 ) -> None:
     segments = layout.turn(parts)
-    logits = engine.model(**for_transformers(engine, layout, segments), use_cache=False).logits
+    inputs = for_transformers(engine, layout, segments)
+    with full_precision():
+        logits = engine.model(**inputs, use_cache=False).logits
     count = count_tokens(segments)
     hidden = engine.forward(segments, engine.borrow_cache(), range(count))
     ours = torch.log_softmax(engine.logits(hidden), dim=-1)
@@ -123,7 +126,7 @@ def test_generation_is_that_of_transformers(
     segments = layout.turn(parts)
     inputs = for_transformers(engine, layout, segments)
     ends = sorted(layout.stop_tokens)
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision():
         theirs = engine.model.generate(
             **inputs, do_sample=False, max_new_tokens=24, eos_token_id=ends, pad_token_id=ends[0]
         )[0, inputs['input_ids'].shape[1] :].tolist()
@@ -200,8 +203,9 @@ def test_answers_of_several_tokens(
     for answer, ids, log_prob in zip(answers, own, log_probs, strict=True):
         assert prefix_ids + ids == layout.tokens.text(prefix + answer)
         segments = layout.turn(parts, prefix_ids + ids)
-        logits = engine.model(**for_transformers(engine, layout, segments)).logits[0].float()
-        predicted = torch.log_softmax(logits[start : start + len(ids)], dim=-1)
+        with full_precision():
+            logits = engine.model(**for_transformers(engine, layout, segments)).logits
+        predicted = torch.log_softmax(logits[0, start : start + len(ids)].float(), dim=-1)
         expected = sum(float(row[token]) for row, token in zip(predicted, ids, strict=True))
         assert log_prob == pytest.approx(expected, abs=TOLERANCE), answer
     assert len({len(ids) for ids in own}) > 2

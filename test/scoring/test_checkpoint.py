@@ -26,11 +26,12 @@ def copy(checkpoint_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(checkpoint_folder, tmp_path / 'copy'))
 
 
-def test_the_summary_describes_what_was_loaded(checkpoint: Checkpoint) -> None:
+def test_the_summary_describes_what_was_loaded(checkpoint: Checkpoint, device: str) -> None:
     assert checkpoint.family == 'qwen3_vl'
     assert isinstance(load_scorer(str(checkpoint.folder)), StreamingScorer)
     assert checkpoint.bytes > 1e6
-    assert 'on cpu as float32, loaded in' in checkpoint.summary()
+    expected = {'cuda': 'cuda:0'}.get(device, device)
+    assert f'on {expected} as float32, loaded in' in checkpoint.summary()
     assert not checkpoint.model.training
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from topreward_ros.demo.example import FPS, TASK, example
@@ -19,7 +18,16 @@ from topreward_ros.scoring.loading import float8
 from topreward_ros.scoring.loading.float8 import Float8Linear, check_float8, quantized, use_float8
 from topreward_ros.scoring.loading.options import LoadOptions
 
-pytestmark = pytest.mark.skipif(not hasattr(F, 'scaled_mm'), reason='needs torch 2.10')
+
+def refusal() -> str:
+    try:
+        check_float8(torch.device('cpu'))
+    except ModelError as error:
+        return str(error)
+    return ''
+
+
+pytestmark = pytest.mark.skipif(bool(refusal()), reason=refusal())
 
 
 def linear(rows: int, columns: int, seed: int) -> nn.Linear:
@@ -84,7 +92,15 @@ def test_where_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match=r'8\.9 .*A4000 has 8\.6: use bfloat16'):
         check_float8(cuda)
     monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (8, 9))
+    monkeypatch.setattr(float8, '_try_product', lambda _: None)
     check_float8(cuda)
+
+    def missing(device: torch.device) -> None:
+        raise NotImplementedError(f"Could not run 'aten::_scaled_mm_v2' on {device}\nmore of it")
+
+    monkeypatch.setattr(float8, '_try_product', missing)
+    with pytest.raises(ModelError, match=r'on cuda \(Could .*on cuda\): use dtype bfloat16'):
+        check_float8(cuda)
     monkeypatch.delattr(float8.F, 'scaled_mm')
     with pytest.raises(ModelError, match=r'needs torch 2\.10'):
         check_float8(cuda)

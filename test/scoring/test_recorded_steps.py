@@ -11,7 +11,7 @@ import torch
 
 from topreward_ros.scoring.engine import key_value_cache as caches
 from topreward_ros.scoring.engine import recorded_steps
-from topreward_ros.scoring.engine.counted_attention import Way
+from topreward_ros.scoring.engine.counted_attention import PLAIN, Way
 from topreward_ros.scoring.engine.cuda_graphs import GraphRecorder, Run
 from topreward_ros.scoring.engine.qwen3_vl import plain_attention
 from topreward_ros.scoring.engine.recorded_steps import RecordedSteps
@@ -170,7 +170,7 @@ def test_steps_that_cannot_be_captured_are_run_eagerly(checkpoint: Checkpoint) -
         raise RuntimeError('operation not permitted when stream is capturing\nmore of it')
 
     scorer = StreamingScorer(checkpoint)
-    scorer.recorded = RecordedSteps(scorer.engine, fail)
+    scorer.recorded = RecordedSteps(scorer.engine, fail, PLAIN)
     assert scorer.mode == 'CUDA graphs'
     recompute = RecomputeScorer(checkpoint).start(TASKS[0])
     assert worst_difference(scorer.start(TASKS[0]), recompute, (64, 64), 6) <= TOLERANCE
@@ -226,11 +226,15 @@ def test_steps_are_dropped_with_their_cache(checkpoint: Checkpoint) -> None:
     assert scorer.recorded.count == 0
 
 
-def test_the_mode_is_reported(checkpoint: Checkpoint) -> None:
+def test_the_mode_is_reported(checkpoint: Checkpoint, device: str) -> None:
     scorer = StreamingScorer(checkpoint)
-    assert scorer.mode == 'step by step (the device is cpu, which has no CUDA graphs)'
-    assert scorer.recorded is None
     scorer.warm_up(48, 64)
+    if device == 'cpu':
+        assert scorer.mode == 'step by step (the device is cpu, which has no CUDA graphs)'
+        assert scorer.recorded is None
+    else:
+        assert scorer.mode.startswith('CUDA graphs, attention: ')
+        assert scorer.recorded is not None and scorer.recorded.count
     assert not torch.is_inference_mode_enabled()
 
 

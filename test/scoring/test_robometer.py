@@ -243,9 +243,12 @@ def test_sizes_are_those_of_qwen_vl_utils(height: int, width: int, size: tuple[i
     assert picture_size(height, width, 32, 10**9) == size
 
 
-def test_it_tells_what_it_is(streaming: RobometerScorer, recompute: RobometerRecompute) -> None:
+def test_it_tells_what_it_is(
+    streaming: RobometerScorer, recompute: RobometerRecompute, device: str
+) -> None:
     assert streaming.identity.layout == 'robometer-1, 393216 pixels'
     assert streaming.identity == recompute.identity
-    assert streaming.mode.startswith('step by step') and 'GiB' in streaming.summary
+    assert streaming.mode.startswith('step by step' if device == 'cpu' else 'CUDA graphs')
+    assert 'GiB' in streaming.summary
     small = streaming.fitter(480, 640)(np.zeros((480, 640, 3), np.uint8))
     assert small.shape == (480, 640, 3)

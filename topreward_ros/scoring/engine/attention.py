@@ -149,7 +149,9 @@ def masked(
     heads, count, size = query.shape
     stacked = query.reshape(1, len(keys), -1, size)
     mixed = F.scaled_dot_product_attention(stacked, keys[None], values[None], attn_mask=mask)
-    return mixed.view(heads, count, size).transpose(0, 1).reshape(count, -1)
+    # CUDA's kernels may return (rows, heads, size) in memory, so no view of it is certain
+    by_group = mixed[0].unflatten(1, (heads // len(keys), count))
+    return by_group.permute(2, 0, 1, 3).reshape(count, -1)
 
 
 def additive(seen: torch.Tensor, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:

@@ -9,10 +9,12 @@ lengths and reads the keys in use only. Elsewhere reads are padded and a mask hi
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -79,27 +81,32 @@ def flash(
     query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, used: torch.Tensor
 ) -> torch.Tensor:
     """Attend by torch's flash attention for sequences of given lengths; a `CountedAttention`."""
-    from torch.nn.attention.varlen import varlen_attn  # torch 2.12
-
     (heads, count, size), length = query.shape, keys.shape[1]
     # [0, count] without a copy from the host, which cannot be captured
     mine, theirs = (
         torch.arange(0, each + 1, each, dtype=torch.int32, device=query.device)
         for each in (count, length)
     )
-    mixed: Any = varlen_attn(
-        query.transpose(0, 1),
-        keys.transpose(0, 1),
-        values.transpose(0, 1),
-        mine,
-        theirs,
-        count,
-        length,
-        window_size=(-1, 0),
-        enable_gqa=True,
-        seqused_k=used,
-    )
+    inputs = [each.transpose(0, 1) for each in (query, keys, values)]
+    mixed = _causal_flash()(*inputs, mine, theirs, count, length, seqused_k=used)
     return torch.as_tensor(mixed.reshape(count, heads * size))
+
+
+@cache
+def _causal_flash() -> Callable[..., Any]:
+    """Return torch's function for it, or before torch 2.12 the operator that it calls."""
+    with contextlib.suppress(ImportError):
+        varlen: Any = import_module('torch.nn.attention.varlen')
+        if 'seqused_k' in inspect.signature(varlen.varlen_attn).parameters:
+            return partial(varlen.varlen_attn, window_size=(-1, 0), enable_gqa=True)
+
+    def operator(*arguments: Any, seqused_k: torch.Tensor) -> torch.Tensor:
+        attend = torch.ops.aten._flash_attention_forward
+        without_dropout, is_causal, without_debugging = 0.0, True, False
+        options = without_dropout, is_causal, without_debugging
+        return torch.as_tensor(attend(*arguments, *options, seqused_k=seqused_k)[0])
+
+    return operator
 
 
 @cache
@@ -109,7 +116,7 @@ def counted_on(shape: CacheShape, heads: int) -> CountedAttention | None:
         return None
     try:
         return flash if counted_error(flash, shape, heads) < LARGEST_ERROR else None
-    except (ImportError, TypeError, RuntimeError):  # an older torch or GPU
+    except (AttributeError, TypeError, RuntimeError):  # an older torch or GPU
         return None
 
 

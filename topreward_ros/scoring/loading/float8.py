@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from topreward_ros.errors import ModelError
+from topreward_ros.errors import ModelError, first_line
 
 FLOAT8 = torch.float8_e4m3fn
 MULTIPLE = 16  # of both sides of a weight, for the kernels
@@ -92,6 +92,18 @@ def check_float8(device: torch.device) -> None:
                 f'{torch.cuda.get_device_name(device)} has {found[0]}.{found[1]}: use bfloat16, or '
                 'quantization 8bit'
             )
+    try:
+        _try_product(device)
+    except RuntimeError as error:
+        raise ModelError(
+            f'dtype float8: torch {torch.__version__} has no such product on {device} '
+            f'({first_line(error)}): use dtype bfloat16'
+        ) from error
+
+
+def _try_product(device: torch.device) -> None:
+    layer = nn.Linear(MULTIPLE, MULTIPLE, bias=False, device=device)
+    Float8Linear.of(layer)(torch.zeros(1, MULTIPLE, device=device))
 
 
 def use_float8(model: Any) -> int:

@@ -13,6 +13,7 @@ import torch
 
 from topreward_ros.errors import ModelError, TaskError, one_line
 
+from ..engine.full_precision import full_precision
 from ..engine.geometry import geometry_of
 from ..engine.video import Video
 from ..loading.checkpoint import Checkpoint, load_checkpoint
@@ -66,7 +67,9 @@ class ProcessorModel:
     def score(self, video: Video, task: str) -> Score:
         self._check_no_special_tokens(task)
         inputs = self._inputs(video, task).to(self._model.device)
-        logits = self._model(**inputs, use_cache=False, logits_to_keep=1).logits[0, -1].float()
+        with full_precision():
+            output = self._model(**inputs, use_cache=False, logits_to_keep=1)
+        logits = output.logits[0, -1].float()
         true, false = torch.log_softmax(logits, dim=-1)[self._answers].tolist()
         return Score(video.frames, true, false)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ...engine.chat_model import ChatModel
+from ...engine.full_precision import full_precision
 from ...engine.geometry import Geometry
 from ...engine.prompt import PromptTokens
 from ...engine.qwen3_vl import Engine, engine_of
@@ -138,14 +139,15 @@ class _Qwen3VL:
         patches, grid = self._patches(blocks)
         inputs = torch.tensor([ids])
         model = self._engine.model.model
-        hidden = model(
-            input_ids=inputs.to(self._engine.device),
-            attention_mask=torch.ones_like(inputs).to(self._engine.device),
-            pixel_values_videos=patches,
-            video_grid_thw=grid.to(self._engine.device),
-            use_cache=False,
-            **position_inputs(model, inputs.to(self._engine.device), tokens.video_pad),
-        ).last_hidden_state
+        with full_precision():
+            hidden = model(
+                input_ids=inputs.to(self._engine.device),
+                attention_mask=torch.ones_like(inputs).to(self._engine.device),
+                pixel_values_videos=patches,
+                video_grid_thw=grid.to(self._engine.device),
+                use_cache=False,
+                **position_inputs(model, inputs.to(self._engine.device), tokens.video_pad),
+            ).last_hidden_state
         log_probs = self._engine.log_probs(hidden[0, -1:], self._layout.answers)[0].tolist()
         return self._layout.question.score(video.frames, log_probs)
 

@@ -1,0 +1,35 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Convolutions of float32 in float32: by default cuDNN rounds their inputs to 10 bits (TF32).
+
+The vision tower of transformers begins with one, which moves scores by up to 6e-4 nat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Leave no convolution to TF32 in this block, as torch's settings are for the whole process."""
+    cudnn: Any = torch.backends.cudnn
+    # From torch 2.9; both, as the older setting cannot be read while they differ
+    if hasattr(cudnn, 'conv'):
+        settings: list[tuple[Any, str, Any]] = [
+            (owner, 'fp32_precision', 'ieee') for owner in (cudnn.conv, cudnn.rnn)
+        ]
+    else:
+        settings = [(cudnn, 'allow_tf32', False)]
+    before = [getattr(owner, name) for owner, name, _ in settings]
+    try:
+        for owner, name, value in settings:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for (owner, name, _), value in zip(settings, before, strict=True):
+            setattr(owner, name, value)
