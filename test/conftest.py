@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # One thread is enough for small models, in this process and its children: several thread pools that
@@ -67,6 +68,15 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
     write_random_checkpoint(folder)
     return folder
+
+
+@pytest.fixture(scope='session', autouse=True)
+def plain_numbers(device: str) -> Iterator[None]:
+    """On a GPU as on a CPU, what tests load with dtype auto is in float32."""
+    with pytest.MonkeyPatch.context() as patch:
+        if device != 'cpu':
+            patch.setattr(torch.cuda, 'is_bf16_supported', lambda: False)
+        yield
 
 
 @pytest.fixture(scope='session')

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from benchmarks.models import synchronize
 from topreward_ros.scoring.engine.counted_attention import StepAttention, ways_on
 from topreward_ros.scoring.engine.counted_attention import Way as StepWay
+from topreward_ros.scoring.engine.cuda_graphs import milliseconds
 from topreward_ros.scoring.engine.qwen3_vl import Engine
 
 Way = Callable[[], torch.Tensor]
@@ -40,7 +40,7 @@ def attention_ways(
         chosen = {'flex': problem.flex()} if flex else problem.ways()
         for name, way in chosen.items():
             try:
-                taken = _milliseconds(way, 3 if small else 20)
+                taken = _on_host(way) if small else milliseconds(way)
                 ways[name] = {'ms': taken, 'error': problem.error(way())}
             except (RuntimeError, TypeError, AttributeError) as error:  # not on this device
                 ways[name] = {'problem': str(error)[:200]}
@@ -88,7 +88,9 @@ class _Problem:
         return float((mixed.float() - self._truth).norm() / self._truth.norm())
 
     def _step(self, way: StepWay) -> torch.Tensor:
-        step = StepAttention(way, self._places, self._places[-1:] * 0, self._keys.shape[1])
+        bucket = self._keys.shape[1]
+        prefix = max(0, bucket - BUCKET - self._rows)
+        step = StepAttention(way, self._places, self._places[-1:] * 0, bucket, prefix)
         with way.context():
             return step(self._query, self._keys, self._values)
 
@@ -128,12 +130,10 @@ class _Problem:
         return self._by_head(scores.masked_fill(~seen, float('-inf')).softmax(-1) @ values)
 
 
-def _milliseconds(way: Way, repeats: int) -> float:
+def _on_host(way: Way, repeats: int = 3) -> float:
     taken = []
-    for _ in range(repeats + 2):
-        synchronize()
+    for _ in range(repeats):
         began = perf_counter()
         way()
-        synchronize()
         taken.append(1000 * (perf_counter() - began))
-    return round(median(taken[2:]), 4)
+    return round(median(taken), 4)

@@ -19,6 +19,7 @@ import torch
 
 from benchmarks import curve, floor, live_step, many_episodes, models, precision
 from topreward_ros.errors import ModelError
+from topreward_ros.scoring.engine.fused import states
 from topreward_ros.scoring.loading.float8 import check_float8, use_float8
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -67,6 +68,7 @@ class Checks:
             self._results.tell(
                 'recorded', steps=scorer.recorded.count, attention_ms=dict(scorer.recorded.times)
             )
+            self._results.tell('functions', **states())
 
     def floor(self) -> None:
         rows = self._benchmark(floor.main, '--lengths', *self._lengths, '--repeats', 3)

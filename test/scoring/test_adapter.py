@@ -57,7 +57,7 @@ def adapter(trained: tuple[Path, Checkpoint], tmp_path: Path) -> Path:
 
 
 def load(folder: Path, adapter: Path) -> Checkpoint:
-    return load_checkpoint(LoadOptions(str(folder), 'cpu', 'float32', adapter=str(adapter)))
+    return load_checkpoint(LoadOptions(str(folder), adapter=str(adapter)))
 
 
 def test_scores_are_those_of_peft(

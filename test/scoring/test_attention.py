@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topreward_ros.scoring.engine import counted_attention
-from topreward_ros.scoring.engine.attention import AttentionPart, PartAttention
+from topreward_ros.scoring.engine import counted_attention, split_attention
+from topreward_ros.scoring.engine.attention import AttentionPart, PartAttention, additive
 from topreward_ros.scoring.engine.counted_attention import (
     LARGEST_ERROR,
     PLAIN,
@@ -44,8 +44,8 @@ def in_float32(
 ) -> torch.Tensor:
     """Bottom-right causal attention to the first `used` keys; the rest may be anything."""
     count = query.shape[1]
-    last = used.long() - count + torch.arange(count)[:, None]
-    return naive(query, keys, values, torch.arange(keys.shape[1]) <= last)
+    rows, columns = (torch.arange(each, device=query.device) for each in (count, keys.shape[1]))
+    return naive(query, keys, values, columns <= used.long() - count + rows[:, None])
 
 
 def numbers(heads: int, count: int) -> torch.Tensor:
@@ -104,7 +104,7 @@ def test_what_counts_keys_is_tried_before_it_is_used() -> None:
 def test_nothing_is_counted_on_a_cpu() -> None:
     assert counted_on(SHAPE, HEADS) is None
     assert ways_on(SHAPE, HEADS) == [PLAIN]
-    assert quickest([PLAIN], SHAPE, numbers(HEADS, 4), 16, lambda call: 1.0) == (PLAIN, {})
+    assert quickest([PLAIN], SHAPE, (4, 16, 8), HEADS, lambda call: 1.0) == (PLAIN, {})
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,36 @@ def test_the_quickest_way_is_chosen(times: dict[str, float], chosen: str) -> Non
 
     ways = [Way('counted', in_float32), Way('slow'), PLAIN]
     names = [way.name for way in ways]
-    way, measured = quickest(ways, SHAPE, numbers(HEADS, 4), 16, measure)
+    way, measured = quickest(ways, SHAPE, (4, 16, 8), HEADS, measure)
     assert way.name == chosen and measured == {**times, 'masked': 9.0}
+
+
+def test_a_way_that_is_wrong_is_not_chosen_however_quick() -> None:
+    def from_the_top(query, keys, values, used):
+        return in_float32(query, keys, values, used - 1)
+
+    ways = [Way('counted', from_the_top), PLAIN]
+    assert quickest(ways, SHAPE, (4, 16, 8), HEADS, lambda call: 1.0) == (PLAIN, {'masked': 1.0})
+
+
+def naive_with_sums(query, keys, values, mask):
+    """Stand in for cuDNN, which only a GPU has."""
+    scores = query @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
+    scores = scores if mask is None else scores + mask
+    return scores.softmax(-1) @ values, scores.logsumexp(-1, keepdim=True)
+
+
+@pytest.mark.parametrize(('new', 'prefix', 'masked_keys'), [(1, 5, 3), (4, 1, 4), (7, 20, 12)])
+def test_split_attention_equals_one_with_a_mask(
+    monkeypatch: pytest.MonkeyPatch, new: int, prefix: int, masked_keys: int
+) -> None:
+    monkeypatch.setattr(split_attention, '_attend', naive_with_sums)
+    query, cached = numbers(HEADS, new), prefix + masked_keys
+    keys, values = numbers(KEY_HEADS, cached), numbers(KEY_HEADS, cached)
+    seen = torch.arange(cached) <= torch.arange(cached - new, cached)[:, None]
+    mask = additive(seen[:, prefix:], query, keys)
+    mixed = split_attention.split_attention(query, keys, values, prefix, mask)
+    assert (mixed - naive(query, keys, values, seen)).abs().max() < 1e-5
 
 
 def test_flash_is_refused_where_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:

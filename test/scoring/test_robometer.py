@@ -161,6 +161,7 @@ def test_a_score_runs_one_picture(
     """And what an earlier picture said stays: nothing is cut from the cache."""
     lengths = []
     forward = streaming.engine.forward
+    monkeypatch.setattr(streaming, 'recorded', None)  # replays would not be seen
 
     def counting(segments: Any, *arguments: Any, **options: Any) -> torch.Tensor:
         lengths.append(sum(len(segment.ids) for segment in segments))

@@ -21,7 +21,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .attention import CountedAttention, additive, masked
+from .fused import relative_error
 from .key_value_cache import CacheShape
+from .split_attention import split_attention
 
 LARGEST_ERROR = 0.02  # relative, of bfloat16 against float32
 # Another way must take less than this share of the time of one that serves all lengths.
@@ -31,11 +33,12 @@ Measure = Callable[[Callable[[], object]], float]
 
 @dataclass(frozen=True)
 class Way:
-    """One of the ways of `ways_on`: its name, the backend of a masked one, or the counted one."""
+    """One of the ways of `ways_on`: counted, split, or masked with this backend or any."""
 
     name: str
     counted: CountedAttention | None = None
     backend: SDPBackend | None = None
+    is_split: bool = False
 
     def context(self) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if self.backend is None else sdpa_kernel(self.backend)
@@ -48,12 +51,16 @@ class StepAttention:
     """What the tokens of a step see by their slots in the cache, all on the device.
 
     slots (n): places of the new tokens, one after the other; rows: indices of those whose hidden
-    states are returned, one; cache_read: keys that are handed to attention.
+    states are returned, one; cache_read: keys that are handed to attention; prefix: how many of
+    them are before all slots, however short the episode.
     """
 
-    def __init__(self, way: Way, slots: torch.Tensor, rows: torch.Tensor, cache_read: int) -> None:
+    def __init__(
+        self, way: Way, slots: torch.Tensor, rows: torch.Tensor, cache_read: int, prefix: int = 0
+    ) -> None:
         self._way, self._slots, self._own = way, slots, slots[rows]
         self._cache_read = cache_read
+        self._prefix = prefix if way.is_split else 0
         self._mask: torch.Tensor | None = None
 
     def __call__(
@@ -62,7 +69,9 @@ class StepAttention:
         if self._way.counted is not None:
             return self._way.counted(query, keys, values, _count(self._slots[-1:]))
         if self._mask is None:  # the same in all layers
-            self._mask = self._masked(self._slots, query, keys)
+            self._mask = self._masked(self._slots, query, keys, self._prefix)
+        if self._prefix:
+            return split_attention(query, keys, values, self._prefix, self._mask)
         return masked(query, keys, values, self._mask)
 
     def of_rows(
@@ -72,8 +81,11 @@ class StepAttention:
             return self._way.counted(query, keys, values, _count(self._own))
         return masked(query, keys, values, self._masked(self._own, query, keys))
 
-    def _masked(self, slots: torch.Tensor, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-        seen = torch.arange(self._cache_read, device=slots.device) <= slots[:, None]
+    def _masked(
+        self, slots: torch.Tensor, query: torch.Tensor, keys: torch.Tensor, first: int = 0
+    ) -> torch.Tensor:
+        """Return the mask of the keys from the first on."""
+        seen = torch.arange(first, self._cache_read, device=slots.device) <= slots[:, None]
         return additive(seen, query, keys)
 
 
@@ -140,7 +152,7 @@ def counted_error(attend: CountedAttention, shape: CacheShape, heads: int) -> fl
         seen = torch.arange(160, device=shape.device) <= slots[:, None]
         truth = masked(*wide, additive(seen, wide[0], wide[1]))
         mixed = attend(query, keys, values, _count(slots[-1:])).float()
-        errors.append(float((mixed - truth).norm() / truth.norm()))
+        errors.append(relative_error(mixed, truth))
     return max(errors)
 
 
@@ -154,29 +166,44 @@ def ways_on(shape: CacheShape, heads: int) -> list[Way]:
         'masked, cuDNN': SDPBackend.CUDNN_ATTENTION,
     }
     ways = [] if counted is None else [Way('flash, keys counted on the device', counted)]
-    return [*ways, *(Way(name, backend=backend) for name, backend in backends.items()), PLAIN]
+    ways += [Way(name, backend=backend) for name, backend in backends.items()]
+    if shape.dtype in (torch.bfloat16, torch.float16):
+        ways.append(Way('cuDNN, no mask before the newest keys', is_split=True))
+    return [*ways, PLAIN]
 
 
 def quickest(
-    ways: Sequence[Way], shape: CacheShape, query: torch.Tensor, cached: int, measure: Measure
+    ways: Sequence[Way],
+    shape: CacheShape,
+    lengths: tuple[int, int, int],
+    heads: int,
+    measure: Measure,
 ) -> tuple[Way, Mapping[str, float]]:
-    """Return the quickest way to attend for queries to so many cached tokens, and all times.
+    """Return the quickest way to attend, of those that do it right, and all times.
 
-    One that serves all lengths is left only for one that is clearly quicker. A way that this device
-    does not offer has no time.
+    lengths: new tokens, cached tokens with them, and those before all new ones. A way that serves
+    all lengths is left only for one that is clearly quicker. One that this device does not offer
+    has no time.
     """
     if len(ways) == 1:
         return ways[0], {}
-    keys, values = torch.zeros(
-        2, shape.heads, cached, shape.size, dtype=shape.dtype, device=shape.device
+    count, cached, prefix = lengths
+    random = torch.Generator(shape.device).manual_seed(0)
+    query, keys, values = (
+        torch.randn(number, tokens, shape.size, generator=random, device=shape.device)
+        for number, tokens in ((heads, count), (shape.heads, cached), (shape.heads, cached))
     )
-    slots = torch.arange(cached - query.shape[1], cached, device=shape.device)
+    slots = torch.arange(cached - count, cached, device=shape.device)
+    truth = StepAttention(PLAIN, slots, slots[:0], cached)(query, keys, values)
+    half = [each.to(shape.dtype) for each in (query, keys, values)]
     times = {}
     for way in ways:
-        step = StepAttention(way, slots, slots[-1:] - slots[0], cached)
+        step = StepAttention(way, slots, slots[:0], cached, prefix)
         try:
             with way.context():
-                times[way.name] = measure(partial(step, query, keys, values))
+                error = relative_error(step(*half), truth)
+                if error < LARGEST_ERROR:
+                    times[way.name] = measure(partial(step, *half))
         except RuntimeError:  # not for this shape, dtype or device
             continue
     best = min(times, key=lambda name: times[name], default=PLAIN.name)
@@ -184,19 +211,6 @@ def quickest(
     if first.counted is not None and times.get(first.name, math.inf) * WORTH_IT <= times[best]:
         return first, times
     return next(way for way in ways if way.name == best), times
-
-
-def milliseconds(call: Callable[[], object], repeats: int = 10) -> float:
-    """Return the least time [ms] of a call on CUDA's current device."""
-    times = []
-    for _ in range(repeats + 2):
-        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        began.record()
-        call()
-        ended.record()
-        ended.synchronize()
-        times.append(began.elapsed_time(ended))
-    return min(times[2:])
 
 
 def _count(slots: torch.Tensor) -> torch.Tensor:

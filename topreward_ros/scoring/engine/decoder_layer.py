@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..loading.float8 import Float8Linear
+from .fused import fused
 from .rotary import RotaryEmbedding, apply_rotary
 from .transformers_versions import only_hidden
 
@@ -36,8 +37,8 @@ class DecoderLayer:
         projections = [attention.q_proj, attention.k_proj, attention.v_proj]
         self._qkv = joined_product(projections)
         self._sizes = [] if self._qkv is None else [len(each.weight) for each in projections]
-        names = ('gate_proj', 'up_proj', 'down_proj', 'act_fn')
-        is_plain = all(hasattr(mlp, name) for name in names)
+        is_plain = all(hasattr(mlp, name) for name in ('gate_proj', 'up_proj', 'down_proj'))
+        is_plain = is_plain and mlp.config.hidden_act == 'silu'
         self._gate_up = joined_product([mlp.gate_proj, mlp.up_proj]) if is_plain else None
 
     def input_norm(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -50,7 +51,11 @@ class DecoderLayer:
         if self._qkv is None:
             return self.query(normed, rotary), *self.key_value(normed, rotary)
         query, key, value = self._qkv(normed).split(self._sizes, dim=-1)
-        return self._query(query, rotary), self._key(key, rotary), self._heads(value)
+        return (
+            self._query(query, rotary),
+            self._key(key, rotary),
+            self._heads(value).transpose(0, 1),
+        )
 
     def query(self, normed: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
         return self._query(self._layer.self_attn.q_proj(normed), rotary)
@@ -60,7 +65,7 @@ class DecoderLayer:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         attention = self._layer.self_attn
         key, value = attention.k_proj(normed), attention.v_proj(normed)
-        return self._key(key, rotary), self._heads(value)
+        return self._key(key, rotary), self._heads(value).transpose(0, 1)
 
     def output(self, mixed: torch.Tensor) -> torch.Tensor:
         """Project the mixed values of all heads, (n, heads * head_dim), to (n, hidden)."""
@@ -72,17 +77,17 @@ class DecoderLayer:
         mlp = self._layer.mlp
         if self._gate_up is None:
             return only_hidden(mlp(normed[None]))[0]
-        gate, up = self._gate_up(normed).chunk(2, dim=-1)
-        return torch.as_tensor(mlp.down_proj(mlp.act_fn(gate) * up))
+        return torch.as_tensor(mlp.down_proj(gated(self._gate_up(normed))))
 
     def _query(self, values: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
-        return apply_rotary(rms_norm(self._layer.self_attn.q_norm, self._heads(values)), rotary)
+        return _rotated(self._layer.self_attn.q_norm, self._heads(values), rotary)
 
     def _key(self, values: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
-        return apply_rotary(rms_norm(self._layer.self_attn.k_norm, self._heads(values)), rotary)
+        return _rotated(self._layer.self_attn.k_norm, self._heads(values), rotary)
 
     def _heads(self, values: torch.Tensor) -> torch.Tensor:
-        return values.view(len(values), -1, self._head_dim).transpose(0, 1)
+        """Return (n, heads, head_dim)."""
+        return values.view(len(values), -1, self._head_dim)
 
 
 def rms_norm(module: Any, values: torch.Tensor) -> torch.Tensor:
@@ -94,6 +99,33 @@ def rms_norm(module: Any, values: torch.Tensor) -> torch.Tensor:
     if weight.dtype != values.dtype:
         return torch.as_tensor(module(values))
     return F.rms_norm(values, weight.shape, weight, module.variance_epsilon)
+
+
+@fused(0)
+def gated(gate_up: torch.Tensor) -> torch.Tensor:
+    """Return the inner values of an MLP, (n, size), of its joined projections, (n, 2 * size)."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return F.silu(gate) * up
+
+
+def _rotated(norm: Any, heads: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
+    """Return normed and rotated queries or keys (n, heads, size), heads first."""
+    if norm.weight.dtype != heads.dtype:
+        return apply_rotary(rms_norm(norm, heads).transpose(0, 1), rotary)
+    return torch.as_tensor(normed_and_rotated(heads, norm.weight, *rotary, norm.variance_epsilon))
+
+
+@fused(0, None, 0, 0)
+def normed_and_rotated(
+    heads: torch.Tensor,
+    weight: torch.Tensor,
+    cosine: torch.Tensor,
+    signed_sine: torch.Tensor,
+    epsilon: float,
+) -> torch.Tensor:
+    """Return (heads, n, size) of (n, heads, size); cosine and signed sine (n, size)."""
+    normed = F.rms_norm(heads, weight.shape, weight, epsilon)
+    return apply_rotary(normed.transpose(0, 1), (cosine, signed_sine))
 
 
 def joined_product(modules: Sequence[nn.Module]) -> Product | None:

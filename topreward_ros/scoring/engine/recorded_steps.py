@@ -17,8 +17,9 @@ import torch
 
 from topreward_ros.errors import first_line
 
-from .counted_attention import PLAIN, StepAttention, Way, milliseconds, quickest, ways_on
-from .cuda_graphs import Record, Run
+from .counted_attention import PLAIN, StepAttention, Way, quickest, ways_on
+from .cuda_graphs import Record, Run, milliseconds
+from .fused import compiling
 from .key_value_cache import KeyValueCache
 from .language_model import Tokens
 from .prompt import Segment, count_tokens
@@ -27,6 +28,7 @@ from .video import Block
 
 TOKEN_MULTIPLE = 32  # inputs are padded to [tokens]
 CACHE_MULTIPLE = 1024  # cache reads are padded to [tokens]
+PREFIX_MULTIPLE = 128  # of what is read of it without a mask, a block of the kernels [tokens]
 # Task texts differ in length: steps longer by up to this are prepared as well [tokens].
 EXTRA_TOKENS = 32
 
@@ -85,15 +87,16 @@ class RecordedSteps:
         """Return the hidden state (1, hidden) of the last token, equal to that of `Engine.forward`.
 
         The segments are appended to the cache. None, with the cache unchanged, where the step is
-        not a steady one (a single block after a non-empty cache) or cannot be captured.
+        not a steady one (a single block) or cannot be captured, or is an episode's first, which has
+        more tokens, and none of this shape was captured before.
         """
         block = _only_block(segments)
-        if block is None or not cache.length:
+        if block is None:
             return None
         padded = _round_up(count_tokens(segments), TOKEN_MULTIPLE)
         cache_read = self._read(cache.length + padded, cache)
         shape = _shape(segments, block, padded, cache_read)
-        if shape in self._refused:
+        if shape in self._refused or not (cache.length or self._has(cache, shape)):
             return None
         step = self._step(cache, shape)
         step.fill(segments, block, cache.length)
@@ -130,8 +133,9 @@ class RecordedSteps:
         if len(self._ways) == 1 or self.times:
             return
         shape, heads = self._engine.language.cache_shape(), self._engine.language.heads
-        query = torch.zeros(heads, tokens, shape.size, dtype=shape.dtype, device=shape.device)
-        self._way, self.times = quickest(self._ways, shape, query, cached, milliseconds)
+        lengths = tokens, cached, _prefix(tokens, cached)
+        with compiling():
+            self._way, self.times = quickest(self._ways, shape, lengths, heads, milliseconds)
 
     def _read(self, tokens: int, cache: KeyValueCache) -> int:
         """Return how many cached tokens a step is to be given that needs so many."""
@@ -144,6 +148,10 @@ class RecordedSteps:
         if self._way.counted is not None:
             return [cache.capacity]
         return range(_round_up(least, CACHE_MULTIPLE), cache.capacity + 1, CACHE_MULTIPLE)
+
+    def _has(self, cache: KeyValueCache, shape: StepShape) -> bool:
+        step = self._recorded.get(cache, {}).get(shape)
+        return step is not None and step.is_recorded and step.capacity == cache.capacity
 
     def _step(self, cache: KeyValueCache, shape: StepShape) -> _Step:
         if shape.cache_read > cache.capacity:
@@ -248,9 +256,15 @@ class _Step:
             positions=numbers[2 * size : 5 * size].view(3, size),
             visual=numbers[5 * size : -1],
             rows=numbers[-1:],
-            attention=StepAttention(self._way, slots, numbers[-1:], self._shape.cache_read),
+            attention=StepAttention(
+                self._way,
+                slots,
+                numbers[-1:],
+                self._shape.cache_read,
+                _prefix(size, self._shape.cache_read),
+            ),
         )
-        with self._way.context():
+        with self._way.context(), compiling():
             return self._engine.run(tokens, frames, _SlotWriter(self._layers, slots))
 
 
@@ -283,6 +297,11 @@ def _shape(segments: Sequence[Segment], block: Block, padded: int, cache_read: i
     video = sum(segment.visual[1] - segment.visual[0] for segment in segments)
     height, width, _ = block.frames[0].shape
     return StepShape(padded, video, cache_read, (height, width))
+
+
+def _prefix(tokens: int, cache_read: int) -> int:
+    """Return how many cached tokens come before the new ones of every step of this shape."""
+    return max(0, cache_read - CACHE_MULTIPLE - tokens) // PREFIX_MULTIPLE * PREFIX_MULTIPLE
 
 
 def _round_up(count: int, step: int) -> int:

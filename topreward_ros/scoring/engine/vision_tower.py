@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from .fused import fused
 from .rotary import RotaryEmbedding, apply_rotary, signed
 
 ROPE_THETA = 10_000.0  # default where the configuration has none
@@ -94,7 +95,7 @@ class VisionTower:
             torch.arange(rows, device=device), torch.arange(columns, device=device), indexing='ij'
         )
         angles = torch.cat([axis[..., None] * inv_freq for axis in (row, column)], dim=-1)
-        angles = self._merged_order(angles).repeat(1, 2)[:, None]
+        angles = self._merged_order(angles).repeat(1, 2)[:, None, None]
         return angles.cos(), signed(angles.sin())
 
     def _merged_order(self, grid: torch.Tensor) -> torch.Tensor:
@@ -108,9 +109,16 @@ def _attend(attention: Any, hidden: torch.Tensor, rotary: RotaryEmbedding) -> to
     """Self-attention within each pair; hidden states (pairs, patches, hidden)."""
     pairs, patches, _ = hidden.shape
     heads = attention.qkv(hidden).view(pairs, patches, 3, attention.num_heads, -1)
-    query, key, value = heads.unbind(2)
-    query, key = apply_rotary(query, rotary), apply_rotary(key, rotary)
+    query, key = rotated_pair(heads[:, :, :2], *rotary).unbind(2)
     attn_out = F.scaled_dot_product_attention(
-        query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        query.transpose(1, 2), key.transpose(1, 2), heads[:, :, 2].transpose(1, 2)
     )
     return torch.as_tensor(attention.proj(attn_out.transpose(1, 2).reshape(pairs, patches, -1)))
+
+
+@fused(1, 0, 0)
+def rotated_pair(
+    heads: torch.Tensor, cosine: torch.Tensor, signed_sine: torch.Tensor
+) -> torch.Tensor:
+    """Return queries and keys (pairs, patches, 2, heads, size), rotated."""
+    return apply_rotary(heads, (cosine, signed_sine))

@@ -17,6 +17,8 @@ from torch import nn
 
 from topreward_ros.errors import ModelError, first_line
 
+from ..engine.fused import fused
+
 FLOAT8 = torch.float8_e4m3fn
 MULTIPLE = 16  # of both sides of a weight, for the kernels
 LEAST_CAPABILITY = (8, 9)  # Ada
@@ -70,6 +72,7 @@ class Float8Linear(nn.Module):
         return whole
 
 
+@fused(0)
 def quantized(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return rows (n, size) as e4m3, and the scale of each, float32 (n, 1), to multiply it with."""
     wide = rows.float()
