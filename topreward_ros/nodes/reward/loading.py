@@ -7,7 +7,7 @@ from __future__ import annotations
 from topreward_ros.errors import ModelError, TopRewardError
 from topreward_ros.results.calibration_file import check_calibration
 from topreward_ros.reward.calibration import Calibration
-from topreward_ros.scoring.loading.memory import memory_in_use
+from topreward_ros.scoring.loading.memory import freeze_garbage_collection, memory_in_use
 from topreward_ros.scoring.score import Identity, Scorer
 
 from .scoring_worker import WORKER
@@ -44,6 +44,7 @@ def _warm_up(scorer: Scorer, settings: RewardSettings) -> None:
     if settings.warm_up:
         width, height = settings.warm_up
         scorer.warm_up(height, width, settings.max_frames)
+    freeze_garbage_collection()
 
 
 def check_settings(

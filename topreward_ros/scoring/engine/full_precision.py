@@ -18,18 +18,13 @@ import torch
 def full_precision() -> Iterator[None]:
     """Leave no convolution to TF32 in this block, as torch's settings are for the whole process."""
     cudnn: Any = torch.backends.cudnn
-    # From torch 2.9; both, as the older setting cannot be read while they differ
-    if hasattr(cudnn, 'conv'):
-        settings: list[tuple[Any, str, Any]] = [
-            (owner, 'fp32_precision', 'ieee') for owner in (cudnn.conv, cudnn.rnn)
-        ]
+    if hasattr(cudnn, 'conv'):  # torch 2.9
+        owner, name, exact = cudnn.conv, 'fp32_precision', 'ieee'
     else:
-        settings = [(cudnn, 'allow_tf32', False)]
-    before = [getattr(owner, name) for owner, name, _ in settings]
+        owner, name, exact = cudnn, 'allow_tf32', False
+    before = getattr(owner, name)
+    setattr(owner, name, exact)
     try:
-        for owner, name, value in settings:
-            setattr(owner, name, value)
         yield
     finally:
-        for (owner, name, _), value in zip(settings, before, strict=True):
-            setattr(owner, name, value)
+        setattr(owner, name, before)

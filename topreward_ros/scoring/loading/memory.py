@@ -34,12 +34,26 @@ def memory_in_use() -> tuple[int, str]:
 def release_memory() -> None:
     """Release memory that is no longer referenced; never raises."""
     try:
+        was_frozen = gc.get_freeze_count() > 0
+        gc.unfreeze()
         gc.collect()
+        if was_frozen:
+            gc.freeze()
         torch = _torch()
         if torch is not None and torch.cuda.is_initialized():
             torch.cuda.empty_cache()
     except BaseException:  # of a device that is lost, for example
         LOGGER.exception('memory could not be released')
+
+
+def freeze_garbage_collection() -> None:
+    """Leave out of later collections what is in memory now, as nearly all of it stays.
+
+    With torch and transformers imported, a full collection stops all threads for a third of a
+    second. `release_memory` looks at everything again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def with_memory(call: Callable[[], T]) -> T:
