@@ -121,7 +121,7 @@ class Checks:
         self._results.demand('a thinning and its score over the next one', 1.5, ratio)
 
     def many_episodes(self) -> None:
-        episodes, length = (12, 4) if self._small else (200, 12)
+        episodes, length = (12, 4) if self._small else (1000, 2)
         rows = self._benchmark(many_episodes.main, '--episodes', episodes, '--frames', length)
         after = next(row for row in rows if row['episodes'] == 10)
         self._results.demand(

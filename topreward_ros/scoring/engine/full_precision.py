@@ -18,6 +18,7 @@ import torch
 def full_precision() -> Iterator[None]:
     """Leave no convolution to TF32 in this block, as torch's settings are for the whole process."""
     cudnn: Any = torch.backends.cudnn
+    exact: Any
     if hasattr(cudnn, 'conv'):  # torch 2.9
         owner, name, exact = cudnn.conv, 'fp32_precision', 'ieee'
     else:
