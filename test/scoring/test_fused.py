@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-from topreward_ros.scoring.engine.decoder_layer import gated, normed_and_rotated
+from topreward_ros.scoring.engine import vision_tower
+from topreward_ros.scoring.engine.decoder_layer import (
+    added_and_normed,
+    gated,
+    normed_and_rotated,
+)
 from topreward_ros.scoring.engine.fused import Fused, compiling, relative_error
 from topreward_ros.scoring.engine.split_attention import merged
-from topreward_ros.scoring.engine.vision_tower import rotated_pair
 from topreward_ros.scoring.loading.float8 import quantized
 
 
@@ -27,6 +31,12 @@ def of_merged(n: int) -> tuple[Any, ...]:
 
 CASES: dict[Fused, Callable[[int], tuple[Any, ...]]] = {
     gated: lambda n: (torch.randn(n, 32),),
+    added_and_normed: lambda n: (*torch.randn(2, n, 16), torch.randn(16), 1e-6),
+    vision_tower.added_and_normed: lambda n: (
+        *torch.randn(2, 1, n, 16),
+        *torch.randn(2, 16),
+        1e-6,
+    ),
     normed_and_rotated: lambda n: (
         torch.randn(n, 64)[:, :32].view(n, 4, 8),  # as split off a joined product
         torch.randn(8),
@@ -34,7 +44,7 @@ CASES: dict[Fused, Callable[[int], tuple[Any, ...]]] = {
         torch.randn(n, 8),
         1e-6,
     ),
-    rotated_pair: lambda n: (
+    vision_tower.rotated_pair: lambda n: (
         torch.randn(1, n, 3, 2, 8)[:, :, :2],
         torch.randn(n, 1, 1, 8),
         torch.randn(n, 1, 1, 8),

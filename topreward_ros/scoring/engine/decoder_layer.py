@@ -71,9 +71,20 @@ class DecoderLayer:
         """Project the mixed values of all heads, (n, heads * head_dim), to (n, hidden)."""
         return torch.as_tensor(self._layer.self_attn.o_proj(mixed))
 
-    def mlp(self, hidden: torch.Tensor) -> torch.Tensor:
+    def add_mixed(
+        self, hidden: torch.Tensor, mixed: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the projected values of all heads; return the hidden states, and the MLP's input."""
+        return add_and_norm(self._layer.post_attention_layernorm, hidden, self.output(mixed))
+
+    def add_before(
+        self, hidden: torch.Tensor, added: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add what the layer before adds; return the hidden states, and this layer's input."""
+        return add_and_norm(self._layer.input_layernorm, hidden, added)
+
+    def mlp(self, normed: torch.Tensor) -> torch.Tensor:
         """Return what the MLP adds to the hidden states."""
-        normed = rms_norm(self._layer.post_attention_layernorm, hidden)
         mlp = self._layer.mlp
         if self._gate_up is None:
             return only_hidden(mlp(normed[None]))[0]
@@ -99,6 +110,26 @@ def rms_norm(module: Any, values: torch.Tensor) -> torch.Tensor:
     if weight.dtype != values.dtype:
         return torch.as_tensor(module(values))
     return F.rms_norm(values, weight.shape, weight, module.variance_epsilon)
+
+
+def add_and_norm(
+    module: Any, hidden: torch.Tensor, added: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sum, and what the module does with it."""
+    weight = module.weight
+    if weight.dtype != hidden.dtype:
+        hidden = hidden + added
+        return hidden, rms_norm(module, hidden)
+    return cast(Any, added_and_normed(hidden, added, weight, module.variance_epsilon))
+
+
+@fused(0, 0)
+def added_and_normed(
+    hidden: torch.Tensor, added: torch.Tensor, weight: torch.Tensor, epsilon: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sum (n, hidden), and that divided by its root mean square, times the weight."""
+    hidden = hidden + added
+    return hidden, F.rms_norm(hidden, weight.shape, weight, epsilon)
 
 
 @fused(0)

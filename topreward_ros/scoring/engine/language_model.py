@@ -85,8 +85,8 @@ class LanguageModel:
         if video is not None:
             hidden = hidden.index_copy(0, tokens.visual, video.to(hidden.dtype))
         rotary = self._rotary(tokens.positions)
+        normed = self._layers[0].input_norm(hidden)
         for k, layer in enumerate(self._layers):
-            normed = layer.input_norm(hidden)
             if k < self.layers - 1:
                 query, *key_value = layer.query_key_value(normed, rotary)
                 mixed = tokens.attention(query, *writer.write(k, *key_value))
@@ -99,11 +99,14 @@ class LanguageModel:
                 cosine, sine = rotary
                 query = layer.query(normed[rows], (cosine[rows], sine[rows]))
                 mixed = tokens.attention.of_rows(query, keys, values)
-            hidden = hidden + layer.output(mixed)
-            hidden = hidden + layer.mlp(hidden)
-            if k < min(len(deepstack), self.layers - 1):
-                hidden = hidden.index_add(0, tokens.visual, deepstack[k].to(hidden.dtype))
-        return torch.as_tensor(self._model.norm(hidden))
+            hidden, normed = layer.add_mixed(hidden, mixed)
+            added = layer.mlp(normed)
+            if k == self.layers - 1:
+                break
+            if k < len(deepstack):
+                added = added.index_add(0, tokens.visual, deepstack[k].to(added.dtype))
+            hidden, normed = self._layers[k + 1].add_before(hidden, added)
+        return torch.as_tensor(self._model.norm(hidden + added))
 
     def _rotary(self, positions: torch.Tensor) -> RotaryEmbedding:
         cosine, sine = self._model.rotary_emb(self._rotary_reference, positions[:, None])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from topreward_ros.errors import ModelError, one_line
 from ..loading.model_files import read_object
 from .video import Block
 from .vision_tower import Features
+
+MAX_KEPT_TEXTS = 64  # whose tokens are kept: a score asks the same as the last one
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class PromptTokens:
         description['added_tokens'] = []
         try:
             self._plain = Tokenizer.from_str(json.dumps(description))
+            self._encoded = lru_cache(MAX_KEPT_TEXTS)(self._encode)
         except Exception as error:  # which is all that the library raises
             raise ModelError(f'{tokenizer_file} is damaged: {one_line(error)}') from error
 
@@ -96,7 +100,10 @@ class PromptTokens:
         return 1 + max(self._plain.get_vocab_size() - 1, *self._added.values())
 
     def text(self, text: str) -> list[int]:
-        return list(self._plain.encode(text, add_special_tokens=False).ids)
+        return list(self._encoded(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._plain.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of these tokens, without added tokens such as the special ones."""

@@ -56,8 +56,9 @@ class VisionTower:
         hidden = hidden.view(-1, rows * columns, hidden.shape[-1]) + learned
         deepstack = []
         for k, block in enumerate(visual.blocks):
-            hidden = hidden + _attend(block.attn, block.norm1(hidden), rotary)
-            hidden = hidden + block.mlp(block.norm2(hidden))
+            attended, norm = _attend(block.attn, block.norm1(hidden), rotary), block.norm2
+            hidden, normed = added_and_normed(hidden, attended, norm.weight, norm.bias, norm.eps)
+            hidden = hidden + block.mlp(normed)
             if k in self._deepstack_layers:
                 merger = visual.deepstack_merger_list[self._deepstack_layers.index(k)]
                 deepstack.append(merger(hidden.flatten(0, 1)))
@@ -114,6 +115,19 @@ def _attend(attention: Any, hidden: torch.Tensor, rotary: RotaryEmbedding) -> to
         query.transpose(1, 2), key.transpose(1, 2), heads[:, :, 2].transpose(1, 2)
     )
     return torch.as_tensor(attention.proj(attn_out.transpose(1, 2).reshape(pairs, patches, -1)))
+
+
+@fused(1, 1)
+def added_and_normed(
+    hidden: torch.Tensor,
+    added: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    epsilon: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sum (pairs, patches, hidden), and its layer norm."""
+    hidden = hidden + added
+    return hidden, F.layer_norm(hidden, weight.shape, weight, bias, epsilon)
 
 
 @fused(1, 0, 0)
