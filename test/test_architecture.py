@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     'results': {'scoring', 'reward', 'demo', 'recordings', *BASE},
     'nodes': {'scoring', 'reward', 'demo', 'recordings', 'results', 'action', 'msg', *BASE},
     'commands': {'scoring', 'reward', 'demo', 'recordings', 'results', 'nodes', *BASE},
+    'learning': {'scoring', 'reward', 'nodes', *BASE},
     'executables': {'nodes', 'commands', *BASE},
 }
 MODULE = re.compile(r'topreward_ros(?:\.[a-z0-9_]+)+')

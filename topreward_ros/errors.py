@@ -65,6 +65,10 @@ class NoChatError(ModelError):
     """A model that answers no chat messages, asked for one that does."""
 
 
+class NoRewardError(TopRewardError):
+    """A reward node that does not answer, or not in time."""
+
+
 class TaskError(TopRewardError):
     """An invalid task text."""
 
