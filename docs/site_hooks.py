@@ -25,6 +25,7 @@ PAGES = {
     'CONTRIBUTING.md': 'contributing.md',
     'benchmarks/README.md': 'benchmarks.md',
     'topreward_ros/demo/checkpoint/README.md': 'demo-model.md',
+    'topreward_ros/demo/robometer/README.md': 'demo-robometer.md',
 }
 SOURCES = {page: source for source, page in PAGES.items()}
 # [text](target#anchor), where the target is a relative path

@@ -74,6 +74,14 @@ def test_a_folder_with_files_is_not_changed(run: tuple[Path, str]) -> None:
     assert result.returncode == 1 and 'is not an empty folder' in result.stderr
 
 
+@pytest.mark.slow
+def test_a_robometer_judges_them_rightly(tmp_path: Path) -> None:
+    options = '--headless', '--seed', 3, '--reward-model', 'robometer'
+    result = topreward('demo', *options, '--save', tmp_path / 'saved')
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count('right') == len(programme(3))
+
+
 def test_programmes_mix_successes_and_failures() -> None:
     known = known_tasks()
     for seed in range(8):

@@ -93,12 +93,12 @@ def held_out(
             'success: absolute error of the share, mean', float(np.mean(errors)), ('≤', 0.04)
         ),
         HeldOutMetric(
-            'wrong target named: share with final share < 0.2',
+            'wrong target named: share of clips that end below 0.2',
             float(np.mean(np.array(wrong['target']) < 0.2)),
             ('≥', 0.98),
         ),
         HeldOutMetric(
-            'wrong object named: share with final share < 0.2',
+            'wrong object named: share of clips that end below 0.2',
             float(np.mean(np.array(wrong['object']) < 0.2)),
             ('≥', 0.98),
         ),

@@ -72,7 +72,8 @@ class FrameLessons:
                 prompt, target = self._prompt(question, task, clip, each)
                 prompts.append(prompt)
                 targets.append(target)
-            things.append(trainer.pool.things(*moment, tasks))
+            first = firsts[clip] if question.images > 1 else lasts[clip]  # what is shown
+            things.append(trainer.pool.things(episode, first, lasts[clip], tasks))
         hidden = run_prompts(trainer.forward, prompts, features)
         loss, error = self._loss(prompts, targets, hidden)
         row = torch.arange(len(prompts))

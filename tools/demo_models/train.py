@@ -27,6 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from safetensors.torch import load_file
 
 from topreward_ros.demo.checkpoint_files import new_model, save_weights
 from topreward_ros.demo.model import SHAPE
@@ -84,6 +85,23 @@ def ask(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     save_weights(folder, model.eval().half())
 
 
+def more(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
+    """Train a model that `ask` has made further on Large Reward Models' questions."""
+    model = new_model(folder, SHAPE, words())
+    trainer = Trainer(model, pool, options.seed + 1, options.share)
+    trainer.load_seen(options.seen)
+    model.load_state_dict(load_file(options.start / 'model.safetensors'), strict=False)
+    videos, frames = VideoLessons(trainer, folder), FrameLessons(trainer, folder)
+
+    def mixed() -> tuple[torch.Tensor, dict[str, float]]:
+        if trainer.random.random() < 0.8:
+            return frames.ask(SCRAMBLED_PICTURES)
+        return videos.score(polish=True)
+
+    trainer.run('more pictures', 1500, (0.6 * FAST, 0.005 * FAST), mixed)
+    save_weights(folder, model.eval().half())
+
+
 def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     """Train on progress and success after each picture."""
     model = new_model(folder, SHAPE, words(), ADDED_TOKENS)
@@ -116,9 +134,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('stage', choices=('see', 'ask', 'heads'))
+    parser.add_argument('stage', choices=('see', 'ask', 'more', 'heads'))
     parser.add_argument('seen', type=Path, help='file of the trained vision tower')
     parser.add_argument('folder', type=Path, nargs='?', help='new folder for the checkpoint')
+    parser.add_argument('--start', type=Path, help='folder that ask has made, for more')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--episodes', type=int, default=2400, help='episodes in the pool')
     parser.add_argument(
@@ -144,7 +163,7 @@ def main() -> None:
         see(target, pool, options)
     else:
         with whole_folder(target) as part:
-            (ask if options.stage == 'ask' else heads)(part, pool, options)
+            {'ask': ask, 'more': more, 'heads': heads}[options.stage](part, pool, options)
     minutes, busy = (time.monotonic() - start_time) / 60, time.process_time() / 60
     print(f'{target}: {minutes:.1f} minutes, {busy:.1f} minutes of processor time')
 

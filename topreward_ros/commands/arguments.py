@@ -212,10 +212,10 @@ def remapping(*rules: str) -> list[str]:
 
 
 def model_of(options: argparse.Namespace) -> str:
-    """Return the model of --model, else the demo's."""
-    from topreward_ros.demo.model import FOLDER
+    """Return the model of --model, else the demo's for --reward-model."""
+    from topreward_ros.demo.model import folder_for
 
-    return options.model or str(FOLDER)
+    return options.model or str(folder_for(options.reward_model))
 
 
 def note_of(options: argparse.Namespace) -> str:

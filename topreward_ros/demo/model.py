@@ -1,6 +1,9 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's model: a small Qwen3-VL trained on the small world."""
+"""The demo's models: small Qwen3-VLs trained on the small world.
+
+One is asked TOPReward's question and those of Large Reward Models; the other is a Robometer.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
+FOLDER_ROBOMETER = Path(__file__).with_name('robometer')
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64
@@ -17,8 +21,6 @@ PATCH, MERGE = 8, 2
 CELL = PATCH * MERGE  # a token for each 16 x 16 pixels, as few of them show two objects
 PIXELS_PER_FRAME = SIDE * SIDE * 3 // 2
 
-# What tools/demo_models trains; the checkpoint that comes with the package is older: its patches
-# are of 16 pixels, and none are merged
 SHAPE: dict[str, Any] = {
     'text': {
         'hidden_size': 128,
@@ -43,11 +45,25 @@ SHAPE: dict[str, Any] = {
 # The training target P("True") at progress 0 and 1; log 0 could not be learned.
 P_TRUE_MIN, P_TRUE_MAX = 0.03, 0.99
 
-# Reward node parameters for this model. The threshold, log 0.9, is between a block held over its
-# target and one that has been released there.
+# Reward node parameters for the model that is asked a question. The threshold, log 0.9, is between
+# a block held over its target and one that has been released there.
 SETTINGS: dict[str, Any] = {
     'normalization': 'probability',
     'success_threshold': -0.105,
     'success_window': 3,
     'success_hold': 2,
 }
+# Of the Robometer's probability of success, which is nearly 0 until then
+ROBOMETER_THRESHOLD = -0.693  # log 0.5
+
+
+def settings_for(reward_model: str | None) -> dict[str, Any]:
+    """Return the reward node's parameters for the model of `folder_for`."""
+    if reward_model == 'robometer':
+        return {**SETTINGS, 'success_threshold': ROBOMETER_THRESHOLD}
+    return dict(SETTINGS)
+
+
+def folder_for(reward_model: str | None) -> Path:
+    """Return the folder of the model that was trained for a reward model; None: not chosen."""
+    return FOLDER_ROBOMETER if reward_model == 'robometer' else FOLDER

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from topreward_ros.demo.drawing import film
-from topreward_ros.demo.model import FOLDER, SETTINGS
+from topreward_ros.demo.model import folder_for, settings_for
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
@@ -207,9 +207,9 @@ def _start_reward_node(options: DemoOptions, children: ChildProcesses, log: IO[s
         remappings={'image': TOPIC_CAMERA},
         parameters={
             'autostart': True,
-            'model': options.model or str(FOLDER),
+            'model': options.model or str(folder_for(options.reward_model)),
             'reward_model': options.reward_model,
-            **SETTINGS,
+            **settings_for(options.reward_model),
             'fps': FPS,
             'diagnostics_period': 0.2,
         },

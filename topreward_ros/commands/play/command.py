@@ -64,14 +64,14 @@ def _rate(text: str) -> float | None:
 def play(options: argparse.Namespace) -> int:
     """Play the clip to the reward node."""
     from topreward_ros.demo.example import TASK
-    from topreward_ros.demo.model import SETTINGS
+    from topreward_ros.demo.model import settings_for
     from topreward_ros.nodes.reward.settings import RewardSettings
 
     task = options.task or (None if options.clip else TASK)
     if task is None:
         raise ArgumentsError('a clip needs a task in words: --task "Put the block into the cup."')
     check_task_argument(task)
-    settings: dict[str, Any] = {} if options.model else dict(SETTINGS)
+    settings: dict[str, Any] = {} if options.model else settings_for(options.reward_model)
     for name, text in options.set:
         if name in OWN_PARAMETERS:
             raise ArgumentsError(f'play sets {name} itself: {OWN_PARAMETERS[name]}')

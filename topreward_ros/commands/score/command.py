@@ -146,13 +146,13 @@ def _load_as_published(options: argparse.Namespace) -> None:
 
 def _reading(options: argparse.Namespace) -> Reading:
     """Return the reward options: those of the demo's model if it is used, then --set."""
-    from topreward_ros.demo.model import SETTINGS
+    from topreward_ros.demo.model import settings_for
     from topreward_ros.results.calibration_file import read_calibration
     from topreward_ros.results.output import Reading
     from topreward_ros.reward.live import RewardOptions
 
     defaults = dataclasses.asdict(RewardOptions())
-    values: dict[str, Any] = {} if options.model else dict(SETTINGS)
+    values: dict[str, Any] = {} if options.model else settings_for(options.reward_model)
     calibration = read_calibration(options.calibration) if options.calibration else None
     if calibration is not None:
         values['normalization'] = 'calibrated'
