@@ -14,13 +14,13 @@ function show(article) {
   article.querySelector('.by').textContent = own ? 'by a person' : 'by the model';
 }
 
-function go(to) {
+function go(to, scroll = true) {
   if (!articles.length) return;
   articles[current].classList.remove('current');
   current = Math.min(Math.max(to, 0), articles.length - 1);
   articles[current].classList.add('current');
   articles[current].focus({ preventScroll: true });
-  articles[current].scrollIntoView({ block: 'start' });
+  if (scroll) articles[current].scrollIntoView({ block: 'start' });
 }
 
 function count() {
@@ -65,8 +65,8 @@ document.addEventListener('keydown', (event) => {
   else return;
   event.preventDefault();
 });
-articles.forEach((article, k) => article.addEventListener('click', () => go(k)));
+articles.forEach((article, k) => article.addEventListener('click', () => go(k, false)));
 document.getElementById('save').addEventListener('click', save);
 window.addEventListener('beforeunload', (event) => { if (!saved) event.preventDefault(); });
 count();
-go(0);
+go(0, false);

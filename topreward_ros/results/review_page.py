@@ -27,14 +27,17 @@ from .frame_labels import FAILURE, SUCCESS
 PAGE_FILE = 'review.html'
 MOST_EPISODES = 500  # on a page, as every one has pictures
 STYLE, SCRIPT = (Path(__file__).with_name(f'review_page.{kind}') for kind in ('css', 'js'))
-KEYS = (
-    '<kbd>s</kbd> success <kbd>f</kbd> failure <kbd>u</kbd> undecided '
-    '<kbd>x</kbd> leave it to the model <kbd>↑</kbd> <kbd>↓</kbd> another episode '
-    '<kbd>d</kbd> download'
-)
+KEYS = {
+    's': 'success',
+    'f': 'failure',
+    'u': 'undecided',
+    'x': 'leave it to the model',
+    '↑ ↓': 'another episode',
+    'd': 'download',
+}
 # Of a curve, in units of its viewBox
-WIDTH, LEFT, RIGHT = 400, 34, 8
-PROGRESS_BOX, EVIDENCE_BOX, BOTTOM = (8, 84), (100, 140), 156
+WIDTH, LEFT, RIGHT = 400, 44, 8
+PROGRESS_BOX, EVIDENCE_BOX, BOTTOM = (8, 84), (100, 140), 160
 COLOR_PROGRESS, COLOR_EVIDENCE, COLOR_LINE = '#d9622b', '#2b6cb0', '#9aa5b1'
 
 
@@ -81,7 +84,7 @@ def write_review(
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<title>{html.escape(dataset)}: review</title>\n<style>{style}</style>\n</head>\n<body>\n'
-        f'<header><h1>{html.escape(dataset)}</h1><span class="keys">{KEYS}</span>'
+        f'<header><h1>{html.escape(dataset)}</h1><span class="keys">{_keys()}</span>'
         f'<span id="count" role="status"></span>'
         f'<button id="save" type="button">Download overrides.json</button></header>\n<main>\n'
         f'<p class="how">{_how(len(episodes), len(shown), doubtful, kept)}</p>\n'
@@ -92,10 +95,14 @@ def write_review(
     return len(shown)
 
 
+def _keys() -> str:
+    return ' '.join(f'<span><kbd>{key}</kbd> {what}</span>' for key, what in KEYS.items())
+
+
 def _how(count: int, shown: int, doubtful: int, kept: Path) -> str:
     text = (
         f'{count} episodes, {doubtful} of them doubtful: these come first. Judge them by key, '
-        f'download, put the file to <code>{html.escape(str(kept))}</code> and run the command '
+        f'download, put the file at <code>{html.escape(str(kept))}</code> and run the command '
         'again: what a person says wins.'
     )
     if shown < count:
@@ -158,8 +165,8 @@ def curve_svg(each: Reviewed) -> str:
         f'<text x="{LEFT - 4}" y="{base + 4}" text-anchor="end">0</text>',
         f'<text x="{LEFT - 4}" y="{limit + 4:.1f}" text-anchor="end">{outcome.threshold:.3g}'
         '</text>',
-        f'<text x="{LEFT}" y="{BOTTOM - 2}">progress above, evidence and threshold below</text>',
-        f'<text x="{WIDTH - RIGHT}" y="{BOTTOM - 2}" text-anchor="end">{end:.1f} s</text>',
+        f'<text x="{LEFT}" y="{BOTTOM - 5}">progress above, evidence and threshold below</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{BOTTOM - 5}" text-anchor="end">{end:.1f} s</text>',
     ]
     label = f'progress of {html.escape(each.name)}'
     return (

@@ -21,8 +21,8 @@ NEAR = 0.5
 
 TOO_SHORT = 'too few scores to judge success'
 LOST = 'success was detected, and is lost at the end'
-LOW = 'a success, and progress at the end is {:.2f}'
-REACHED = 'a failure, and progress reached {:.2f}'
+LOW = 'called a success, but progress ends at {:.2f}'
+REACHED = 'called a failure, but progress reached {:.2f}'
 OTHER_LABEL = 'the dataset calls it a {}'
 CLOSE = 'near the threshold'
 

@@ -137,7 +137,8 @@ def label_dataset(scorer: Scorer, options: LabelOptions, prepared: Prepared) -> 
     report = Console(emoji=False)
     _write_page(prepared, tables, outcomes, doubt, report)
     request = _request(scorer.identity, options, prepared, verdicts, columns)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         sizes = [(prepared.original.files.root / p).stat().st_size for p in prepared.original.paths]
         task = bar.add_task('copy', total=sum(sizes))
         copy = write_copy(
@@ -250,7 +251,7 @@ def _write_page(
     _print(
         report,
         f'{page}: {count} of {len(reviewed)} episodes are doubtful. Open it in a browser, judge by '
-        f'key, put what it downloads to {kept} and run this again',
+        f'key, put what it downloads at {kept} and run this again',
     )
 
 
