@@ -19,7 +19,7 @@ import traceback
 from topreward_ros import interrupts
 
 # Packages with add_parser in their module command, in the order of the help
-COMMANDS = ('demo', 'run', 'publish', 'scene', 'play', 'score', 'calibrate', 'evaluate')
+COMMANDS = ('demo', 'run', 'publish', 'scene', 'play', 'score', 'calibrate', 'evaluate', 'label')
 NO_ROS = (
     "ROS 2 is not available ({}): source an installation, or pip install 'topreward_ros[kilted]'"
 )

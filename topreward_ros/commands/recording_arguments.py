@@ -43,14 +43,15 @@ def add_recording_arguments(parser: argparse.ArgumentParser, save: str) -> None:
     parser.add_argument(
         '--task', help="what the robot does, in words; default: the source's own task"
     )
-    _add_loading_arguments(parser)
+    add_loading_arguments(parser)
     parser.add_argument(
         '--save', type=Path, default=Path(save), help=f'output {kind}; default: %(default)s'
     )
     _add_reading_arguments(parser)
 
 
-def _add_loading_arguments(parser: argparse.ArgumentParser) -> None:
+def add_loading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of how the model is loaded."""
     add_model(parser)
     parser.add_argument(
         '--device',
@@ -81,7 +82,8 @@ def _add_loading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--adapter', help='LoRA adapter of the model: folder, or id on the hub')
 
 
-def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of which frames are kept."""
     parser.add_argument(
         '--fps',
         type=positive,
@@ -95,6 +97,10 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         help='most frames kept; when reached, frames are dropped as by --history, and evaluate '
         'samples more coarsely; default: %(default)s',
     )
+
+
+def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    add_sampling_arguments(parser)
     parser.add_argument(
         '--folder-fps',
         type=positive,

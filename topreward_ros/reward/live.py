@@ -51,13 +51,17 @@ class ScoreReading(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """Result of the newest score; progress is NaN and reward 0 while progress is unknown."""
+    """Result of the newest score; progress is NaN and reward 0 while progress is unknown.
+
+    evidence: what success was judged by, in its unit; None where the score has none.
+    """
 
     progress: float
     reward: float
     success: Success | None
     normalization: str
     scene: Scene = Scene.UNKNOWN
+    evidence: float | None = None
 
 
 class LiveReward:
@@ -114,7 +118,7 @@ class LiveReward:
         success = None if evidence is None else self.detector.update(evidence)
         success = success and replace(success, evidence=kind)
         reward = 0.0 if math.isnan(gained) else gained
-        return Step(progress, reward, success, name, self.detector.scene)
+        return Step(progress, reward, success, name, self.detector.scene, evidence)
 
     def _read(self, score: ScoreReading) -> float:
         if self.value == TRUE:

@@ -108,7 +108,7 @@ def score(options: argparse.Namespace) -> int:
         read=source_options_of(options, options.source),
         outputs=outputs,
         paths={name: Path(path).expanduser() for name, path in paths.items() if path},
-        reading=_reading(options),
+        reading=reading_of(options),
         note=note_of(options),
     )
     load_options = load_options_of(options)
@@ -144,7 +144,7 @@ def _load_as_published(options: argparse.Namespace) -> None:
         setattr(options, name, value)
 
 
-def _reading(options: argparse.Namespace) -> Reading:
+def reading_of(options: argparse.Namespace) -> Reading:
     """Return the reward options: those of the demo's model if it is used, then --set."""
     from topreward_ros.demo.model import settings_for
     from topreward_ros.results.calibration_file import read_calibration
