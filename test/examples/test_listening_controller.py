@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from std_msgs.msg import Float64
 
@@ -62,6 +62,7 @@ def test_it_stops_on_success_until_the_next_episode() -> None:
     assert scale.at(0.2) == 1.0, 'nor is its progress compared with the earlier one'
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=20), VALUES)
 def test_the_factor_is_always_from_0_to_1(values: list[float], latency: float) -> None:
     scale = SpeedScale()

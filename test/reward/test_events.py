@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topreward_ros.reward.events import (
@@ -125,6 +125,7 @@ def run(curve: list[tuple[int, float]]) -> list[tuple[float, tuple[str, ...]]]:
     return events
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_no_event_without_its_reason(curve: list[tuple[int, float]]) -> None:
     for (_, events), (stalls, falls) in zip(run(curve), reference(curve), strict=True):
@@ -133,6 +134,7 @@ def test_no_event_without_its_reason(curve: list[tuple[int, float]]) -> None:
         assert SUCCESS not in events
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_the_first_of_each_is_never_missed(curve: list[tuple[int, float]]) -> None:
     events, states = run(curve), reference(curve)
@@ -141,12 +143,14 @@ def test_the_first_of_each_is_never_missed(curve: list[tuple[int, float]]) -> No
         assert next((k for k, (_, each) in enumerate(events) if name in each), None) == expected
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_stalls_are_as_far_apart_as_their_time(curve: list[tuple[int, float]]) -> None:
     times = [time for time, events in run(curve) if STALLED in events]
     assert all(b - a >= OPTIONS.stall_seconds for a, b in pairwise(times))
 
 
+@settings(deadline=None)
 @given(st.lists(LEVELS, min_size=1, max_size=60))
 def test_memory_is_that_of_the_window(levels: list[float]) -> None:
     detector = OPTIONS.start()

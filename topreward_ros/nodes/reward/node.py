@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reward node: subscribes to a camera and a task, publishes Progress and SuccessDetected."""
+"""The reward node: subscribes to a camera and a task, publishes Progress, SuccessDetected, Event."""
 
 from __future__ import annotations
 
