@@ -87,12 +87,11 @@ class LiveScoring:
         self._second = None if second is None else second(self._since)
         self._debug = DebugImage(node, self._settings.queue_size)
         self._events = EpisodeEvents(self._settings.events)
+        others = [each.fitter for each in (self._debug, self._second) if each is not None]
         self.images = ImageSubscription(
             node,
             self._settings,
-            fitters_of(
-                fitter, self._debug.fitter, *([self._second.fitter] if self._second else [])
-            ),
+            fitters_of(fitter, *others),
             on_frame=self._on_frame,
             on_jump=self._on_jump,
             on_mixed=self._fail,

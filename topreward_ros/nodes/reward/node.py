@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reward node: subscribes to a camera and a task, publishes Progress, SuccessDetected, Event."""
+"""The reward node: subscribes to a camera and a task, publishes what it makes of them."""
 
 from __future__ import annotations
 
