@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert scores to the fields of Progress and SuccessDetected, and back, for any ROS binding."""
+"""Convert scores to the fields of the messages, and back, for any ROS binding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from topreward_ros.scoring.score import Score
 def common_fields(
     header: Any, episode: int, task: str, score: Score, reward_model: str
 ) -> dict[str, Any]:
-    """Return the fields that both messages share; header is a std_msgs/Header."""
+    """Return the fields that all messages share; header is a std_msgs/Header."""
     return {
         'header': header,
         'episode': episode,
@@ -52,6 +52,11 @@ def success_fields(success: Success) -> dict[str, Any]:
         'threshold': success.threshold,
         'evidence': success.evidence,
     }
+
+
+def event_fields(event: str, progress: float, highest: float, seconds: float) -> dict[str, Any]:
+    """Return the other fields of an Event; seconds [s] since the episode's first scored image."""
+    return {'event': event, 'progress': progress, 'highest': highest, 'seconds': seconds}
 
 
 def score_of(message: Any) -> Score | None:

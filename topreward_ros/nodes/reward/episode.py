@@ -15,7 +15,7 @@ from rclpy.time import Time
 from std_msgs.msg import Float64
 
 from topreward_ros.errors import TaskError
-from topreward_ros.msg import Progress, SuccessDetected
+from topreward_ros.msg import Event, Progress, SuccessDetected
 from topreward_ros.results.messages import common_fields, progress_fields, success_fields
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.reward.live import LiveReward
@@ -33,6 +33,8 @@ from ..common.diagnostics import (
     ScoreRate,
 )
 from .channel import Channel
+from .debug_image import DebugImage
+from .episode_events import EpisodeEvents
 from .image_subscription import ImageSubscription
 from .scoring_requests import EpisodeRequest, Fitter, Frame, ScoringResult
 from .second_opinion import SecondOpinion, fitters_of
@@ -60,7 +62,7 @@ class LiveScoring:
         read_settings: Callable[[], RewardSettings],
         *,
         give_up: Callable[[str], None],
-        publish: Callable[[Progress | SuccessDetected | Float64], None],
+        publish: Callable[[Progress | SuccessDetected | Event | Float64], None],
         calibration: Calibration | None = None,
         second: MakeSecond | None = None,
     ) -> None:
@@ -83,10 +85,13 @@ class LiveScoring:
         self._skip_reason = ''  # of the newest score, if it failed
         self._rate = ScoreRate()
         self._second = None if second is None else second(self._since)
+        self._debug = DebugImage(node, self._settings.queue_size)
+        self._events = EpisodeEvents(self._settings.events)
+        others = [each.fitter for each in (self._debug, self._second) if each is not None]
         self.images = ImageSubscription(
             node,
             self._settings,
-            fitters_of(fitter, *([self._second.fitter] if self._second else [])),
+            fitters_of(fitter, *others),
             on_frame=self._on_frame,
             on_jump=self._on_jump,
             on_mixed=self._fail,
@@ -99,6 +104,7 @@ class LiveScoring:
         self._running = False
         self.images.close()
         self._channel.end()
+        self._debug.close()
         if self._second is not None:
             self._second.close()
 
@@ -139,7 +145,9 @@ class LiveScoring:
         return not self._problem, self._problem or f'episode {self._episode}'
 
     def _begin_episode(self, reason: str) -> None:
-        reward = self._read_settings().reward.start(self._calibration, from_unfinished=True)
+        settings = self._read_settings()
+        reward = settings.reward.start(self._calibration, from_unfinished=True)
+        self._events = EpisodeEvents(settings.events)
         self._episode += 1
         self._problem = self._skip_reason = ''
         self._scene = Scene.UNKNOWN
@@ -180,7 +188,8 @@ class LiveScoring:
 
     def _on_frame(self, images: tuple[np.ndarray, ...], sample: Sample, header: Any) -> None:
         if self._second is not None:
-            self._second.keep(images[1], sample, header)
+            self._second.keep(images[2], sample, header)
+        self._debug.keep(images[1], header)
         if not self._channel.append(Frame(images[0], sample, header), self._settings.queue_size):
             self._dropped += 1
             self._node.get_logger().warning(
@@ -220,7 +229,13 @@ class LiveScoring:
             self._publish(Float64(data=step.reward))
         if step.success is not None:
             self._publish(SuccessDetected(**common, **success_fields(step.success)))
-            self._node.get_logger().info(f'episode {episode}: success after {score.frames} frames')
+        for event in self._events.messages(common, step):
+            self._publish(event)
+            self._node.get_logger().info(
+                f'episode {episode}: {event.event} after {score.frames} frames'
+            )
+        where = f'episode {episode}, {score.frames} frame{"s" * (score.frames != 1)}'
+        self._debug.show(header, self._task, step, where, self._events.succeeded)
 
     def _on_skipped(self, episode: int, reason: str) -> None:
         """Count a failed score; after too many in a row, in whichever episodes, give up."""

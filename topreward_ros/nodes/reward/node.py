@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reward node: subscribes to a camera and a task, publishes Progress and SuccessDetected."""
+"""The reward node: subscribes to a camera and a task, publishes what it makes of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger
 
 from topreward_ros import interrupts
 from topreward_ros.errors import WorkerError, reason_of
-from topreward_ros.msg import Progress, SuccessDetected
+from topreward_ros.msg import Event, Progress, SuccessDetected
 from topreward_ros.results.calibration_file import read_calibration
 from topreward_ros.reward.calibration import Calibration
 from topreward_ros.scoring.score import Scorer
@@ -77,6 +77,7 @@ class RewardNode(AsyncLifecycleNode):
             SuccessDetected: self.create_lifecycle_publisher(
                 SuccessDetected, '~/success_detected', QOS_RESULT
             ),
+            Event: self.create_lifecycle_publisher(Event, '~/events', QOS_RESULT),
         }
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', QOS_RESULT)
         self.create_service(Trigger, '~/start_episode', self._on_start_episode)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from topreward_ros.reward.calibration import LENGTH_BIASES
+from topreward_ros.reward.events import EventOptions
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.reward.progress import NORMALIZATIONS
 from topreward_ros.scoring.frame_fits import FRAME_FITS
@@ -24,6 +25,7 @@ from topreward_ros.scoring.sampling import HISTORIES, Sampling
 from ..common import parameter_table
 from ..common.middleware import TRANSPORTS
 from ..common.parameter_table import Change, check, descriptions, parameter
+from .settings_together import check_together
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,26 @@ class RewardSettings:
         Change.EPISODE,
         range=(1, 100),
     )
+    stall_seconds: float = parameter(
+        EventOptions.stall_seconds,
+        'Progress that has not risen by stall_rise in this time of image stamps is the event '
+        'stalled on ~/events, unless the scene is finished; 0 for never [s].',
+        Change.EPISODE,
+        range=(0.0, 3600.0),
+    )
+    stall_rise: float = parameter(
+        EventOptions.stall_rise,
+        'Smallest rise of progress in stall_seconds that is no stall.',
+        Change.EPISODE,
+        range=(0.001, 1.0),
+    )
+    regress_fall: float = parameter(
+        EventOptions.regress_fall,
+        'Smallest fall of progress below the highest of the episode that is the event regressed on '
+        '~/events; 0 for never.',
+        Change.EPISODE,
+        range=(0.0, 1.0),
+    )
     failures_allowed: int = parameter(
         3,
         'Scores in a row that may fail; at one more the node goes to its error state and becomes '
@@ -282,35 +304,15 @@ class RewardSettings:
         names = [field.name for field in dataclasses.fields(RewardOptions)]
         return RewardOptions(**{name: getattr(self, name) for name in names})
 
+    @property
+    def events(self) -> EventOptions:
+        """When progress has stalled or regressed."""
+        return EventOptions(self.stall_seconds, self.stall_rise, self.regress_fall)
+
     def __post_init__(self) -> None:
         check(self)
         _ = self.warm_up
-        if self.adapter and self.quantization != 'none':
-            raise ValueError(
-                f'quantization is {self.quantization} and adapter {self.adapter!r}; expected one '
-                'of the two, as an adapter cannot be merged into quantized weights'
-            )
-        if self.log_prob_low >= self.log_prob_high:
-            raise ValueError(
-                f'log_prob_low is {self.log_prob_low} and log_prob_high {self.log_prob_high}; '
-                'expected the low end below the high end'
-            )
-        if self.max_gap * self.fps <= 1:
-            raise ValueError(
-                f'max_gap is {self.max_gap} s; expected more than 1/fps, {1 / self.fps} s'
-            )
-        band = self.second_opinion_band
-        if len(band) != 2 or not 0 <= band[0] <= band[1] <= 1:
-            raise ValueError(
-                f'second_opinion_band is {list(band)}; expected two numbers from 0 to 1, the lower '
-                'one first'
-            )
-        for name, value in (('normalization', 'calibrated'), ('length_bias', 'static')):
-            if getattr(self, name) == value and not self.calibration:
-                raise ValueError(
-                    f'{name} is {value}, which needs a calibration: make one with `topreward '
-                    'calibrate` and set the parameter calibration to its file'
-                )
+        check_together(self)
 
 
 DESCRIPTIONS = descriptions(RewardSettings)
