@@ -1,0 +1,3 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two arms in MuJoCo as ROS 2 robots: an SO-101 and a Panda with blocks to move."""
