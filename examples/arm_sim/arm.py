@@ -57,7 +57,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Table:
-    """Where blocks and targets are placed: a sector around `center` [m, rad], and their sizes [m]."""
+    """Where blocks and targets are placed, a sector around `center` [m, rad]; their sizes [m]."""
 
     center: list[float]
     radius: list[float]

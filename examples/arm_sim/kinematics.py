@@ -11,12 +11,12 @@ import numpy as np
 
 from .arm import Arm, tool_pose
 
-ITERATIONS = 80
-DAMPING = 1e-4
-ROTATION_WEIGHT = 0.15  # [m/rad]
+ITERATIONS = 60
+DAMPING = 1e-5
+ROTATION_WEIGHT = 0.05  # [m/rad]: low, as five joints reach a place and tilt for it
 LARGEST_STEP = 0.3  # of a joint in an iteration [rad]
 POSITION_TOLERANCE = 0.002  # [m]
-TILT_TOLERANCE = 0.1  # [rad]
+TILT_TOLERANCE = 0.25  # [rad]
 DOWN = np.array([0.0, 0.0, -1.0])
 
 
@@ -46,10 +46,7 @@ class InverseKinematics:
             error, jacobian = self._error(q, place, jaw)
             if np.linalg.norm(error[:3]) < 2e-4 and np.linalg.norm(error[3:]) < 2e-3:
                 break
-            square = jacobian.T @ jacobian + DAMPING * np.eye(len(q))
-            step = np.linalg.solve(square, jacobian.T @ error)
-            step *= min(1.0, LARGEST_STEP / max(1e-9, float(np.abs(step).max())))
-            q = np.clip(q + step, self._lower, self._upper)
+            q = np.clip(q + self._step(q, error, jacobian), self._lower, self._upper)
         error, _ = self._error(q, place, jaw)
         off = np.linalg.norm(error[:3]) > POSITION_TOLERANCE
         tilted = np.linalg.norm(error[3:]) > TILT_TOLERANCE * ROTATION_WEIGHT
@@ -59,6 +56,21 @@ class InverseKinematics:
         """Return the tool's position [m] (3,) for joint positions."""
         self._set(q)
         return tool_pose(self._arm, self._model, self._data)[0]
+
+    def _step(self, q: np.ndarray, error: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """Return a step [rad] (joints,); joints at a limit that it would push stay there."""
+        free = np.ones(len(q), bool)
+        step = np.zeros(len(q))
+        for _ in range(len(q)):
+            part = jacobian[:, free]
+            square = part.T @ part + DAMPING * np.eye(int(free.sum()))
+            step[:] = 0.0
+            step[free] = np.linalg.solve(square, part.T @ error)
+            pushes = (step > 0) & (q >= self._upper) | (step < 0) & (q <= self._lower)
+            if not pushes.any():
+                break
+            free &= ~pushes
+        return step * min(1.0, LARGEST_STEP / max(1e-9, float(np.abs(step).max())))
 
     def _set(self, q: np.ndarray) -> None:
         self._data.qpos[self._qpos] = q

@@ -4,12 +4,6 @@
 
 from __future__ import annotations
 
-import os
-
-# Before mujoco is imported; a screen is not needed, and one core renders as fast as two
-os.environ.setdefault('MUJOCO_GL', 'egl')
-os.environ.setdefault('LP_NUM_THREADS', '1')
-
 import mujoco
 import numpy as np
 

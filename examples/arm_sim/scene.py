@@ -52,14 +52,17 @@ def build_model(arm: Arm) -> Any:
     spec.option.noslip_iterations = 5
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.visual.quality.offsamples = 0
-    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
-    spec.visual.headlight.diffuse = [0.45, 0.45, 0.45]
+    spec.visual.headlight.ambient = [0.45] * 3
+    spec.visual.headlight.diffuse = [0.2] * 3
+    spec.visual.headlight.specular = [0.0] * 3
     for geom in spec.geoms:
         if geom.name in arm.contact_geoms:
             geom.contype = geom.conaffinity = 1
     _recolour(spec, arm)
     world = spec.worldbody
-    world.add_light(pos=[0.2, 0, 2], dir=[0, 0, -1], castshadow=False)
+    world.add_light(
+        pos=[0.2, 0, 2], dir=[0, 0, -1], castshadow=False, diffuse=[0.35] * 3, specular=[0] * 3
+    )
     world.add_geom(
         name='table', type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.01], rgba=TABLE_COLOUR
     )
@@ -116,14 +119,12 @@ def draw_layout(arm: Arm, kinematics: InverseKinematics, seed: int) -> Layout:
     for _ in range(TRIES):
         if len(places) == len(names):
             break
-        if len(places) and random.uniform() < 0.03:  # begin anew: the others may stand in the way
+        if places and random.uniform() < 0.03:  # begin anew: the others may stand in the way
             places, yaws = [], []
         radius = np.sqrt(random.uniform(table.radius[0] ** 2, table.radius[1] ** 2))
         angle, yaw = random.uniform(*table.angle), random.uniform(-LARGEST_YAW, LARGEST_YAW)
         place = np.array(table.center) + radius * np.array([np.cos(angle), np.sin(angle)])
-        room = table.spacing + (table.half_target - table.half_block) * (
-            len(places) > BLOCKS
-        )
+        room = table.spacing + (table.half_target - table.half_block) * (len(places) > BLOCKS)
         if any(np.linalg.norm(place - other) < room for other in places):
             continue
         if _is_reached(arm, kinematics, place, yaw):

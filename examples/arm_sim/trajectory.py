@@ -172,7 +172,7 @@ class Follower:
 
 
 def sample(trajectory: Trajectory, time: float) -> np.ndarray:
-    """Return the positions (joints,) at a time [s] by splines of the order that the points allow."""
+    """Return the positions (joints,) at a time [s], by splines of the order that is given."""
     times = trajectory.times
     if time >= times[-1] or len(times) == 1:
         return trajectory.positions[-1]
@@ -187,18 +187,17 @@ def sample(trajectory: Trajectory, time: float) -> np.ndarray:
         return _cubic(share, a, b, va, vb)
     square = length * length
     aa, ab = trajectory.accelerations[k - 1] * square, trajectory.accelerations[k] * square
-    return _quintic(share, a, b, va, vb, aa, ab)
+    return _quintic(share, a=a, b=b, va=va, vb=vb, aa=aa, ab=ab)
 
 
-def _cubic(
-    s: float, a: np.ndarray, b: np.ndarray, va: np.ndarray, vb: np.ndarray
-) -> np.ndarray:
+def _cubic(s: float, a: np.ndarray, b: np.ndarray, va: np.ndarray, vb: np.ndarray) -> np.ndarray:
     c, d = 3 * (b - a) - 2 * va - vb, 2 * (a - b) + va + vb
     return a + s * (va + s * (c + s * d))
 
 
 def _quintic(
     s: float,
+    *,
     a: np.ndarray,
     b: np.ndarray,
     va: np.ndarray,

@@ -36,11 +36,9 @@ class World:
         home, gripper = np.array(self.arm.home), self.arm.gripper
         self.follower = Follower(arm_limits(self.arm), home)
         self.gripper_follower = Follower(gripper_limits(self.arm), np.array([gripper.open]))
-        self.drive.place(home, gripper.open)
         self.operator: Operator | None = None
         self._substeps = round(CONTROL_STEP / self.model.opt.timestep)
-        self._steps = 0
-        self.reset(0)
+        self.restart(0)
 
     # What the operator and a node see
 
@@ -88,13 +86,18 @@ class World:
         self.operator = None
         self._meter = TruthMeter(self.arm, self.model, self.data, self.layout, self.task)
 
-    def go_home(self) -> None:
-        """Put the arm home at once, as no real arm can, for simulations without a controller."""
-        gripper = self.arm.gripper
-        self.drive.place(np.array(self.arm.home), gripper.open)
-        self.follower.rest_at(np.array(self.arm.home))
+    def restart(self, seed: int, task: Task | None = None) -> None:
+        """Begin anew at the time 0 with the arm at home; what follows depends on nothing before.
+
+        No real arm can: for simulations without a controller.
+        """
+        mujoco.mj_resetData(self.model, self.data)
+        self._steps = 0
+        home, gripper = np.array(self.arm.home), self.arm.gripper
+        self.drive.place(home, gripper.open)
+        self.follower.rest_at(home)
         self.gripper_follower.rest_at(np.array([gripper.open]))
-        mujoco.mj_forward(self.model, self.data)
+        self.reset(seed, task)
 
     def operate(self, kind: str, seed: int) -> None:
         """Let a scripted operator attempt the task; raises ValueError for an unknown kind."""
@@ -106,11 +109,13 @@ class World:
         self.follower.hold()
         self.gripper_follower.hold()
 
+    def check(self, trajectory: Trajectory) -> None:
+        """Raise TrajectoryError if a trajectory cannot be followed."""
+        self._follower(trajectory).limits.check(trajectory, self.time)
+
     def command(self, trajectory: Trajectory) -> None:
         """Follow a trajectory of the arm or of the gripper; raises TrajectoryError, and goes on."""
-        is_gripper = set(trajectory.joints) == {self.arm.gripper.joint}
-        follower = self.gripper_follower if is_gripper else self.follower
-        follower.follow(trajectory, self.time)
+        self._follower(trajectory).follow(trajectory, self.time)
 
     def step(self) -> None:
         """Advance by CONTROL_STEP."""
@@ -130,15 +135,17 @@ class World:
         for _ in range(round(seconds / CONTROL_STEP)):
             self.step()
 
-    def run_episode(
-        self, each: Callable[[], object] = lambda: None, period: float = 0.1
-    ) -> None:
+    def run_episode(self, each: Callable[[], object] = lambda: None, period: float = 0.1) -> None:
         """Run until the operator is done; `each` is called every period [s], and at the end."""
         end = self.time + LONGEST_EPISODE
         while self.operator is not None and not self.operator.is_done and self.time < end:
             each()
             self.run(period)
         each()
+
+    def _follower(self, trajectory: Trajectory) -> Follower:
+        is_gripper = set(trajectory.joints) == {self.arm.gripper.joint}
+        return self.gripper_follower if is_gripper else self.follower
 
     def _is_in_the_way(self) -> bool:
         """Whether a block was placed into the arm."""
