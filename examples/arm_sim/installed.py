@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from topreward_ros.errors import TopRewardError
+from topreward_ros.errors import TopRewardError, one_line
 
 
 class SimulatorError(TopRewardError):
@@ -20,7 +20,12 @@ def check_installed() -> None:
             f"{error.name} is not installed: pip install -c constraints.txt '.[sim]'"
         ) from error
     except Exception as error:  # what PyOpenGL raises without a library is of many types
-        raise SimulatorError(
-            f'MuJoCo cannot render without a screen ({error}): install libegl1 and '
-            'libgl1-mesa-dri, or set MUJOCO_GL to osmesa or glfw'
-        ) from error
+        raise SimulatorError(no_rendering(error)) from error
+
+
+def no_rendering(error: Exception) -> str:
+    """Say what to do where MuJoCo finds no way to render."""
+    return (
+        f'MuJoCo cannot render without a screen ({one_line(error, 100)}): install libegl1 and '
+        'libgl1-mesa-dri, or set MUJOCO_GL to osmesa or glfw before mujoco is imported'
+    )

@@ -14,7 +14,7 @@ from .arm import Arm, tool_pose
 ITERATIONS = 60
 DAMPING = 1e-5
 ROTATION_WEIGHT = 0.05  # [m/rad]: low, as five joints reach a place and tilt for it
-LARGEST_STEP = 0.3  # of a joint in an iteration [rad]
+SMALLEST_STEP, LARGEST_STEP = 1e-4, 0.3  # of a joint in an iteration [rad]
 POSITION_TOLERANCE = 0.002  # [m]
 TILT_TOLERANCE = 0.25  # [rad]
 DOWN = np.array([0.0, 0.0, -1.0])
@@ -46,7 +46,10 @@ class InverseKinematics:
             error, jacobian = self._error(q, place, jaw)
             if np.linalg.norm(error[:3]) < 2e-4 and np.linalg.norm(error[3:]) < 2e-3:
                 break
-            q = np.clip(q + self._step(q, error, jacobian), self._lower, self._upper)
+            step = self._step(q, error, jacobian)
+            q = np.clip(q + step, self._lower, self._upper)
+            if np.abs(step).max() < SMALLEST_STEP:  # as near as it comes
+                break
         error, _ = self._error(q, place, jaw)
         off = np.linalg.norm(error[:3]) > POSITION_TOLERANCE
         tilted = np.linalg.norm(error[3:]) > TILT_TOLERANCE * ROTATION_WEIGHT

@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,10 +105,12 @@ class ArmNode(Node):
         **options: Any,
     ) -> None:
         """Set up the first episode; raises ArmError for an arm that is not there."""
+        self._closing = ExitStack()
         super().__init__('arm_sim', **options)
         self._settings = Parameters(self, ArmSettings).read()
         self.world = World(arm)
         self._cameras = Cameras(self.world, self._settings.height, self._settings.width)
+        self._closing.callback(self._cameras.close)
         self._programme: Iterator[SimulatedEpisode] = iter(programme or self._endless())
         self.episodes: list[SimulatedEpisode] = []
         self.is_over = False
@@ -124,7 +127,7 @@ class ArmNode(Node):
         self.create_timer(TICK, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def destroy_node(self) -> None:
-        self._cameras.close()
+        self._closing.close()
         super().destroy_node()
 
     def _endless(self) -> Iterator[SimulatedEpisode]:

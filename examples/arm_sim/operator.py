@@ -98,9 +98,7 @@ class Operator:
             yield Action(2.0)
             return
         yield from self._grasp()
-        begin = self._scene.block(self._done.object)[:2].copy()
-        share = self._random.uniform(0.3, 0.6)
-        partway = begin + share * (target - begin)
+        partway = self._partway(target)
         if self._kind == 'dropped':
             yield from self._carry(partway)
             yield from self._grip(self._scene.arm.gripper.open)
@@ -117,6 +115,14 @@ class Operator:
             yield from self._put_down(partway)
             yield from self._rise()
         yield Action(0.6)
+
+    def _partway(self, target: np.ndarray) -> np.ndarray:
+        """Return a place [m] (2,) on the way to a target, at which the block is clear of it."""
+        table = self._scene.arm.table
+        begin = self._scene.block(self._done.object)[:2].copy()
+        clear = 1 - (table.half_target + table.half_block) / np.linalg.norm(target - begin)
+        share = min(self._random.uniform(0.3, 0.6), max(0.15, float(clear)))
+        return begin + share * (target - begin)
 
     def _approach(self) -> Iterator[Action]:
         arm = self._scene.arm

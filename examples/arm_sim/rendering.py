@@ -7,17 +7,24 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from .installed import SimulatorError, no_rendering
 from .world import World
 
 
 class Cameras:
-    """The cameras of a world's arm, by name; used in one thread."""
+    """The cameras of a world's arm, by name; used in one thread.
+
+    Raises SimulatorError where there is nothing to render with.
+    """
 
     def __init__(self, world: World, height: int, width: int) -> None:
         model = world.model
         model.vis.global_.offheight, model.vis.global_.offwidth = height, width
         self._data = world.data
-        self._renderer = mujoco.Renderer(model, height, width)
+        try:
+            self._renderer = mujoco.Renderer(model, height, width)
+        except Exception as error:  # of many types, from PyOpenGL to MuJoCo's own
+            raise SimulatorError(no_rendering(error)) from error
         # Twice as fast without
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0

@@ -124,7 +124,7 @@ def draw_layout(arm: Arm, kinematics: InverseKinematics, seed: int) -> Layout:
         radius = np.sqrt(random.uniform(table.radius[0] ** 2, table.radius[1] ** 2))
         angle, yaw = random.uniform(*table.angle), random.uniform(-LARGEST_YAW, LARGEST_YAW)
         place = np.array(table.center) + radius * np.array([np.cos(angle), np.sin(angle)])
-        room = table.spacing + (table.half_target - table.half_block) * (len(places) > BLOCKS)
+        room = table.spacing + (table.half_target - table.half_block) * (len(places) >= BLOCKS)
         if any(np.linalg.norm(place - other) < room for other in places):
             continue
         if _is_reached(arm, kinematics, place, yaw):
