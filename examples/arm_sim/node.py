@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -138,7 +139,7 @@ class ArmNode(Node):
 
     def _make_publishers(self) -> None:
         topic = self.world.arm.joint_states_topic
-        self._clock = self.create_publisher(ClockMessage, '/clock', QOS_RESULT)
+        self._clock_out = self.create_publisher(ClockMessage, '/clock', QOS_RESULT)
         self._states = self.create_publisher(JointState, topic, QOS_RESULT)
         self._tasks = self.create_publisher(String, 'task', QOS_TASK)
         self._progress = self.create_publisher(Float64, '~/true_progress', QOS_RESULT)
@@ -233,7 +234,7 @@ class ArmNode(Node):
 
     def _publish_state(self) -> None:
         stamp = time_message(nanoseconds(self.world))
-        self._clock.publish(ClockMessage(clock=stamp))
+        self._clock_out.publish(ClockMessage(clock=stamp))
         self._states.publish(joint_state(self.world))
 
     def _publish_images(self) -> None:

@@ -174,7 +174,7 @@ class Operator:
         q = scene.reference
         way = _way(scene.kinematics.tool(q), np.array(goal), np.array(arm.table.center))
         yaw = scene.layout.yaws[self._done.object]
-        rows = []
+        rows: list[np.ndarray] = []
         for place in way:
             found = scene.kinematics.solve(place, yaw, q if rows else None)
             q = q if found is None else found

@@ -122,7 +122,10 @@ def draw_layout(arm: Arm, kinematics: InverseKinematics, seed: int) -> Layout:
         if places and random.uniform() < 0.03:  # begin anew: the others may stand in the way
             places, yaws = [], []
         radius = np.sqrt(random.uniform(table.radius[0] ** 2, table.radius[1] ** 2))
-        angle, yaw = random.uniform(*table.angle), random.uniform(-LARGEST_YAW, LARGEST_YAW)
+        angle, yaw = (
+            random.uniform(table.angle[0], table.angle[1]),
+            random.uniform(-LARGEST_YAW, LARGEST_YAW),
+        )
         place = np.array(table.center) + radius * np.array([np.cos(angle), np.sin(angle)])
         room = table.spacing + (table.half_target - table.half_block) * (len(places) >= BLOCKS)
         if any(np.linalg.norm(place - other) < room for other in places):

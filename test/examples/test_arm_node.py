@@ -202,7 +202,9 @@ def test_the_operator_waits_for_running_and_lets_go(start: Callable[..., ArmClie
     assert client.arm.world.drive.positions() == pytest.approx(still, abs=0.01)
 
 
-def test_an_arm_that_is_not_known(start: Callable[..., ArmClient]) -> None:
-    from examples.arm_sim.node import run_node
+def test_an_arm_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    from examples.arm_sim.__main__ import main
 
-    assert run_node('ur5', []) == 1
+    with pytest.raises(SystemExit):
+        main(['--arm', 'ur5'])
+    assert "invalid choice: 'ur5'" in capsys.readouterr().err
