@@ -1,0 +1,81 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""True progress and success, read from the state of the simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from topreward_ros.demo.tasks import Task
+
+from .arm import Arm, tool_pose
+from .scene import BLOCKS, Layout
+
+REACH, CARRY = 0.3, 0.6  # shares of progress; the rest is letting go
+PLACE_TOLERANCE = 0.75  # of half a target, from its centre to that of the block
+REST_HEIGHT = 0.006  # above the table that counts as resting on it [m]
+REST_SPEED = 0.03  # [m/s]
+REACHED = 0.01  # distance of the tool that counts as none [m]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Progress from 0 to 1, and whether the task is done: 1 exactly then."""
+
+    progress: float
+    success: bool
+
+
+class TruthMeter:
+    """Measures a task from where things were at the beginning.
+
+    Progress is REACH times the share of the way from the tool to the block, plus CARRY times the
+    share of the block's way to its target. Success is the right block at rest on the right target,
+    upright, and no part of the arm touching it.
+    """
+
+    def __init__(self, arm: Arm, model: Any, data: Any, layout: Layout, task: Task) -> None:
+        self._arm, self._model, self._data = arm, model, data
+        index = list(layout.blocks).index(task.object)
+        self._block = model.geom(f'block{index}').id
+        self._dof = model.joint(f'block{index}').dofadr[0]
+        self._target = np.array(layout.targets[task.target])
+        self._others = {model.geom(f'block{k}').id for k in range(BLOCKS)}
+        self._others |= {model.geom('table').id}
+        self._first_reach = max(REACHED * 2, self._reach())
+        self._first_way = max(1e-3, self._way())
+
+    def measure(self) -> Truth:
+        if self.is_success():
+            return Truth(1.0, True)
+        reach = 1 - min(1.0, self._reach() / self._first_reach)
+        carry = 1 - min(1.0, self._way() / self._first_way)
+        return Truth(REACH * reach + CARRY * carry, False)
+
+    def is_success(self) -> bool:
+        place = self._data.geom_xpos[self._block]
+        speed = np.abs(self._data.qvel[self._dof : self._dof + 3]).max()
+        return bool(
+            self._way() < PLACE_TOLERANCE * self._arm.table.half_target
+            and abs(place[2] - self._arm.table.half_block) < REST_HEIGHT
+            and speed < REST_SPEED
+            and not self._is_touched()
+        )
+
+    def _reach(self) -> float:
+        """Return the distance [m] of the tool from where it would grasp the block."""
+        table, data = self._arm.table, self._data
+        goal = data.geom_xpos[self._block] + [0, 0, self._arm.grasp_height - table.half_block]
+        tool, _ = tool_pose(self._arm, self._model, data)
+        return max(0.0, float(np.linalg.norm(goal - tool)) - REACHED)
+
+    def _way(self) -> float:
+        """Return the distance [m] of the block from its target, along the table."""
+        return float(np.linalg.norm(self._data.geom_xpos[self._block][:2] - self._target))
+
+    def _is_touched(self) -> bool:
+        pairs = (set(pair) for pair in self._data.contact.geom.tolist())
+        return any(self._block in pair and not pair <= self._others for pair in pairs)
