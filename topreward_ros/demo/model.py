@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's models: small Qwen3-VLs trained on the small world.
 
-One is asked TOPReward's question and those of Large Reward Models; the other is a Robometer.
+One is asked TOPReward's question, one that and the three of Large Reward Models, and one is a
+Robometer. The first is older: its patches are of 16 pixels, and none are merged.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
 FOLDER_ROBOMETER = Path(__file__).with_name('robometer')
+FOLDER_QUESTIONS = Path(__file__).with_name('large_reward_model')
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64
@@ -61,9 +63,12 @@ def settings_for(reward_model: str | None) -> dict[str, Any]:
     """Return the reward node's parameters for the model of `folder_for`."""
     if reward_model == 'robometer':
         return {**SETTINGS, 'success_threshold': ROBOMETER_THRESHOLD}
+    if reward_model == 'large_reward_model':  # which cannot tell success
+        return {'normalization': SETTINGS['normalization']}
     return dict(SETTINGS)
 
 
 def folder_for(reward_model: str | None) -> Path:
     """Return the folder of the model that was trained for a reward model; None: not chosen."""
-    return FOLDER_ROBOMETER if reward_model == 'robometer' else FOLDER
+    folders = {'robometer': FOLDER_ROBOMETER, 'large_reward_model': FOLDER_QUESTIONS}
+    return folders.get(reward_model or '', FOLDER)
