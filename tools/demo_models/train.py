@@ -1,9 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the demo's models on the small world, in two stages.
+"""Trains the demo's models on the small world, in stages.
 
     python -m tools.demo_models.train see SEEN
     python -m tools.demo_models.train ask SEEN FOLDER      TOPReward and Large Reward Models
+    python -m tools.demo_models.train more SEEN FOLDER --start ASKED
     python -m tools.demo_models.train heads SEEN FOLDER    Robometer
 
 1. see: the vision tower alone, which both models start from; an auxiliary linear head predicts from
@@ -15,6 +16,7 @@
    to generalise to new pairs. Then the prompt of scoring, 2 to 32 frames at any rate, forwards,
    backwards or static, with several prefixes and questions each; between these steps, the three
    questions of Large Reward Models about single pictures. Then the same with other settings.
+   more: from a model so far, these three questions for most of the time.
    heads: progress and success after two pictures of scrambled clips, then each picture of longer
    ones.
 """

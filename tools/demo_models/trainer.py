@@ -86,7 +86,8 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.heads], 1)
             for optimiser in self.optimisers:
                 optimiser.step()
-            for key, value in facts.items():
+            known = {key: value for key, value in facts.items() if not math.isnan(value)}
+            for key, value in known.items():
                 smooth[key] = value if key not in smooth else 0.96 * smooth[key] + 0.04 * value
             if (k + 1) % 50 == 0 or k + 1 == steps:
                 values = '  '.join(f'{key} {value:.4f}' for key, value in smooth.items())
