@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip('rclpy', reason='ROS 2 is not available: pip install .[kilted,test]')
 
-from rclpy.node import Node
+from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
@@ -98,7 +98,7 @@ class Live:
 
 @pytest.fixture(scope='module')
 def node() -> Iterator[Node]:
-    node = Node('any_live_input')
+    node = LifecycleNode('any_live_input')
     yield node
     node.destroy_node()
 
