@@ -49,7 +49,7 @@ def test_it_is_small_described_and_laid_out_as_the_published_ones(scorer: Scorer
     vision = json.loads((FOLDER_QUESTIONS / 'config.json').read_text())['vision_config']
     assert vision['spatial_merge_size'] == 2
     assert scorer.reward_model == NAME and folder_for(NAME) == FOLDER_QUESTIONS
-    assert 'success_threshold' not in settings_for(NAME) and not scorer.tells_success
+    assert settings_for(NAME)['success_threshold'] == pytest.approx(np.log(0.5), abs=1e-3)
 
 
 def test_it_tells_complete_from_not(scorer: Scorer) -> None:

@@ -74,7 +74,7 @@ class Channel:
 class Live:
     """Live scoring on a real node, of which images and tasks are handed to it directly."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: LifecycleNode) -> None:
         self.channel = Channel()
         self.published: list[Any] = []
         self.given_up: list[str] = []
@@ -97,7 +97,7 @@ class Live:
 
 
 @pytest.fixture(scope='module')
-def node() -> Iterator[Node]:
+def node() -> Iterator[LifecycleNode]:
     node = LifecycleNode('any_live_input')
     yield node
     node.destroy_node()
@@ -125,7 +125,7 @@ def stamped(stamp: tuple[Any, int], now: int) -> Image:
 # and no latency is made up.
 @FUZZED
 @given(stamps=st.lists(STAMPS, max_size=30), frame_ids=st.lists(st.text(max_size=3), max_size=2))
-def test_any_stamps(node: Node, stamps: list[Any], frame_ids: list[str]) -> None:
+def test_any_stamps(node: LifecycleNode, stamps: list[Any], frame_ids: list[str]) -> None:
     live = Live(node)
     try:
         live.scoring.take_task('lift it')
@@ -166,7 +166,7 @@ def test_any_task_is_one_line_of_a_log(text: str) -> None:
 # Kind: a task is scored as it is, or refused with a reason; never the one before it.
 @FUZZED
 @given(texts=st.lists(st.text(max_size=60) | st.text('<|>imvpadeos_\n ', max_size=40), max_size=6))
-def test_any_tasks(node: Node, texts: list[str]) -> None:
+def test_any_tasks(node: LifecycleNode, texts: list[str]) -> None:
     live = Live(node)
     try:
         for text in texts:

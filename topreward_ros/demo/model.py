@@ -55,16 +55,14 @@ SETTINGS: dict[str, Any] = {
     'success_window': 3,
     'success_hold': 2,
 }
-# Of the Robometer's probability of success, which is nearly 0 until then
-ROBOMETER_THRESHOLD = -0.693  # log 0.5
+# Of the others' own probability of success, which is nearly 0 until then
+PROBABILITY_THRESHOLD = -0.693  # log 0.5
 
 
 def settings_for(reward_model: str | None) -> dict[str, Any]:
     """Return the reward node's parameters for the model of `folder_for`."""
-    if reward_model == 'robometer':
-        return {**SETTINGS, 'success_threshold': ROBOMETER_THRESHOLD}
-    if reward_model == 'large_reward_model':  # which cannot tell success
-        return {'normalization': SETTINGS['normalization']}
+    if reward_model in ('robometer', 'large_reward_model'):
+        return {**SETTINGS, 'success_threshold': PROBABILITY_THRESHOLD}
     return dict(SETTINGS)
 
 
