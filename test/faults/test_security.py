@@ -23,6 +23,7 @@ from topreward_ros.share import share_directory
 
 POLICY = ElementTree.parse(share_directory() / 'config' / 'sros2_policy.xml')
 ACTION = '/_action/'
+NAMESPACE = '/policy'  # other tests have a node of the same name, and the graph takes either
 # Made by rclpy only on some versions, or with a parameter
 OPTIONAL = {'/clock', '/parameter_events', 'get_type_description', 'follow_joint_trajectory'}
 
@@ -43,7 +44,11 @@ def created(observer: Node, name: str) -> dict[tuple[str, str], set[str]]:
         ('service', 'request'): observer.get_client_names_and_types_by_node,
     }
     return {
-        key: {topic for topic, _ in query(name, '/') if ACTION not in topic}
+        key: {
+            topic.removeprefix(NAMESPACE)
+            for topic, _ in query(name, NAMESPACE)
+            if ACTION not in topic
+        }
         for key, query in queries.items()
     }
 
@@ -58,7 +63,10 @@ def nodes(tmp_path: Path, checkpoint_folder: Path) -> Iterator[list[Any]]:
     model = [parameter('model', value=str(checkpoint_folder)), parameter('task', value='x')]
     model.append(parameter('publish_reward', value=True))
     model.append(parameter('second_opinion', value=str(checkpoint_folder)))
-    made = [RewardNode(parameter_overrides=model), EpisodeResetNode(parameter_overrides=overrides)]
+    made = [
+        RewardNode(parameter_overrides=model, namespace=NAMESPACE),
+        EpisodeResetNode(parameter_overrides=overrides, namespace=NAMESPACE),
+    ]
     for node in made:
         executor.add_node(node)
         executor.create_task(node.start_automatically)
