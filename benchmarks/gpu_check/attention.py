@@ -17,6 +17,7 @@ from topreward_ros.scoring.engine.counted_attention import StepAttention, ways_o
 from topreward_ros.scoring.engine.counted_attention import Way as StepWay
 from topreward_ros.scoring.engine.cuda_graphs import milliseconds
 from topreward_ros.scoring.engine.qwen3_vl import Engine
+from topreward_ros.scoring.engine.recorded_steps import prefix_before
 
 Way = Callable[[], torch.Tensor]
 TOKENS_PER_PAIR = 309  # at 640x480
@@ -89,7 +90,7 @@ class _Problem:
 
     def _step(self, way: StepWay) -> torch.Tensor:
         bucket = self._keys.shape[1]
-        prefix = max(0, bucket - BUCKET - self._rows)
+        prefix = prefix_before(self._rows, bucket)
         step = StepAttention(way, self._places, self._places[-1:] * 0, bucket, prefix)
         with way.context():
             return step(self._query, self._keys, self._values)

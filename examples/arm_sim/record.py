@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-from topreward_ros.files import whole_file
+from topreward_ros.files import write_json
 from topreward_ros.results.video import write_video
 
 from .operator import KINDS
@@ -46,8 +45,7 @@ def record_episodes(
             'fps': fps,
             'progress': [round(value, 4) for value in progress],
         }
-        with whole_file(folder / f'{k:04d}.json') as part:
-            part.write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
+        write_json(folder / f'{k:04d}.json', facts)
         frames_written += len(frames)
         print(f'{k:04d} {kind}: {facts["task"]} success: {facts["success"]}', flush=True)
     cameras.close()

@@ -10,7 +10,6 @@ Each run leaves a file in FOLDER and is not repeated; two processes can share th
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from topreward_ros.demo.model import folder_for, settings_for
-from topreward_ros.files import whole_file
+from topreward_ros.files import read_json, write_json
 from topreward_ros.learning import ScorerReward
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
@@ -138,10 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file = options.folder / f'{name}-{seed}.json'
             if file.exists():
                 continue
-            result = refine(name, seed, options)
-            with whole_file(file) as part:
-                part.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    results = [json.loads(file.read_text()) for file in sorted(options.folder.glob('*-*.json'))]
+            write_json(file, refine(name, seed, options))
+    results = [read_json(file) for file in sorted(options.folder.glob('*-*.json'))]
     report(results)
 
 

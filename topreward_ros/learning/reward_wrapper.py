@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, SupportsFloat
 
 import gymnasium
@@ -110,7 +110,7 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         if reading is None:
             return 0.0
         if before is not None and math.isnan(reading.progress):
-            reading = Reading(reading.stamp, before.progress, reading.is_success)
+            reading = replace(reading, progress=before.progress)
         self._newest = reading
         gained = reading.progress - (math.nan if before is None else before.progress)
         return 0.0 if math.isnan(gained) else gained

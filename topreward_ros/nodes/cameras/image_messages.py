@@ -37,6 +37,11 @@ def jpeg_message(
     return message
 
 
+def nanoseconds_of(stamp: TimeMessage) -> int:
+    """Return a message's time [ns]; the inverse of `time_message`."""
+    return int(stamp.sec * NANOSECONDS + stamp.nanosec)
+
+
 def time_message(nanoseconds: int) -> TimeMessage:
     """Return a time as a message."""
     seconds, nanosec = divmod(nanoseconds, NANOSECONDS)

@@ -14,7 +14,6 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
-from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
@@ -22,7 +21,7 @@ from topreward_ros.errors import NoRewardError
 from topreward_ros.msg import Progress, SuccessDetected
 from topreward_ros.scoring.sampling import Sampling
 
-from ..cameras.image_messages import raw_message
+from ..cameras.image_messages import nanoseconds_of, raw_message
 from ..common.process import spin_for
 from ..common.qos import QOS_CAMERA_OFFERED, QOS_RESULT, QOS_TASK
 from ..common.rclpy_versions import init_rclpy
@@ -110,7 +109,7 @@ class RewardLink(Node):
 
     def has_succeeded(self, progress: Progress) -> bool:
         """Whether success was detected up to this Progress, whose success may be on its way."""
-        stamp = stamp_of(progress)
+        stamp = nanoseconds_of(progress.header.stamp)
 
         def succeeded() -> bool | None:
             return self._succeeded_at is not None or None
@@ -140,11 +139,11 @@ class RewardLink(Node):
 
     def _on_progress(self, message: Progress) -> None:
         if self._is_ours(message):
-            self._heard[stamp_of(message)] = message
+            self._heard[nanoseconds_of(message.header.stamp)] = message
 
     def _on_success(self, message: SuccessDetected) -> None:
         if self._is_ours(message) and self._succeeded_at is None:
-            self._succeeded_at = stamp_of(message)
+            self._succeeded_at = nanoseconds_of(message.header.stamp)
 
     def _is_ours(self, message: Progress | SuccessDetected) -> bool:
         is_current = self._episode and message.episode >= self._episode
@@ -165,8 +164,3 @@ def open_link(reward_node: str, image_topic: str) -> RewardLink:
     link = RewardLink(reward_node, image_topic)
     link.ends_middleware = ends_middleware
     return link
-
-
-def stamp_of(message: Any) -> int:
-    """Return the stamp of a message's header [ns]."""
-    return int(Time.from_msg(message.header.stamp).nanoseconds)

@@ -12,6 +12,8 @@ from topreward_ros.reward.events import SUCCESS, EventOptions
 from topreward_ros.reward.live import Step
 from topreward_ros.scoring.sampling import NANOSECONDS
 
+from ..cameras.image_messages import nanoseconds_of
+
 
 class EpisodeEvents:
     """The events of one episode, whose time begins with its first score."""
@@ -23,8 +25,7 @@ class EpisodeEvents:
 
     def messages(self, common: dict[str, Any], step: Step) -> list[Event]:
         """Return the messages for the next result; common are the fields of all messages."""
-        stamp = common['header'].stamp
-        time = stamp.sec * NANOSECONDS + stamp.nanosec
+        time = nanoseconds_of(common['header'].stamp)
         self._began = time if self._began is None else self._began
         seconds = (time - self._began) / NANOSECONDS
         events = self._detector.update(step, seconds)

@@ -21,11 +21,10 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .attention import CountedAttention, additive, masked
-from .fused import relative_error
+from .fused import LARGEST_ERROR, relative_error
 from .key_value_cache import CacheShape
 from .split_attention import split_attention
 
-LARGEST_ERROR = 0.02  # relative, of bfloat16 against float32
 # Another way must take less than this share of the time of one that serves all lengths.
 WORTH_IT = 0.9
 Measure = Callable[[Callable[[], object]], float]

@@ -133,7 +133,7 @@ class RecordedSteps:
         if len(self._ways) == 1 or self.times:
             return
         shape, heads = self._engine.language.cache_shape(), self._engine.language.heads
-        lengths = tokens, cached, _prefix(tokens, cached)
+        lengths = tokens, cached, prefix_before(tokens, cached)
         with compiling():
             self._way, self.times = quickest(self._ways, shape, lengths, heads, milliseconds)
 
@@ -261,7 +261,7 @@ class _Step:
                 slots,
                 numbers[-1:],
                 self._shape.cache_read,
-                _prefix(size, self._shape.cache_read),
+                prefix_before(size, self._shape.cache_read),
             ),
         )
         with self._way.context(), compiling():
@@ -299,7 +299,7 @@ def _shape(segments: Sequence[Segment], block: Block, padded: int, cache_read: i
     return StepShape(padded, video, cache_read, (height, width))
 
 
-def _prefix(tokens: int, cache_read: int) -> int:
+def prefix_before(tokens: int, cache_read: int) -> int:
     """Return how many cached tokens come before the new ones of every step of this shape."""
     return max(0, cache_read - CACHE_MULTIPLE - tokens) // PREFIX_MULTIPLE * PREFIX_MULTIPLE
 
