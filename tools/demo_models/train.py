@@ -4,6 +4,7 @@
 
     python -m tools.demo_models.train see SEEN
     python -m tools.demo_models.train ask SEEN FOLDER      TOPReward and Large Reward Models
+    python -m tools.demo_models.train videos SEEN FOLDER --start ASKED
     python -m tools.demo_models.train more SEEN FOLDER --start ASKED
     python -m tools.demo_models.train heads SEEN FOLDER    Robometer
 
@@ -16,6 +17,7 @@
    to generalise to new pairs. Then the prompt of scoring, 2 to 32 frames at any rate, forwards,
    backwards or static, with several prefixes and questions each; between these steps, the three
    questions of Large Reward Models about single pictures. Then the same with other settings.
+   videos: from a model so far, TOPReward's question alone.
    more: from a model so far, these three questions for most of the time.
    heads: progress and success after two pictures of scrambled clips, then each picture of longer
    ones.
@@ -87,12 +89,27 @@ def ask(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     save_weights(folder, model.eval().half())
 
 
+def _go_on(folder: Path, pool: Pool, options: argparse.Namespace) -> Trainer:
+    """Return a trainer of the model in --start, whose new files are in the folder."""
+    trainer = Trainer(new_model(folder, SHAPE, words()), pool, options.seed + 1, options.share)
+    trainer.load_seen(options.seen)
+    trainer.model.load_state_dict(load_file(options.start / 'model.safetensors'), strict=False)
+    return trainer
+
+
+def videos(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
+    """Train a model that `ask` has made further on TOPReward's question."""
+    trainer = _go_on(folder, pool, options)
+    lessons = VideoLessons(trainer, folder)
+    trainer.run(
+        'videos', 1600, (0.6 * FAST, 0.002 * FAST), lambda: lessons.score(polish=True, relative=1)
+    )
+    save_weights(folder, trainer.model.eval().half())
+
+
 def more(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     """Train a model that `ask` has made further on Large Reward Models' questions."""
-    model = new_model(folder, SHAPE, words())
-    trainer = Trainer(model, pool, options.seed + 1, options.share)
-    trainer.load_seen(options.seen)
-    model.load_state_dict(load_file(options.start / 'model.safetensors'), strict=False)
+    trainer = _go_on(folder, pool, options)
     videos, frames = VideoLessons(trainer, folder), FrameLessons(trainer, folder)
 
     def mixed() -> tuple[torch.Tensor, dict[str, float]]:
@@ -101,7 +118,7 @@ def more(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
         return videos.score(polish=True)
 
     trainer.run('more pictures', 1500, (0.6 * FAST, 0.005 * FAST), mixed)
-    save_weights(folder, model.eval().half())
+    save_weights(folder, trainer.model.eval().half())
 
 
 def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
@@ -136,10 +153,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('stage', choices=('see', 'ask', 'more', 'heads'))
+    parser.add_argument('stage', choices=('see', 'ask', 'videos', 'more', 'heads'))
     parser.add_argument('seen', type=Path, help='file of the trained vision tower')
     parser.add_argument('folder', type=Path, nargs='?', help='new folder for the checkpoint')
-    parser.add_argument('--start', type=Path, help='folder that ask has made, for more')
+    parser.add_argument(
+        '--start', type=Path, help='folder that ask has made, for the stages after it'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--episodes', type=int, default=2400, help='episodes in the pool')
     parser.add_argument(
@@ -165,7 +184,8 @@ def main() -> None:
         see(target, pool, options)
     else:
         with whole_folder(target) as part:
-            {'ask': ask, 'more': more, 'heads': heads}[options.stage](part, pool, options)
+            stages = {'ask': ask, 'videos': videos, 'more': more, 'heads': heads}
+            stages[options.stage](part, pool, options)
     minutes, busy = (time.monotonic() - start_time) / 60, time.process_time() / 60
     print(f'{target}: {minutes:.1f} minutes, {busy:.1f} minutes of processor time')
 

@@ -40,11 +40,14 @@ class VideoLessons:
         maps = np.stack([firsts, firsts, lasts, lasts], axis=1)
         return self._answer((episodes, maps), [4], questions=10, short=short, seeing=0.3)
 
-    def score(self, polish: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
+    def score(self, polish: bool = False, relative: float | None = None) -> tuple[torch.Tensor, dict[str, float]]:
         """Return loss and facts of prefixes of clips of 2 to 32 frames.
 
-        Polishing has more unscrambled clips that begin at the start of an episode.
+        Polishing has more unscrambled clips that begin at the start of an episode. relative: weight
+        of the error of log P; None: little, more in polishing.
         """
+        if relative is None:
+            relative = 0.4 if polish else 0.03
         trainer, random = self._trainer, self._trainer.random
         many = random.random() < 0.2
         blocks = int(random.integers(9, 17) if many else random.integers(1, 9))
@@ -61,7 +64,7 @@ class VideoLessons:
             questions=4,
             short=False,
             seeing=0.1,
-            relative=0.4 if polish else 0.03,
+            relative=relative,
         )
 
     def _answer(
