@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from topreward_ros.demo.table import APPROACH, CARRY
 from topreward_ros.demo.tasks import Task
 
 from .arm import Arm, tool_pose
 from .scene import BLOCKS, Layout
 
-REACH, CARRY = 0.3, 0.6  # shares of progress; the rest is letting go
 PLACE_TOLERANCE = 0.75  # of half a target, from its centre to that of the block
 REST_HEIGHT = 0.006  # above the table that counts as resting on it [m]
 REST_SPEED = 0.03  # [m/s]
@@ -32,9 +32,9 @@ class Truth:
 class TruthMeter:
     """Measures a task from where things were at the beginning.
 
-    Progress is REACH times the share of the way from the tool to the block, plus CARRY times the
-    share of the block's way to its target. Success is the right block at rest on the right target,
-    upright, and no part of the arm touching it.
+    Progress is APPROACH times the share of the way from the tool to the block, plus CARRY times the
+    share of the block's way to its target; the rest is letting go, as in the drawn world. Success
+    is the right block at rest on the right target, upright, and no part of the arm touching it.
     """
 
     def __init__(self, arm: Arm, model: Any, data: Any, layout: Layout, task: Task) -> None:
@@ -53,7 +53,7 @@ class TruthMeter:
             return Truth(1.0, True)
         reach = 1 - min(1.0, self._reach() / self._first_reach)
         carry = 1 - min(1.0, self._way() / self._first_way)
-        return Truth(REACH * reach + CARRY * carry, False)
+        return Truth(APPROACH * reach + CARRY * carry, False)
 
     def is_success(self) -> bool:
         place = self._data.geom_xpos[self._block]

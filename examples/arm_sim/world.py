@@ -75,14 +75,24 @@ class World:
 
         Raises SceneError if the arm stands where blocks would be placed.
         """
+        refused: list[SceneError] = []
         for attempt in range(PLACEMENT_TRIES):
-            self.layout = draw_layout(self.arm, self.kinematics, seed + attempt * 1_000_003)
-            set_up(self.model, self.data, self.arm, self.layout)
+            try:
+                layout = draw_layout(self.arm, self.kinematics, seed + attempt * 1_000_003)
+                drawn = task or draw_task(layout, seed)
+            except SceneError as error:  # a few seeds in a hundred
+                refused.append(error)
+                continue
+            self.layout = layout
+            set_up(self.model, self.data, self.arm, layout)
             if not self._is_in_the_way():
                 break
+            # First, as this can be mended
+            text = 'the arm stands where the blocks would be placed; move it home first'
+            refused.insert(0, SceneError(text))
         else:
-            raise SceneError('the arm stands where the blocks would be placed; move it home first')
-        self.task = task or draw_task(self.layout, seed)
+            raise refused[0]
+        self.task = drawn
         self.operator = None
         self._meter = TruthMeter(self.arm, self.model, self.data, self.layout, self.task)
 

@@ -91,7 +91,38 @@ def test_a_failure_is_one_by_the_truth(world: World, kind: str) -> None:
     truth = world.truth()
     assert not truth.success and truth.progress < 0.9
     assert max(progress) == 1.0 if kind == 'undone' else max(progress) < 0.95
-    assert max(progress) > 0.1 or kind == 'wrong_object'
+    assert max(progress) > 0.01 or kind == 'wrong_object'
+
+
+@pytest.mark.parametrize('kind', ['wrong_object', 'wrong_target'])
+def test_another_task_is_no_progress_of_this_one(world: World, kind: str) -> None:
+    for seed in range(20, 24):
+        attempt(world, kind, seed)
+        assert world.truth().progress < 0.3
+
+
+# Kind: seeds of which no table comes.
+def test_a_seed_without_a_table_gives_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refused(arm: Any, kinematics: Any, seed: int) -> Any:
+        tried.append(seed)
+        if len(tried) < 3:
+            raise SceneError('no table')
+        return draw_layout(arm, kinematics, seed)
+
+    monkeypatch.setattr('examples.arm_sim.world.draw_layout', refused)
+    world.restart(10)
+    assert len(tried) == 3 and len(set(tried)) == 3
+    monkeypatch.setattr('examples.arm_sim.world.draw_layout', lambda *_: refused_always())
+    with pytest.raises(SceneError, match='no table'):
+        world.restart(10)
+
+
+def refused_always() -> Any:
+    raise SceneError('no table')
 
 
 def test_standing_still_is_no_progress(world: World) -> None:

@@ -35,12 +35,11 @@ from .held_out import (
     episodes_of,
     mixed,
     static_moves,
-    table,
+    tell,
     true_progress,
 )
 from .held_out_pictures import about_pictures
 
-MARKS = '<!-- figures: tools/demo_models/evaluate.py -->\n', '<!-- end of figures -->\n'
 # How much a static clip may move the value: log P [nat], or a progress
 STATIC_LIMITS = {'topreward': 0.3, 'robometer': 0.05}
 
@@ -188,17 +187,7 @@ def main() -> int:
         parts['The questions of Large Reward Models.'] = about_pictures(
             str(options.folder), options.episodes
         )
-    text = '\n'.join(f'**{title}**\n\n{table(figures)}' for title, figures in parts.items())
-    with_targets = [figure for figures in parts.values() for figure in figures]
-    print(text)
-    if options.card:
-        card = options.folder / 'README.md'
-        before, remaining = card.read_text(encoding='utf-8').split(MARKS[0])
-        _, after = remaining.split(MARKS[1])
-        card.write_text(f'{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}', encoding='utf-8')
-    missed = [figure.what for figure in with_targets if not figure.is_met]
-    print(f'{len(missed)} targets missed: {missed}' if missed else 'all targets met')
-    return int(bool(missed))
+    return tell(parts, options.folder if options.card else None)
 
 
 if __name__ == '__main__':

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rich.progress import track
@@ -16,6 +17,7 @@ from topreward_ros.demo.tasks import WORDINGS, Task
 from topreward_ros.reward.metrics import correlation, value_order_correlation
 from topreward_ros.scoring.score import Score, Scorer
 
+MARKS = '<!-- figures: tools/demo_models/evaluate.py -->\n', '<!-- end of figures -->\n'
 FIRST_SEED = 100_000
 FRAMES = 16
 STATIC_FRAMES = 32
@@ -181,3 +183,20 @@ def mixed(tasks: Sequence[Task]) -> list[Task]:
 def table(figures: Sequence[HeldOutMetric]) -> str:
     head = '| held out | value | asked | met |\n|---|---|---|---|\n'
     return head + ''.join(f'{figure.row()}\n' for figure in figures)
+
+
+def tell(parts: Mapping[str, Sequence[HeldOutMetric]], folder: Path | None) -> int:
+    """Print tables by their titles, and write them into the model card of a folder.
+
+    Returns an exit code, 1 where a metric misses its target.
+    """
+    text = '\n'.join(f'**{title}**\n\n{table(figures)}' for title, figures in parts.items())
+    print(text)
+    if folder:
+        card = folder / 'README.md'
+        before, remaining = card.read_text(encoding='utf-8').split(MARKS[0])
+        _, after = remaining.split(MARKS[1])
+        card.write_text(f'{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}', encoding='utf-8')
+    missed = [figure.what for figures in parts.values() for figure in figures if not figure.is_met]
+    print(f'{len(missed)} targets missed: {missed}' if missed else 'all targets met')
+    return int(bool(missed))

@@ -40,7 +40,9 @@ class VideoLessons:
         maps = np.stack([firsts, firsts, lasts, lasts], axis=1)
         return self._answer((episodes, maps), [4], questions=10, short=short, seeing=0.3)
 
-    def score(self, polish: bool = False, relative: float | None = None) -> tuple[torch.Tensor, dict[str, float]]:
+    def score(
+        self, polish: bool = False, relative: float | None = None
+    ) -> tuple[torch.Tensor, dict[str, float]]:
         """Return loss and facts of prefixes of clips of 2 to 32 frames.
 
         Polishing has more unscrambled clips that begin at the start of an episode. relative: weight
