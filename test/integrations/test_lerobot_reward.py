@@ -213,9 +213,9 @@ def test_what_is_missing_is_told() -> None:
     without = {key: value for key, value in batch().items() if key != 'task'}
     with pytest.raises(TaskError, match="no 'task'"):
         made.compute_reward(without)
-    with pytest.raises(TaskError, match='blank|empty'):
+    with pytest.raises(TaskError, match='blank'):
         made.compute_reward({**without, 'task': ' '})
-    with pytest.raises(FrameError, match='no .*its images are'):
+    with pytest.raises(FrameError, match='its images are'):
         made.compute_reward({'observation.images.wrist': batch()[KEY], 'task': TASKS})
     with pytest.raises(FrameError, match='expected uint8, or floats in'):
         made.compute_reward(batch(scale=1.0))
