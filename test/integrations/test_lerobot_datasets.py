@@ -19,12 +19,12 @@ from .conftest import NO_LEROBOT
 
 pytest.importorskip('lerobot', reason=NO_LEROBOT)
 
-import lerobot_reward_topreward
 import pyarrow.parquet as pq
 from lerobot.datasets import LeRobotDataset
 from lerobot.rewards import make_reward_model, make_reward_pre_post_processors
 from lerobot.utils.sample_weighting import SampleWeightingConfig, make_sample_weighter
 
+import lerobot_reward_topreward
 from topreward_ros.commands.main import main
 from topreward_ros.demo import model
 from topreward_ros.demo.drawing import film

@@ -17,7 +17,6 @@ from .conftest import NO_LEROBOT
 
 pytest.importorskip('lerobot', reason=NO_LEROBOT)
 
-import lerobot_reward_topreward
 from lerobot.configs.rewards import RewardModelConfig
 from lerobot.rewards import (
     get_reward_model_class,
@@ -26,6 +25,7 @@ from lerobot.rewards import (
     make_reward_pre_post_processors,
 )
 
+import lerobot_reward_topreward
 from topreward_ros.demo import model
 from topreward_ros.demo.drawing import SceneRenderer, film
 from topreward_ros.demo.scene import SceneEpisode
