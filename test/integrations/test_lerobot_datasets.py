@@ -31,6 +31,8 @@ from topreward_ros.demo.drawing import film
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.reward.weights import rabc_weights
 
+pytestmark = pytest.mark.slow
+
 KEY = 'observation.images.top'
 NAME = 'somebody/demo'
 FPS, SCORED_FPS = 10, 2

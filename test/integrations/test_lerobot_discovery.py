@@ -19,6 +19,8 @@ from .conftest import NO_LEROBOT, PLUGIN
 
 pytest.importorskip('lerobot', reason=NO_LEROBOT)
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 TYPE = 'topreward_ros'
 
