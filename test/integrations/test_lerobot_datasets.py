@@ -64,16 +64,20 @@ def write_dataset(root: Path, kind: str) -> None:
     dataset.finalize()
 
 
+def topreward(*arguments: object) -> None:
+    """Run the command with the demo's model."""
+    with pytest.MonkeyPatch.context() as patch:
+        if importlib.util.find_spec('matplotlib') is None:  # LeRobot itself does not need it
+            patch.setattr('topreward_ros.commands.score.episode.plot_run', lambda *_, **__: None)
+        assert main([*map(str, arguments), '--model', str(model.FOLDER), '--device', 'cpu']) == 0
+
+
 @pytest.fixture(scope='module', params=['image', 'video'])
 def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scored:
     folder = tmp_path_factory.mktemp(request.param)
     root = folder / 'dataset'
     write_dataset(root, request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        if importlib.util.find_spec('matplotlib') is None:  # LeRobot itself does not need it
-            patch.setattr('topreward_ros.commands.score.episode.plot_run', lambda *_, **__: None)
-        arguments = ['--parquet', root, '--dense', '--save', folder / 'scores', '--device', 'cpu']
-        assert main(list(map(str, ['score', root, '--model', model.FOLDER, *arguments]))) == 0
+    topreward('score', root, '--parquet', root, '--dense', '--save', folder / 'scores')
     file = root / 'topreward_progress.parquet'
     table = pq.read_table(file)
     columns = {name: table[name].to_numpy() for name in table.column_names}
@@ -120,3 +124,13 @@ def test_the_plug_in_gives_the_scores_of_the_file(scored: Scored) -> None:
     expected = scored.columns['topreward_log_prob'][chosen]
     assert not np.isnan(expected).any()
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+
+
+def test_lerobot_loads_a_labelled_copy(scored: Scored, tmp_path: Path) -> None:
+    topreward('label', scored.root, tmp_path / 'copy', '--save', tmp_path / 'scores')
+    dataset = LeRobotDataset(NAME, root=tmp_path / 'copy')
+    frame = dataset[len(dataset) - 1]
+    labels = ('progress', 'next.reward', 'returns', 'next.success', 'success')
+    dtypes = [str(frame[name].dtype).removeprefix('torch.') for name in labels]
+    assert dtypes == ['float32', 'float32', 'float32', 'bool', 'bool']
+    assert frame[KEY].shape == (3, 64, 96)
