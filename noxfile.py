@@ -27,6 +27,18 @@ def scoring(session: nox.Session, transformers: str) -> None:
     session.run('pytest', '-q', 'test/scoring', *session.posargs)
 
 
+@nox.session(python='3.12', default=False)
+def lerobot(session: nox.Session) -> None:
+    """The plug-in for LeRobot, and RA-BC, with the real LeRobot and the versions that it pins."""
+    needed = session.run('python', 'tools/requirements.py', silent=True)
+    assert isinstance(needed, str)
+    session.install('lerobot[topreward,dataset]>=0.6.1', 'pip', 'pytest', *needed.splitlines())
+    versions = '[version(name) for name in ("lerobot", "torch", "transformers")]'
+    session.run('python', '-c', f'from importlib.metadata import version; print({versions})')
+    # -m puts the checkout on the path
+    session.run('python', '-m', 'pytest', '-q', 'test/integrations', *session.posargs)
+
+
 @nox.session
 def processor(session: nox.Session) -> None:
     """Models without a streaming path, with the libraries of the extra `processor`."""

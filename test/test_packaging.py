@@ -48,6 +48,7 @@ def test_every_dependency_is_pinned(constraints: dict[str, str], setup_cfg: Conf
 def test_every_source_file_names_its_licence() -> None:
     folders = (
         'topreward_ros', 'launch', 'config', 'cmake', 'test', 'tools', 'benchmarks', 'examples',
+        'integrations',
     )  # fmt: skip
     suffixes = {'.py', '.cmake', '.xml', '.yaml', '.cpp'}
     files = [*SOURCE.glob('*.py'), *(f for name in folders for f in SOURCE.glob(f'{name}/**/*'))]

@@ -65,8 +65,8 @@ def main() -> None:
         '--pool', type=Path, required=True, help='folder of the rendered clips, made if missing'
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--episodes', type=int, default=1000, help='half of them of each arm')
-    parser.add_argument('--scrambled', type=int, default=800, help='scrambled clips, besides')
+    parser.add_argument('--episodes', type=int, default=800, help='half of them of each arm')
+    parser.add_argument('--scrambled', type=int, default=600, help='scrambled clips, besides')
     parser.add_argument('--share', type=float, default=1.0, help='of the steps, for a short trial')
     parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args()
