@@ -4,7 +4,7 @@
 
     python -m examples.learning.offline FOLDER --seeds 0 1 2 3 4
 
-Their pictures are scored by `topreward score`; weights are those of TOPReward's TOP-AWR (arXiv
+Their pictures are scored as by `topreward score`; weights are those of TOPReward's TOP-AWR (arXiv
 2602.19313) and of LeRobot's RA-BC (arXiv 2509.25358). Paired by seed: the same demonstrations,
 batches and tables. Each run leaves a file in FOLDER and is not repeated.
 """
@@ -15,8 +15,8 @@ import argparse
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +24,28 @@ import numpy as np
 import torch
 from PIL import Image
 
-from topreward_ros.commands.main import main as topreward
-from topreward_ros.errors import TopRewardError
+from topreward_ros.commands.score.clip_scores import Plan, score_clip
+from topreward_ros.demo.model import folder_for
 from topreward_ros.files import whole_folder, write_text
+from topreward_ros.recordings.source_options import SourceOptions
+from topreward_ros.recordings.sources import open_source
 from topreward_ros.recordings.suffixes import MANIFEST
-from topreward_ros.results.score_table import read_rows
+from topreward_ros.results.score_table import read_rows, write_rows
 from topreward_ros.reward.progress import min_max
 from topreward_ros.reward.values import between
 from topreward_ros.reward.weights import advantage_weights, rabc_weights
+from topreward_ros.scoring import LoadOptions, Scorer, load_scorer
+from topreward_ros.scoring.sampling import ANCHORS
 
 from .demonstrations import MIXED, Demonstration, demonstrations
 from .episodes import TABLES, success
-from .policy import CLONING_STEPS, clone
+from .policy import clone
 from .report import report_offline
 from .runs import once, results_of
 from .table_world import SECONDS, STEPS
 
 REWARD_MODELS = ('topreward', 'robometer', 'large_reward_model')
+CLONING_STEPS = 2000
 CHUNK = 4  # frames over which the progress gained is taken: a second
 
 Curves = Sequence[np.ndarray]  # progress of each demonstration's frames, (STEPS + 1,)
@@ -58,6 +63,7 @@ def ra_bc(curves: Curves) -> list[np.ndarray]:
 
 
 FORMULAS: dict[str, Callable[[Curves], list[np.ndarray]]] = {'TOP-AWR': top_awr, 'RA-BC': ra_bc}
+PLAIN, TRUTH, ONLY_GOOD = 'plain', 'the truth', 'only good ones'
 
 
 def write_recordings(folder: Path, shown: Sequence[Demonstration]) -> None:
@@ -74,23 +80,42 @@ def write_recordings(folder: Path, shown: Sequence[Demonstration]) -> None:
         write_text(part / MANIFEST, json.dumps({'clips': clips}))
 
 
-def scored(folder: Path, save: Path, reward_model: str, count: int) -> list[np.ndarray]:
-    """Score recordings by the command; return the progress of every frame.
+def scored(folder: Path, save: Path, scorer: Callable[[], Scorer]) -> list[np.ndarray]:
+    """Score recordings as `topreward score` does; return the progress of every frame.
 
-    What it prints goes to a file beside its results. Raises TopRewardError where it fails.
+    Its tables are in the folder `save`, and kept; without the command's plots, which take longer.
     """
-    save.mkdir(parents=True, exist_ok=True)
-    log = save / f'{folder.name}.log'
-    options = ['--reward-model', reward_model, '--folder-fps', f'{1 / SECONDS:g}', '--save']
-    with log.open('w', encoding='utf-8') as stream, contextlib.redirect_stdout(stream):
-        if topreward(['score', str(folder), *options, str(save), '--device', 'cpu']):
-            raise TopRewardError(f'the demonstrations could not be scored: see {log}')
     curves = []
-    for number in range(count):
-        rows = read_rows(save / folder.name / f'{number:03d}' / 'scores.csv')
-        frames = np.array([round(row.time / SECONDS) for row in rows])
-        curves.append(between(frames, np.array([row.progress for row in rows]), STEPS + 1))
+    source = open_source(str(folder), SourceOptions(folder_fps=1 / SECONDS))
+    with contextlib.closing(source):
+        for recording in source.recordings:
+            file = save / recording.name / 'scores.csv'
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                plan = Plan(anchors=ANCHORS, to_the_end=True)
+                rows = score_clip(scorer(), recording.clip, recording.task, plan, _unwatched)
+                write_rows(file, rows)
+            rows = read_rows(file)
+            frames = np.array([round(row.time / SECONDS) for row in rows])
+            curves.append(between(frames, np.array([row.progress for row in rows]), STEPS + 1))
     return curves
+
+
+def _unwatched(frames: Iterable[np.ndarray], _count: int) -> Iterable[np.ndarray]:
+    return frames
+
+
+@cache
+def scorer_of(reward_model: str) -> Scorer:
+    """Return the demo's model of this kind, loaded once."""
+    options = LoadOptions(str(folder_for(reward_model)), 'cpu', reward_model=reward_model)
+    return load_scorer(options)
+
+
+def names(reward_model: str) -> list[str]:
+    """Return what weights are by."""
+    by = [f'{who}, {formula}' for who in (reward_model, TRUTH) for formula in FORMULAS]
+    return [PLAIN, *by, ONLY_GOOD]
 
 
 class Experiment:
@@ -98,32 +123,34 @@ class Experiment:
 
     def __init__(self, seed: int, options: argparse.Namespace) -> None:
         self.seed, self._options = seed, options
-        self.shown = demonstrations(seed, options.demonstrations, MIXED, look=True)
 
-    def weightings(self) -> dict[str, Callable[[], list[np.ndarray]]]:
-        """Return what computes the weights of each demonstration's frames, by name."""
-        truth = [each.progress for each in self.shown]
-        ones = [np.ones(STEPS + 1)] * len(self.shown)
-        model = self._options.reward_model
-        return {
-            'plain': lambda: ones,
-            **{f'{model}, {name}': partial(self._by_model, of) for name, of in FORMULAS.items()},
-            **{f'the truth, {name}': partial(of, truth) for name, of in FORMULAS.items()},
-            'only good ones': lambda: [each.is_done * np.ones(STEPS + 1) for each in self.shown],
-        }
+    @cached_property
+    def shown(self) -> list[Demonstration]:
+        return demonstrations(self.seed, self._options.demonstrations, MIXED, look=True)
 
-    def _by_model(self, formula: Callable[[Curves], list[np.ndarray]]) -> list[np.ndarray]:
+    def weights(self, name: str) -> list[np.ndarray]:
+        """Return the weights of each demonstration's frames, of one of `names`."""
+        if name == PLAIN:
+            return [np.ones(STEPS + 1) for _ in self.shown]
+        if name == ONLY_GOOD:
+            return [np.full(STEPS + 1, float(each.is_done)) for each in self.shown]
+        who, formula = name.split(', ')
+        curves = [each.progress for each in self.shown] if who == TRUTH else self.curves
+        return FORMULAS[formula](curves)
+
+    @cached_property
+    def curves(self) -> list[np.ndarray]:
+        """The progress that the model sees."""
         folder = self._options.folder / f'demonstrations-{self.seed}'
         if not folder.exists():
             write_recordings(folder, self.shown)
         name = self._options.reward_model
-        curves = scored(folder, self._options.folder / f'scores-{name}', name, len(self.shown))
-        return formula(curves)
+        return scored(folder, self._options.folder / f'scores-{name}', partial(scorer_of, name))
 
     def run(self, name: str) -> dict[str, Any]:
         """Clone a policy with the weights of this name; return what came of it."""
         began = time.monotonic()
-        weights = self.weightings()[name]()
+        weights = self.weights(name)
         policy = clone(
             self.seed,
             np.concatenate([each.observations for each in self.shown]),
@@ -149,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         experiment = Experiment(seed, options)
-        for name in experiment.weightings():
+        for name in names(options.reward_model):
             file = options.folder / f'{name.replace(", ", "-").replace(" ", "_")}-{seed}.json'
             once(file, options, partial(experiment.run, name))
     report_offline(results_of(options.folder))

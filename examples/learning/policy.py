@@ -67,7 +67,7 @@ def clone(
     observed, acted = torch.from_numpy(observations), torch.from_numpy(actions)
     relative = torch.from_numpy(weights / weights.mean()).float()
     policy = Policy()
-    optimiser = torch.optim.Adam(policy.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(policy.parameters(), 1e-3, fused=True)
     for _ in range(steps):
         batch = torch.randint(len(observed), (256,))
         loss = -(relative[batch] * policy.log_prob(observed[batch], acted[batch])).mean()

@@ -55,7 +55,9 @@ def report_offline(results: Sequence[dict[str, Any]]) -> None:
     for kind in kinds:
         table.add_column(kind, justify='right')
     plain = {each['seed']: each['success'] for each in results if each['weighting'] == 'plain'}
-    for name in sorted({each['weighting'] for each in results}, key=lambda name: (name != 'plain', name)):
+    for name in sorted(
+        {each['weighting'] for each in results}, key=lambda name: (name != 'plain', name)
+    ):
         own = [each for each in results if each['weighting'] == name]
         weights = [
             fmean(each['weights'][kind] for each in own if kind in each['weights'])

@@ -15,9 +15,7 @@ from topreward_ros.files import ResultsError, StoredResults, read_json
 SELECTION = ('folder', 'seeds', 'rewards', 'reward_model', 'node', 'image_topic')
 
 
-def once(
-    file: Path, options: argparse.Namespace, run: Callable[[], Mapping[str, Any]]
-) -> None:
+def once(file: Path, options: argparse.Namespace, run: Callable[[], Mapping[str, Any]]) -> None:
     """Do a run and write its result, unless its file is there.
 
     Raises ResultsError for a file of other options.
