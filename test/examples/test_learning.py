@@ -106,7 +106,9 @@ def test_a_players_rewards_are_those_step_by_step(tmp_path: Path) -> None:
         env.close()
 
 
-def test_rewards_of_a_running_node(active: Harness, tmp_path: Path) -> None:
+def test_rewards_of_a_running_node(
+    active: Harness, checkpoint_folder: Path, tmp_path: Path
+) -> None:
     """Over DDS they are those of the same model in this process; the loop runs on them."""
     reading = RewardOptions(log_prob_low=-12.0, log_prob_high=-6.0)
     assert active.change('deactivate')
@@ -118,7 +120,7 @@ def test_rewards_of_a_running_node(active: Harness, tmp_path: Path) -> None:
     (file,) = tmp_path.glob('*.json')
     assert file.name == 'node-0.json' and json.loads(file.read_text())['course'][0]['reward'] != 0
     policy, worlds = Policy(), [TableWorld(), TableWorld()]
-    scorer = load_scorer(LoadOptions(active.model, 'cpu'))
+    scorer = load_scorer(LoadOptions(str(checkpoint_folder), 'cpu'))
     with online.player('node', 0, online._parser().parse_args(arguments)) as played:
         torch.manual_seed(1)
         live = played(policy, [5])
