@@ -13,7 +13,7 @@ from .table_world import STEPS, TableWorld
 
 # Shares of the kinds, for a policy that is refined, and for one that is only cloned
 IMPERFECT = {'good': 0.65, 'beside': 0.35}
-MIXED = {'good': 0.4, 'beside': 0.15, 'wrong block': 0.15, 'dropped': 0.15, 'dawdling': 0.15}
+MIXED = {'good': 0.6, 'beside': 0.1, 'wrong block': 0.1, 'dropped': 0.1, 'dawdling': 0.1}
 
 BESIDE = 0.10  # standard deviation, per axis, of where the place is taken to be [table widths]
 SLOW = 0.35  # speed of one who dawdles, as a share

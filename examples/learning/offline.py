@@ -39,13 +39,12 @@ from topreward_ros.scoring.sampling import ANCHORS
 
 from .demonstrations import MIXED, Demonstration, demonstrations
 from .episodes import TABLES, success
-from .policy import clone
+from .policy import CLONING_STEPS, clone
 from .report import report_offline
 from .runs import once, results_of
 from .table_world import SECONDS, STEPS
 
 REWARD_MODELS = ('topreward', 'robometer', 'large_reward_model')
-CLONING_STEPS = 2000
 CHUNK = 4  # frames over which the progress gained is taken: a second
 
 Curves = Sequence[np.ndarray]  # progress of each demonstration's frames, (STEPS + 1,)
