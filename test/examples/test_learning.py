@@ -177,7 +177,11 @@ def test_the_loop_runs_is_resumed_and_reports(
     assert all(len(each['course']) == 2 for each in results)
     by_seed = {(each['reward'], each['seed']): each['before'] for each in results}
     assert by_seed['true', 0] == by_seed['noise', 0], 'paired: one base policy for a seed'
-    monkeypatch.setattr(online, 'refine', None)
+
+    def never(*_: Any) -> dict[str, Any]:
+        raise AssertionError('a run was repeated')
+
+    monkeypatch.setattr(online, 'refine', never)
     online.main([*arguments, '--rewards', 'true', 'noise'])
     assert '2' in capsys.readouterr().out
     with pytest.raises(TopRewardError, match='other options'):

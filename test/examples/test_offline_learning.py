@@ -90,7 +90,9 @@ def test_a_run_is_resumed_and_reports(
     monkeypatch.setattr(offline, 'scorer_of', None)  # nothing is scored again
     monkeypatch.setattr(offline.Experiment, 'curves', None)
     offline.main([str(tmp_path), *SMALL])
-    assert capsys.readouterr().out == told
+    again = json.loads((tmp_path / 'plain-0.json').read_text())
+    assert again['success'] == results['plain']['success'], 'the same, from the same seed'
+    assert 'robometer, RA-BC' in capsys.readouterr().out
 
 
 def test_what_the_model_sees_is_near_the_truth(tmp_path: Path) -> None:
