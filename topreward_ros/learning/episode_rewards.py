@@ -57,7 +57,9 @@ def episode_rewards(
 
 def _due(count: int, seconds: float, sampling: Sampling) -> tuple[list[int], list[float]]:
     """Return the numbers of the pictures that are due, and their times [s]."""
-    window, numbers, times = sampling.window(), [], []
+    window = sampling.window()
+    numbers: list[int] = []
+    times: list[float] = []
     for number in range(count):
         stamp = number * round(seconds * NANOSECONDS)
         if window.judge(stamp) is not Verdict.KEEP:
