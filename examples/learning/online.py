@@ -3,6 +3,7 @@
 """Refine cloned policies by rewards, paired by seed, and report the true success before and after.
 
     python -m examples.learning.online FOLDER --rewards robometer true noise --seeds 0 1 2 3 4
+    python -m examples.learning.online FOLDER --rewards node   # by a running reward node
 
 Each run leaves a file in FOLDER and is not repeated; two processes can share the folder.
 """
@@ -10,114 +11,123 @@ Each run leaves a file in FOLDER and is not repeated; two processes can share th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
 
 from topreward_ros.demo.model import folder_for, settings_for
-from topreward_ros.files import read_json, write_json
-from topreward_ros.learning import ScorerReward
+from topreward_ros.learning import LiveReward, episode_rewards
 from topreward_ros.reward.live import RewardOptions
-from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
+from topreward_ros.scoring import LoadOptions, load_scorer
 
-from .policy import Policy, clone
-from .ppo import Batch, Learner
+from .demonstrations import IMPERFECT, demonstrations
+from .episodes import TABLES, Episodes, play, success
+from .policy import CLONING_STEPS, Policy, clone
+from .ppo import Learner
 from .report import report
-from .table_world import SECONDS, STEPS, TableWorld
+from .runs import once, results_of
+from .table_world import SECONDS, TableWorld
 
-REWARDS = ('topreward', 'robometer', 'large_reward_model', 'true', 'noise')
+MODELS = ('topreward', 'robometer', 'large_reward_model')
+REWARDS = (*MODELS, 'node', 'true', 'noise')
 NOISE = 0.08  # standard deviation of a reward without meaning, about that of a model's
-TABLES = 150  # on which success is judged by the truth, the same for all
+
+Player = Callable[[Policy, Sequence[int]], Episodes]  # an episode at the table of each seed
 
 
-class Noise(gymnasium.RewardWrapper[Any, Any]):
-    """Rewards without meaning."""
+@contextlib.contextmanager
+def player(name: str, seed: int, options: argparse.Namespace) -> Iterator[Player]:
+    """Yield what plays episodes with the rewards of this name."""
+    if name == 'node':
+        with contextlib.closing(_live(options)) as env:
+            yield lambda policy, seeds: _joined([play(policy, [env], [s]) for s in seeds])
+    elif name in MODELS:
+        yield _scored(name)
+    else:
+        random = np.random.default_rng(seed)
 
-    def __init__(self, env: gymnasium.Env[Any, Any], seed: int) -> None:
-        super().__init__(env)
-        self._random = np.random.default_rng(seed)
+        def noisy(episodes: Episodes) -> Episodes:
+            return replace(episodes, rewards=random.normal(0, NOISE, episodes.rewards.shape))
 
-    def reward(self, reward: Any) -> float:
-        return float(self._random.normal(0, NOISE))
+        said = noisy if name == 'noise' else (lambda episodes: episodes)
+        yield lambda policy, seeds: said(play(policy, _worlds(seeds), seeds))
 
 
-def rewarded(name: str, seed: int) -> gymnasium.Env[Any, Any]:
-    """Return the world with the rewards of this name."""
+def _worlds(seeds: Sequence[int]) -> list[TableWorld]:
+    return [TableWorld() for _ in seeds]
+
+
+def _live(options: argparse.Namespace) -> LiveReward:
+    """Return a world whose rewards a running node gives, over DDS and step by step."""
     world = TableWorld()
-    if name == 'true':
-        return world
-    if name == 'noise':
-        return Noise(world, seed)
-    options = LoadOptions(str(folder_for(name)), 'cpu', reward_model=name)
-    return ScorerReward(
+    return LiveReward(
         world,
-        load_scorer(options),
         lambda _: world.task.say(),
         seconds=SECONDS,
-        reward=RewardOptions(**settings_for(name)),
-        sampling=Sampling(fps=1 / SECONDS),
+        reward_node=options.node,
+        image_topic=options.image_topic,
     )
 
 
-def success(policy: Policy, tables: int = TABLES) -> float:
-    """Return the share of tables on which the policy succeeds, by the truth."""
-    world, done = TableWorld(), []
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        for table in range(tables):
-            *_, told = _episode(world, policy, seed=table)
-            done.append(told['is_done'])
-    return float(np.mean(done))
+def _scored(name: str) -> Player:
+    """Return what plays, and then scores the pictures of each episode in one pass."""
+    scorer = load_scorer(LoadOptions(str(folder_for(name)), 'cpu', reward_model=name))
+    reading = RewardOptions(**settings_for(name))
+
+    def scored(policy: Policy, seeds: Sequence[int]) -> Episodes:
+        worlds = _worlds(seeds)
+        episodes = play(policy, worlds, seeds, look=True)
+        rewards = [
+            episode_rewards(scorer, world.task.say(), seen, seconds=SECONDS, reward=reading)
+            for world, seen in zip(worlds, episodes.pictures, strict=True)
+        ]
+        return replace(episodes, rewards=np.stack(rewards))
+
+    return scored
 
 
-def _episode(
-    env: gymnasium.Env[Any, Any], policy: Policy, seed: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-    """Return observations, actions and rewards of an episode, and what was told at its end."""
-    observation, told = env.reset(seed=seed)
-    observations, actions, rewards = [], [], []
-    for _ in range(STEPS):
-        observations.append(observation)
-        actions.append(policy.act(observation))
-        observation, reward, _, _, told = env.step(actions[-1])
-        rewards.append(float(reward))
-    return np.array(observations), np.array(actions), np.array(rewards), told
+def _joined(episodes: Sequence[Episodes]) -> Episodes:
+    names = ('observations', 'actions', 'rewards', 'progress', 'is_done')
+    return Episodes(*(np.concatenate([getattr(e, name) for e in episodes]) for name in names))
+
+
+def base(seed: int, options: argparse.Namespace) -> Policy:
+    """Return a policy that was cloned from imperfect demonstrations."""
+    shown = demonstrations(seed, options.demonstrations, IMPERFECT)
+    observations = np.concatenate([each.observations for each in shown])
+    actions = np.concatenate([each.actions for each in shown])
+    return clone(seed, observations, actions, steps=options.cloning_steps)
 
 
 def refine(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Clone a policy, refine it; return success before and after, and the course of it."""
     began = time.monotonic()
-    policy = clone(seed, options.demonstrations, options.cloning_steps)
+    policy = base(seed, options)
     before = success(policy, options.tables)
-    learner, env = Learner(policy), rewarded(name, seed)
-    course = []
+    learner, course = Learner(policy), []
     torch.manual_seed(seed)
-    seeds = np.random.default_rng([seed, 1])  # of the tables, the same for all rewards
+    random = np.random.default_rng([seed, 1])  # of the tables, the same for all rewards
     steps = range(options.iterations)
-    for _ in track(steps, f'{name}, seed {seed}', console=Console(stderr=True)):
-        episodes = [
-            _episode(env, policy, int(seeds.integers(2**31))) for _ in range(options.episodes)
-        ]
-        observations, actions, rewards = (
-            np.stack([episode[k] for episode in episodes]) for k in range(3)
-        )
-        learner.learn(Batch(observations, actions, rewards))
-        told = [episode[3] for episode in episodes]
-        course.append(
-            {
-                'reward': float(rewards.sum(1).mean()),
-                'true_progress': float(np.mean([each['true_progress'] for each in told])),
-                'success': float(np.mean([each['is_done'] for each in told])),
-            }
-        )
-    env.close()
+    with player(name, seed, options) as played:
+        for _ in track(steps, f'{name}, seed {seed}', console=Console(stderr=True)):
+            episodes = played(policy, random.integers(2**31, size=options.episodes).tolist())
+            learner.learn(episodes)
+            course.append(
+                {
+                    'reward': float(episodes.rewards.sum(1).mean()),
+                    'true_progress': float(episodes.progress.mean()),
+                    'success': float(episodes.is_done.mean()),
+                }
+            )
     return {
         'reward': name,
         'seed': seed,
@@ -135,11 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for seed in options.seeds:
         for name in options.rewards:
             file = options.folder / f'{name}-{seed}.json'
-            if file.exists():
-                continue
-            write_json(file, refine(name, seed, options))
-    results = [read_json(file) for file in sorted(options.folder.glob('*-*.json'))]
-    report(results)
+            once(file, options, partial(refine, name, seed, options))
+    report(results_of(options.folder))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,13 +154,15 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('folder', type=Path, help='of the results')
-    parser.add_argument('--rewards', nargs='+', choices=REWARDS, default=list(REWARDS))
+    parser.add_argument('--rewards', nargs='+', choices=REWARDS, default=[*MODELS, 'true', 'noise'])
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument('--iterations', type=int, default=30)
     parser.add_argument('--episodes', type=int, default=24, help='of an iteration')
     parser.add_argument('--tables', type=int, default=TABLES, help='on which success is judged')
     parser.add_argument('--demonstrations', type=int, default=400)
-    parser.add_argument('--cloning-steps', type=int, default=4000)
+    parser.add_argument('--cloning-steps', type=int, default=CLONING_STEPS)
+    parser.add_argument('--node', default='/topreward', help='whose rewards those of node are')
+    parser.add_argument('--image-topic', default='/image', help='at which this node looks')
     return parser
 
 

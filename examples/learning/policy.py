@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A small policy, cloned from imperfect demonstrations."""
+"""A small policy, and its cloning from demonstrations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from .table_world import STEPS, TableWorld
-
-DEMONSTRATIONS = 400
 CLONING_STEPS = 4000
 
 
@@ -45,56 +42,36 @@ class Policy(nn.Module):
         return self.critic(torch.cat([observations, times[:, None]], dim=1))[:, 0]
 
     @torch.no_grad()
-    def act(self, observation: np.ndarray) -> np.ndarray:
-        """Sample an action (3)."""
-        movement, closing = self.distributions(torch.from_numpy(observation)[None])
-        grip = 1.0 if closing.sample()[0] > 0 else -1.0
-        return np.append(movement.sample()[0].numpy(), grip).astype(np.float32)
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        """Sample actions (n, 3) for observations (n, 8)."""
+        movement, closing = self.distributions(torch.from_numpy(observations))
+        grip = closing.sample()[:, None] * 2 - 1
+        return torch.cat([movement.sample(), grip], dim=1).numpy()
 
 
-def clone(seed: int, demonstrations: int = DEMONSTRATIONS, steps: int = CLONING_STEPS) -> Policy:
-    """Return a policy that imitates demonstrations, most of which release beside the place."""
-    random = np.random.default_rng(seed)
+def clone(
+    seed: int,
+    observations: np.ndarray,
+    actions: np.ndarray,
+    weights: np.ndarray | None = None,
+    steps: int = CLONING_STEPS,
+) -> Policy:
+    """Return a policy that imitates actions (n, 3) at observations (n, 8), each by its weight (n).
+
+    Weights are relative to their mean. Raises ValueError where all are 0.
+    """
+    weights = np.ones(len(actions)) if weights is None else weights
+    if not weights.sum() > 0:
+        raise ValueError('all weights are 0: expected some frames to imitate')
     torch.manual_seed(seed)
-    observed, acted = _demonstrations(random, demonstrations)
+    observed, acted = torch.from_numpy(observations), torch.from_numpy(actions)
+    relative = torch.from_numpy(weights / weights.mean()).float()
     policy = Policy()
-    optimiser = torch.optim.Adam(policy.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(policy.parameters(), 1e-3, fused=True)
     for _ in range(steps):
         batch = torch.randint(len(observed), (256,))
-        loss = -policy.log_prob(observed[batch], acted[batch]).mean()
+        loss = -(relative[batch] * policy.log_prob(observed[batch], acted[batch])).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     return policy
-
-
-def _demonstrations(random: np.random.Generator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    world, observed, acted = TableWorld(), [], []
-    for _ in range(count):
-        observation, _ = world.reset(seed=int(random.integers(2**31)))
-        offset = random.normal(0, 0.10, 2) if random.random() < 0.6 else np.zeros(2)
-        tolerance = random.uniform(0.02, 0.05)
-        for _ in range(STEPS):
-            action = _operator(observation, offset, tolerance)
-            action += np.append(random.normal(0, 0.15, 2), 0)
-            observed.append(observation)
-            acted.append(action.astype(np.float32))
-            observation, *_ = world.step(acted[-1])
-    return torch.from_numpy(np.array(observed)), torch.from_numpy(np.array(acted))
-
-
-def _operator(observation: np.ndarray, offset: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return what a scripted operator does, who takes the place to be elsewhere by an offset."""
-    to_block, block_to_place, to_place = observation[0:2], observation[2:4], observation[4:6]
-    is_held, opening = observation[6] > 0, observation[7]
-    if is_held:
-        way = to_place + offset
-        if np.linalg.norm(way) < tolerance:
-            return np.array([0.0, 0.0, -1.0])
-        return np.append(np.clip(way / 0.08, -1, 1), 1.0)
-    if np.linalg.norm(block_to_place) < 0.16 and np.linalg.norm(to_block) < 0.3 and opening > 0.5:
-        away = -to_block / (np.linalg.norm(to_block) + 1e-6)
-        return np.append(np.clip(away, -1, 1), -1.0)
-    if np.linalg.norm(to_block) < 0.035:
-        return np.array([0.0, 0.0, 1.0])
-    return np.append(np.clip(to_block / 0.08, -1, 1), -1.0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What came of the runs: true success before and after, and rewards that rose without it."""
+"""What came of the runs: true success, and rewards that rose without it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,36 @@ def report(results: Sequence[dict[str, Any]]) -> None:
     for each in results:
         if is_hacked(each):
             console.print(f'{each["reward"]}, seed {each["seed"]}: the reward rose, the truth not')
+
+
+def report_offline(results: Sequence[dict[str, Any]]) -> None:
+    """Print a row for each weighting, with its gain over plain cloning, and its mean weights."""
+    table = Table('weights', 'seeds', title='True success of policies cloned with weights')
+    for column in ('success, 95 % interval', 'over plain, 95 % interval', 'seconds'):
+        table.add_column(column, justify='right')
+    kinds = sorted({kind for each in results for kind in each['weights']})
+    for kind in kinds:
+        table.add_column(kind, justify='right')
+    plain = {each['seed']: each['success'] for each in results if each['weighting'] == 'plain'}
+    for name in sorted(
+        {each['weighting'] for each in results}, key=lambda name: (name != 'plain', name)
+    ):
+        own = [each for each in results if each['weighting'] == name]
+        weights = [
+            fmean(each['weights'][kind] for each in own if kind in each['weights'])
+            for kind in kinds
+        ]
+        table.add_row(
+            name,
+            str(len(own)),
+            interval([each['success'] for each in own]).replace('+', ''),
+            interval([each['success'] - plain[each['seed']] for each in own]),
+            f'{fmean(each["seconds"] for each in own):.0f}',
+            *(f'{weight:.2f}' for weight in weights),
+        )
+    console = Console(width=max(120, Console().width))
+    console.print(table)
+    console.print(f'of the demonstrations, {fmean(e["good"] for e in results):.2f} are good')
 
 
 def is_hacked(result: dict[str, Any]) -> bool:

@@ -14,8 +14,8 @@ import numpy as np
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.model import SIDE
 from topreward_ros.demo.scene import SceneEpisode
-from topreward_ros.demo.table import progress
-from topreward_ros.demo.tasks import PLACES, known_tasks
+from topreward_ros.demo.table import others, progress
+from topreward_ros.demo.tasks import PLACES, Task, known_tasks
 
 SECONDS = 0.25  # between two steps
 STEPS = 22  # in an episode
@@ -52,7 +52,7 @@ class TableWorld(gymnasium.Env[np.ndarray, np.ndarray]):
         self._camera = SceneRenderer(SIDE, SIDE, episode.appearance)
         self._held: str | None = None
         self._steps, self._progress = 0, 0.0
-        return self._observed(), {'is_done': False}
+        return self.observed(self.task), {'is_done': False}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self._move(np.clip(action, -1, 1))
@@ -60,10 +60,23 @@ class TableWorld(gymnasium.Env[np.ndarray, np.ndarray]):
         before, self._progress = self._progress, progress(self.task, self._start, self._state)
         is_over = self._steps >= STEPS
         told = {'is_done': self._is_done(), 'true_progress': self._progress}
-        return self._observed(), self._progress - before, False, is_over, told
+        return self.observed(self.task), self._progress - before, False, is_over, told
 
     def render(self) -> Any:
         return self._camera.take(self._state)
+
+    def other_blocks(self) -> list[Task]:
+        """Return the tasks that differ from the asked one in the block alone."""
+        return [task for name, task in others(self.task, self._state) if name == 'object']
+
+    def observed(self, task: Task) -> np.ndarray:
+        """Return the observation of one who takes the task to be this one."""
+        block, place = self._state.at(task.object), self._state.at(task.target)
+        gripper, block, place = (np.array(point) for point in (self._state.gripper, block, place))
+        rest = [float(self._held == task.object), self._state.opening]
+        return np.concatenate([block - gripper, place - block, place - gripper, rest]).astype(
+            np.float32
+        )
 
     def _move(self, action: np.ndarray) -> None:
         x, y = np.clip(np.array(self._state.gripper) + action[:2] * SPEED, 0.02, 0.98).tolist()
@@ -84,14 +97,6 @@ class TableWorld(gymnasium.Env[np.ndarray, np.ndarray]):
             gripper_height=0.05 if self._held else 0.03 if closes else 0.04,
             moved=self._held or self._state.moved,
             moved_height=0.03 if self._held else 0.0,
-        )
-
-    def _observed(self) -> np.ndarray:
-        block, place = self._state.at(self.task.object), self._state.at(self.task.target)
-        gripper, block, place = (np.array(point) for point in (self._state.gripper, block, place))
-        rest = [float(self._held == self.task.object), self._state.opening]
-        return np.concatenate([block - gripper, place - block, place - gripper, rest]).astype(
-            np.float32
         )
 
     def _is_done(self) -> bool:

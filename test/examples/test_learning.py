@@ -11,17 +11,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip('gymnasium', reason='the extra "learning" is not installed')
 
 from examples.learning import online
-from examples.learning.policy import _operator
+from examples.learning.demonstrations import IMPERFECT, demonstrations, intended
+from examples.learning.episodes import play
+from examples.learning.policy import Policy, clone
 from examples.learning.ppo import DISCOUNT, TRACE, advantages_of
 from examples.learning.report import interval, is_hacked
-from examples.learning.table_world import STEPS, TableWorld
-from topreward_ros.learning import ScorerReward
+from examples.learning.table_world import SECONDS, STEPS, TableWorld
+from topreward_ros.demo.model import folder_for, settings_for
+from topreward_ros.errors import TopRewardError
+from topreward_ros.learning import ScorerReward, episode_rewards
+from topreward_ros.reward.live import RewardOptions
+from topreward_ros.scoring import LoadOptions, load_scorer
+
+from ..nodes.harness import Harness
 
 SMALL = ('--iterations', 2, '--episodes', 2, '--tables', 3, '--demonstrations', 4)
+
+
+def small(folder: Path, *more: str) -> list[str]:
+    return [str(folder), *map(str, SMALL), '--cloning-steps', '20', *more]
 
 
 def walk(env: Any, seed: int) -> tuple[list[float], dict[str, Any]]:
@@ -29,9 +42,7 @@ def walk(env: Any, seed: int) -> tuple[list[float], dict[str, Any]]:
     observation, info = env.reset(seed=seed)
     rewards = []
     for _ in range(STEPS):
-        observation, reward, _, truncated, info = env.step(
-            _operator(observation, np.zeros(2), 0.03)
-        )
+        observation, reward, _, truncated, info = env.step(intended(observation, np.zeros(2), 0.03))
         rewards.append(float(reward))
     assert truncated
     return rewards, info
@@ -59,13 +70,90 @@ def test_standing_still_is_nothing_and_a_seed_is_one_table() -> None:
 
 def test_the_models_progress_is_the_reward() -> None:
     """Of the demo's Robometer: it sees the operator succeed."""
-    env = online.rewarded('robometer', 0)
-    assert isinstance(env, ScorerReward)
+    world = TableWorld()
+    env = ScorerReward(
+        world,
+        load_scorer(LoadOptions(str(folder_for('robometer')), 'cpu', reward_model='robometer')),
+        lambda _: world.task.say(),
+        seconds=SECONDS,
+        reward=RewardOptions(**settings_for('robometer')),
+    )
     rewards, info = walk(env, 1)
     told = info['topreward']
     assert info['is_done'] and sum(rewards) > 0.8 and told['progress'] > 0.85
     assert told['is_fresh'] and told['age'] == 0
     env.close()
+
+
+def test_a_players_rewards_are_those_step_by_step(tmp_path: Path) -> None:
+    """Episodes side by side, scored in one pass, against one by one in an environment."""
+    options = online._parser().parse_args([str(tmp_path)])
+    torch.manual_seed(0)
+    policy, seeds = Policy(), [3, 4]
+    with online.player('robometer', 0, options) as played:
+        episodes = played(policy, seeds)
+    scorer = load_scorer(LoadOptions(str(folder_for('robometer')), 'cpu', reward_model='robometer'))
+    reading = RewardOptions(**settings_for('robometer'))
+    for k, seed in enumerate(seeds):
+        world = TableWorld()
+        env = ScorerReward(
+            world, scorer, lambda env: env.task.say(), seconds=SECONDS, reward=reading
+        )
+        env.reset(seed=seed)
+        rewards = [float(env.step(action)[1]) for action in episodes.actions[k]]
+        assert episodes.rewards[k] == pytest.approx(np.array(rewards), abs=1e-4)
+        assert np.abs(rewards).sum() > 0.01, 'a test of zeros shows nothing'
+        env.close()
+
+
+def test_rewards_of_a_running_node(
+    active: Harness, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    """Over DDS they are those of the same model in this process; the loop runs on them."""
+    reading = RewardOptions(log_prob_low=-12.0, log_prob_high=-6.0)
+    assert active.change('deactivate')
+    assert active.set(log_prob_low=-12.0, log_prob_high=-6.0) == ''
+    assert active.change('activate')
+    where = ('--node', active.name, '--image-topic', active.camera, '--rewards', 'node')
+    arguments = small(tmp_path, *where, '--seeds', '0', '--iterations', '1')
+    online.main(arguments)
+    (file,) = tmp_path.glob('*.json')
+    assert file.name == 'node-0.json' and json.loads(file.read_text())['course'][0]['reward'] != 0
+    policy, worlds = Policy(), [TableWorld(), TableWorld()]
+    scorer = load_scorer(LoadOptions(str(checkpoint_folder), 'cpu'))
+    with online.player('node', 0, online._parser().parse_args(arguments)) as played:
+        torch.manual_seed(1)
+        live = played(policy, [5])
+    torch.manual_seed(1)
+    seen = play(policy, worlds[:1], [5], look=True)
+    assert np.array_equal(live.actions, seen.actions)
+    rewards = episode_rewards(
+        scorer, worlds[0].task.say(), seen.pictures[0], seconds=SECONDS, reward=reading
+    )
+    assert live.rewards[0] == pytest.approx(rewards, abs=1e-4) and np.abs(rewards).sum() > 0
+
+
+def test_imperfect_demonstrations() -> None:
+    shown = demonstrations(0, 40, IMPERFECT)
+    again = demonstrations(0, 40, IMPERFECT)
+    assert all(np.array_equal(a.actions, b.actions) for a, b in zip(shown, again, strict=True))
+    done = {
+        kind: np.mean([each.is_done for each in shown if each.kind == kind]) for kind in IMPERFECT
+    }
+    assert done['good'] > 0.9 and done['beside'] < 0.5
+    assert shown[0].observations.shape == (STEPS, 8) and shown[0].progress.shape == (STEPS + 1,)
+
+
+def test_weights_of_cloning() -> None:
+    """Of two opposite actions the one with weight is imitated; without any there is nothing."""
+    observations = np.zeros((200, 8), np.float32)
+    actions = np.repeat(np.array([[0.8, 0, 1], [-0.8, 0, -1]], np.float32), 100, axis=0)
+    weights = np.repeat([1.0, 0.0], 100)
+    policy = clone(0, observations, actions, weights, steps=200)
+    movement, closing = policy.distributions(torch.zeros(1, 8))
+    assert movement.mean[0, 0] > 0.6 and closing.probs[0] > 0.8
+    with pytest.raises(ValueError, match='all weights are 0'):
+        clone(0, observations, actions, 0 * weights, steps=1)
 
 
 def test_advantages() -> None:
@@ -78,7 +166,7 @@ def test_advantages() -> None:
 def test_the_loop_runs_is_resumed_and_reports(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [str(tmp_path), *map(str, SMALL), '--cloning-steps', '20', '--seeds', '0', '1']
+    arguments = small(tmp_path, '--seeds', '0', '1')
     online.main([*arguments, '--rewards', 'true', 'noise'])
     assert 'true' in capsys.readouterr().out
     files = sorted(tmp_path.glob('*.json'))
@@ -89,9 +177,15 @@ def test_the_loop_runs_is_resumed_and_reports(
     assert all(len(each['course']) == 2 for each in results)
     by_seed = {(each['reward'], each['seed']): each['before'] for each in results}
     assert by_seed['true', 0] == by_seed['noise', 0], 'paired: one base policy for a seed'
-    monkeypatch.setattr(online, 'refine', None)
+
+    def never(*_: Any) -> dict[str, Any]:
+        raise AssertionError('a run was repeated')
+
+    monkeypatch.setattr(online, 'refine', never)
     online.main([*arguments, '--rewards', 'true', 'noise'])
     assert '2' in capsys.readouterr().out
+    with pytest.raises(TopRewardError, match='other options'):
+        online.main([*arguments, '--rewards', 'true', '--episodes', '3'])
 
 
 def test_intervals_and_what_is_called_hacked() -> None:

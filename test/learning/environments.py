@@ -1,9 +1,10 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A small environment whose picture shows what was done."""
+"""Small environments: one whose picture shows what was done, and one that shows a film."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -40,3 +41,29 @@ class Lamp(gymnasium.Env[np.ndarray, int]):
 
     def _observed(self) -> np.ndarray:
         return np.array([self._level / self._levels], np.float32)
+
+
+class Film(gymnasium.Env[np.ndarray, int]):
+    """Shows pictures one after the other, whatever is done."""
+
+    render_mode = 'rgb_array'
+
+    def __init__(self, pictures: Sequence[np.ndarray]) -> None:
+        self.observation_space = gymnasium.spaces.Box(0, 1, (1,))
+        self.action_space = gymnasium.spaces.Discrete(1)
+        self._pictures, self._shown = pictures, 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._shown = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self._shown += 1
+        is_over = self._shown == len(self._pictures) - 1
+        return np.zeros(1, np.float32), 0.0, False, is_over, {}
+
+    def render(self) -> Any:
+        return self._pictures[self._shown]

@@ -34,6 +34,12 @@ class Reading:
     scene: int = 0
 
 
+def check_seconds(seconds: float) -> None:
+    """Raise ValueError for a time between two steps [s] that is none."""
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f'seconds is {seconds}; expected the time between two steps, above 0')
+
+
 def rendered(env: gymnasium.Env[Any, Any]) -> np.ndarray:
     """Return the picture that the environment renders, uint8 RGB (H, W, 3)."""
     picture: Any = env.render()
@@ -68,8 +74,7 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
 
         Raises ValueError for seconds that are not positive.
         """
-        if not (math.isfinite(seconds) and seconds > 0):
-            raise ValueError(f'seconds is {seconds}; expected the time between two steps, above 0')
+        check_seconds(seconds)
         super().__init__(env)
         self._task, self._picture = task, picture
         self._step_time = round(seconds * NANOSECONDS)

@@ -1,0 +1,71 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Episodes of a policy, several tables at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+from .policy import Policy
+from .ppo import Batch
+from .table_world import STEPS, TableWorld
+
+TABLES = 150  # on which success is judged by the truth, the same for all
+Env = gymnasium.Env[Any, Any]
+
+
+@dataclass(frozen=True)
+class Episodes(Batch):
+    """A batch, with the truth at each end: progress (n), is_done (n).
+
+    pictures, uint8 RGB, STEPS + 1 for each episode, where they were asked for.
+    """
+
+    progress: np.ndarray
+    is_done: np.ndarray
+    pictures: tuple[list[np.ndarray], ...] = ()
+
+
+def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool = False) -> Episodes:
+    """Play an episode in each environment, all at the same time; look: with pictures."""
+    pairs = list(zip(envs, seeds, strict=True))
+    now = np.stack([env.reset(seed=seed)[0] for env, seed in pairs])
+    pictures: tuple[list[np.ndarray], ...] = tuple([] for _ in envs)
+    observations, actions, rewards = [], [], []
+    for _ in range(STEPS):
+        _look(envs, pictures, look)
+        observations.append(now)
+        actions.append(policy.act(now))
+        steps = [env.step(action) for env, action in zip(envs, actions[-1], strict=True)]
+        now = np.stack([step[0] for step in steps])
+        rewards.append([float(step[1]) for step in steps])
+    _look(envs, pictures, look)
+    told = [step[4] for step in steps]
+    return Episodes(
+        np.stack(observations, 1),
+        np.stack(actions, 1),
+        np.array(rewards).T,
+        np.array([each['true_progress'] for each in told]),
+        np.array([each['is_done'] for each in told]),
+        pictures,
+    )
+
+
+def _look(envs: Sequence[Env], pictures: Sequence[list[Any]], look: bool) -> None:
+    for env, seen in zip(envs, pictures, strict=True):
+        if look:
+            seen.append(env.render())
+
+
+def success(policy: Policy, tables: int = TABLES) -> float:
+    """Return the share of tables on which the policy succeeds, by the truth."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        worlds = [TableWorld() for _ in range(tables)]
+        return float(play(policy, worlds, range(tables)).is_done.mean())

@@ -1,0 +1,101 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The rewards of an episode at once are those that come step by step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('gymnasium', reason='the extra "learning" is not installed')
+
+from topreward_ros.demo.drawing import film
+from topreward_ros.demo.model import SIDE, folder_for, settings_for
+from topreward_ros.demo.scene import SceneEpisode
+from topreward_ros.learning import ScorerReward, episode_rewards
+from topreward_ros.reward.live import RewardOptions
+from topreward_ros.scoring import LoadOptions, Sampling, Score, load_scorer
+
+from ..toy_scorer import ToyEpisode, ToyScorer
+from .environments import Film
+
+SCORER = ToyScorer(LoadOptions('toy'))
+TASK = 'Light the lamp.'
+TOLERANCE = 1e-4
+
+
+def step_by_step(pictures: list[np.ndarray], scorer: Any, task: str, **options: Any) -> list[float]:
+    env = ScorerReward(Film(pictures), scorer, task, **options)
+    env.reset()
+    rewards = [float(env.step(0)[1]) for _ in pictures[1:]]
+    env.close()
+    return rewards
+
+
+def lights(*levels: float) -> list[np.ndarray]:
+    return [np.full((8, 8, 3), round(255 * level), np.uint8) for level in levels]
+
+
+@pytest.mark.parametrize('name', ['topreward', 'robometer', 'large_reward_model'])
+@pytest.mark.parametrize('fps', [2.0, 4.0])
+def test_the_same_numbers_by_each_reward_model(name: str, fps: float) -> None:
+    scorer = load_scorer(LoadOptions(str(folder_for(name)), 'cpu', reward_model=name))
+    episode = SceneEpisode(3, 'success')
+    pictures = list(film(episode, 4.0, SIDE, SIDE))
+    options: dict[str, Any] = {
+        'seconds': 0.25,
+        'reward': RewardOptions(**settings_for(name)),
+        'sampling': Sampling(fps=fps),
+    }
+    task = episode.task.say()
+    rewards = episode_rewards(scorer, task, pictures, **options)
+    assert rewards == pytest.approx(step_by_step(pictures, scorer, task, **options), abs=TOLERANCE)
+    assert rewards.shape == (len(pictures) - 1,) and rewards.sum() > 0.5
+    if fps == 2.0:
+        assert not rewards[::2].any(), 'every second picture is not due'
+
+
+@pytest.mark.parametrize('seconds', [0.5, 0.3, 0.1, 20.0])
+def test_pictures_that_are_not_due(seconds: float) -> None:
+    pictures = lights(0, 0.2, 0.1, 0.5, 0.6, 0.9, 1)
+    rewards = episode_rewards(SCORER, TASK, pictures, seconds=seconds)
+    assert rewards == pytest.approx(step_by_step(pictures, SCORER, TASK, seconds=seconds))
+
+
+def test_progress_that_is_unknown() -> None:
+    class Doubtful(ToyScorer):
+        def start(self, tasks: Any) -> ToyEpisode:
+            return Unsure(1)
+
+    class Unsure(ToyEpisode):
+        def scores(self) -> Any:
+            (score,) = super().scores()
+            return (Score(self.frames, log_prob=score.progress - 10, log_prob_false=-1.0),)
+
+    pictures, options = lights(0, 0, 0.4, 0.2, 0.8), RewardOptions(normalization='running')
+    scorer = Doubtful(LoadOptions('toy'))
+    rewards = episode_rewards(scorer, TASK, pictures, reward=options)
+    assert rewards == pytest.approx(step_by_step(pictures, scorer, TASK, reward=options))
+    assert rewards[:2].tolist() == [0, 0] and rewards[2] != 0
+
+
+def test_one_picture_has_no_step_and_none_is_an_error() -> None:
+    assert episode_rewards(SCORER, TASK, lights(0.5)).shape == (0,)
+    with pytest.raises(ValueError, match='without pictures'):
+        episode_rewards(SCORER, TASK, [])
+
+
+def test_an_episode_of_which_frames_would_be_dropped() -> None:
+    four = Sampling(max_frames=4)
+    assert episode_rewards(SCORER, TASK, lights(0, 0, 0, 1), sampling=four)[-1] > 0.9
+    with pytest.raises(ValueError, match=r'max_frames, 4, of the 5 pictures.*ScorerReward'):
+        episode_rewards(SCORER, TASK, lights(0, 0, 0, 0, 1), sampling=four)
+
+
+@pytest.mark.parametrize('seconds', [0.0, math.nan])
+def test_times_that_are_none(seconds: float) -> None:
+    with pytest.raises(ValueError, match='time between two steps'):
+        episode_rewards(SCORER, TASK, lights(0, 1), seconds=seconds)
