@@ -16,6 +16,7 @@ from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 FOLDER = Path(__file__).with_name('checkpoint')
 FOLDER_ROBOMETER = Path(__file__).with_name('robometer')
 FOLDER_QUESTIONS = Path(__file__).with_name('large_reward_model')
+FOLDER_ARMS = Path(__file__).with_name('arms')  # a Robometer of the arms of examples/arm_sim
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
 SIDE = 64

@@ -32,7 +32,8 @@ class Recorder(Node):
 
     Topics are recorded without the namespace. Times in rows and successes [s] count from the stamp
     of the first scored image; health is the newest status of the node, health_time the time of its
-    arrival (steady clock) [s], and problem the message of the newest error.
+    arrival (steady clock) [s], and problem the message of the newest error. halted is why the reset
+    node beside it has halted; empty while it goes on, or if there is none.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Recorder(Node):
         self.health: Any = None
         self.health_time = 0.0
         self.problem = ''
+        self.halted = ''
         self._record(namespace + TOPIC_PROGRESS, Progress, self._on_progress)
         self._record(namespace + TOPIC_SUCCESS, SuccessDetected, self._on_success)
         self._record(TOPIC_DIAGNOSTICS, DiagnosticArray, self._on_diagnostics)
@@ -136,6 +138,8 @@ class Recorder(Node):
                 self.health, self.health_time = status, time.monotonic()
                 if status.level == LEVEL_ERROR:
                     self.problem = status.message
+            elif status.name == f'{self._namespace}/episode_reset: reset':
+                self.halted = status.message if status.level == LEVEL_ERROR else ''
 
     def _seconds(self, stamp: Any) -> float:
         nanoseconds = Time.from_msg(stamp).nanoseconds
