@@ -25,15 +25,15 @@ from ..plot import COLOR_TRUTH
 from .attempts import NAMES, Judgement
 
 COLUMNS = 5
-CELL = 2.75, 3.3  # width and height of an attempt [in]
-LEFT, RIGHT, TOP, BOTTOM = 0.6, 0.15, 0.62, 0.55  # margins [in]
-TASK_SIZE, NOTE_SIZE = 9.0, 8.0  # of letters [pt]
+CELL = 2.75, 3.2  # width and height of an attempt [in]
+LEFT, RIGHT, TOP, BOTTOM = 0.6, 0.15, 0.95, 0.78  # margins [in]
+TITLE_SIZE, TASK_SIZE, NOTE_SIZE = 13.0, 9.0, 8.0  # of letters [pt]
 GAP = 0.03  # between the two images, in sides of one
 DPI = 120
 
 
-def plot_attempts(file: Path, judged: Sequence[Judgement]) -> None:
-    """Plot the attempts as PNG; the file appears when it is complete."""
+def plot_attempts(file: Path, judged: Sequence[Judgement], title: str) -> None:
+    """Plot the attempts as PNG below a title; the file appears when it is complete."""
     from matplotlib.figure import Figure
 
     columns = min(COLUMNS, len(judged))
@@ -47,7 +47,7 @@ def plot_attempts(file: Path, judged: Sequence[Judgement]) -> None:
         right=1 - RIGHT / width,
         top=1 - TOP / height,
         bottom=BOTTOM / height,
-        hspace=0.38,
+        hspace=0.32,
         wspace=0.1,
     )
     end = max(_end(one) for one in judged)
@@ -61,7 +61,10 @@ def plot_attempts(file: Path, judged: Sequence[Judgement]) -> None:
             curve.set_ylabel('progress', color=COLOR_TEXT, fontsize=NOTE_SIZE)
         if k + columns >= len(judged):
             curve.set_xlabel('time [s]', color=COLOR_TEXT, fontsize=NOTE_SIZE)
-    _draw_legend(figure, LEFT / width, 0.1 / height)
+    text, font = drawn(wrapped(title, TITLE_SIZE, 0.95 * (width - LEFT) * POINTS, 2))
+    place = {'x': LEFT / width, 'y': 1 - 0.12 / height, 'ha': 'left', 'va': 'top'}
+    figure.suptitle(text, size=TITLE_SIZE, color=COLOR_TEXT, **place, **font)
+    _draw_legend(figure, LEFT / width, 0.12 / height)
     save_png(figure, file)
 
 
@@ -87,21 +90,21 @@ def _draw_pictures(axes: Any, number: int, one: Judgement) -> None:
     axes.set_axis_off()
     room = 0.93 * CELL[0] * POINTS
     task, font = drawn(wrapped(f'{number}. {attempt.task}', TASK_SIZE, room))
-    axes.text(0, 1.25, task, size=TASK_SIZE, color=COLOR_TEXT, va='bottom', **font)
-    kind = 'success' if attempt.kind == 'success' else f'failure: {NAMES[attempt.kind]}'
-    color = COLOR_SUCCESS if attempt.kind == 'success' else COLOR_FAILURE
-    axes.text(0, 1.06, kind, size=NOTE_SIZE, color=color, va='bottom')
+    axes.text(0, 1.22, task, size=TASK_SIZE, color=COLOR_TEXT, va='bottom', **font)
+    color = COLOR_SUCCESS if one.was_done else COLOR_FAILURE
+    note = {'y': 1.05, 'size': NOTE_SIZE, 'va': 'bottom'}
+    axes.text(0, s=_outcome(one), color=color, **note)
     if not one.is_right:
-        axes.text(
-            2 + GAP,
-            1.06,
-            'judged wrongly',
-            size=NOTE_SIZE,
-            color='white',
-            va='bottom',
-            ha='right',
-            bbox={'facecolor': COLOR_FAILURE, 'edgecolor': 'none', 'pad': 1.5},
-        )
+        box = {'facecolor': COLOR_FAILURE, 'edgecolor': 'none', 'pad': 1.5}
+        axes.text(2 + GAP, s='judged wrongly', color='white', ha='right', bbox=box, **note)
+
+
+def _outcome(one: Judgement) -> str:
+    """Return what became of an attempt, by the truth."""
+    is_meant = one.attempt.kind == 'success'
+    if one.was_done:
+        return 'success' if is_meant else 'success, before it was undone'
+    return 'failure: ended early' if is_meant else f'failure: {NAMES[one.attempt.kind]}'
 
 
 def _draw_curve(axes: Any, one: Judgement, end: float) -> None:

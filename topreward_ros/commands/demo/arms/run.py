@@ -39,6 +39,7 @@ from .picture import plot_attempts
 from .simulator import Witness, load_simulator
 
 CONFIG = {'so101': 'so101.yaml', 'panda': 'franka.yaml'}  # of the reset node
+NAMES = {'so101': 'SO-101', 'panda': 'Panda'}
 TOPIC_CAMERA = f'{NAMESPACE}/top/image_raw'
 CLOCK = {'/clock': f'{NAMESPACE}/clock'}
 CAMERA_FPS = 8.0
@@ -83,7 +84,9 @@ def demo_arm(options: ArmDemoOptions) -> None:
             raise DemoError('nothing was scored')
         if options.save:
             write_video(folder / 'demo.mp4', film_frames(_images(folder), judged), CAMERA_FPS)
-    plot_attempts(picture, judged)
+    right = sum(one.is_right for one in judged)
+    title = f'{NAMES[options.world]}: {right} of {options.episodes} episodes judged rightly'
+    plot_attempts(picture, judged, title)
     console.print(verdict_table(judged))
     console.print(f'{picture}  plot', highlight=False, soft_wrap=True, markup=False)
     stray = strays(witness.attempts, _published(recorder)[1])
