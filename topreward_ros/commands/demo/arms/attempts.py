@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from topreward_ros.demo.tasks import KIND_NAMES
@@ -142,11 +143,12 @@ def problem(judged: Sequence[Judgement], stray: Sequence[float], count: int) -> 
 
 
 def verdict_table(judged: Sequence[Judgement]) -> Table:
-    """Return a table with the verdict on each attempt, and the truth."""
-    table = Table()
-    names = '', 'task', 'what the arm does', 'truth', 'final progress', 'success', 'verdict'
-    for name in names:
-        table.add_column(name, justify='right' if name in ('', 'final progress') else 'left')
+    """Return a table of the attempts: the truth, the final progress, when success was detected."""
+    table = Table(box=SIMPLE_HEAD)
+    for name in ('', 'task', 'attempt', 'truth', 'progress', 'success', 'verdict'):
+        is_number = name in ('', 'progress', 'success')
+        is_long = name in ('task', 'attempt')
+        table.add_column(name, justify='right' if is_number else 'left', no_wrap=not is_long)
     for number, one in enumerate(judged, start=1):
         table.add_row(
             str(number),
@@ -154,7 +156,7 @@ def verdict_table(judged: Sequence[Judgement]) -> Table:
             NAMES[one.attempt.kind],
             'done' if one.was_done else 'not done',
             f'{one.progress[-1]:.2f}' if one.progress else 'none',
-            f'after {one.detected:.1f} s' if one.detected is not None else 'no',
+            f'{one.detected:.1f} s' if one.detected is not None else 'no',
             '[green]right[/green]' if one.is_right else '[bold red]wrong[/bold red]',
         )
     return table

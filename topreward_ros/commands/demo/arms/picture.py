@@ -27,6 +27,7 @@ from .attempts import NAMES, Judgement
 COLUMNS = 5
 CELL = 2.75, 3.2  # width and height of an attempt [in]
 LEFT, RIGHT, TOP, BOTTOM = 0.6, 0.15, 0.95, 0.78  # margins [in]
+LEAST_WIDTH = 4.8  # for the legend [in]
 TITLE_SIZE, TASK_SIZE, NOTE_SIZE = 13.0, 9.0, 8.0  # of letters [pt]
 GAP = 0.03  # between the two images, in sides of one
 DPI = 120
@@ -38,7 +39,8 @@ def plot_attempts(file: Path, judged: Sequence[Judgement], title: str) -> None:
 
     columns = min(COLUMNS, len(judged))
     rows = -(-len(judged) // columns)
-    width, height = columns * CELL[0] + LEFT + RIGHT, rows * CELL[1] + TOP + BOTTOM
+    width = max(columns * CELL[0] + LEFT + RIGHT, LEAST_WIDTH)
+    height = rows * CELL[1] + TOP + BOTTOM
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor='white')
     grid = figure.add_gridspec(
         rows,
