@@ -86,6 +86,11 @@ class Witness:
             raise
 
     @property
+    def time(self) -> float:
+        """Simulated time [s]."""
+        return float(self.node.world.time)
+
+    @property
     def is_over(self) -> bool:
         """Whether the last episode of the programme has been followed by its reset."""
         return bool(self.node.is_over)
