@@ -63,7 +63,7 @@ def _strip(one: Judgement, number: int, count: int, time: float) -> Image.Image:
     if is_detected:
         text, color = f'success detected after {one.detected:.1f} s', COLOR_SUCCESS
     if not one.attempt.has(time):
-        text = f'{text if is_detected else "no success"}; the arm moves home, the scene is reset'
+        text = f'{text if is_detected else "no success"}; home motion, scene reset'
     draw(pen, (MARGIN, NOTE_TOP), text, NOTE_SIZE, color)
     return strip
 

@@ -177,8 +177,10 @@ def _run(
                 count, since = len(witness.attempts), witness.time
             # Only with an episode, as loading the model may take long
             if count and witness.time - since > TIME_LIMIT:
+                warning = session.recorder.reset_warning
                 raise DemoError(
                     f'an episode and its reset took more than {TIME_LIMIT:g} s of simulated time'
+                    + (f'; the reset node says: {warning}' if warning else '')
                 )
         board.show(_lines(witness, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it
