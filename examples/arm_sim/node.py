@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Bool, Float64, String
@@ -82,15 +83,20 @@ class ArmSettings:
 class SimulatedEpisode:
     """Seed and kind of an episode, and the stamps [ns] of its operator's start and its reset.
 
-    A stamp is 0 for what has not happened. truth is the newest one.
+    stopped is the stamp at which `running` became false. A stamp is 0 for what has not happened.
+    truth is the newest one.
     """
 
     seed: int
     kind: str
     task: str = ''
     began: int = 0
+    stopped: int = 0
     ended: int = 0
     truth: Truth | None = None
+
+
+Watch = Callable[[SimulatedEpisode, int], object]
 
 
 class ArmNode(Node):
@@ -103,10 +109,15 @@ class ArmNode(Node):
         self,
         arm: str,
         programme: Iterable[SimulatedEpisode] | None = None,
+        watch: Watch = lambda _episode, _stamp: None,
         **options: Any,
     ) -> None:
-        """Set up the first episode; raises ArmError for an arm that is not there."""
+        """Set up the first episode; raises ArmError for an arm that is not there.
+
+        watch is called with the episode and the stamp [ns] of each image, which has its truth.
+        """
         self._closing = ExitStack()
+        self._watch = watch
         super().__init__('arm_sim', **options)
         self._settings = Parameters(self, ArmSettings).read()
         self.world = World(arm)
@@ -180,7 +191,14 @@ class ArmNode(Node):
             return
         if message.data and self._start_time is None:
             self._start_time = self.world.time
-        elif not message.data and self.world.operator is not None:
+        elif not message.data:
+            self._stop()
+
+    def _stop(self) -> None:
+        episode = self.episodes[-1]
+        if episode.began and not episode.stopped:
+            episode.stopped = nanoseconds(self.world)
+        if self.world.operator is not None:
             self.world.stop_operator()
 
     def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -243,6 +261,7 @@ class ArmNode(Node):
         truth = self.episodes[-1].truth = self.world.truth()
         self._progress.publish(Float64(data=truth.progress))
         self._success.publish(Bool(data=truth.success))
+        self._watch(self.episodes[-1], stamp)
         for name in self._cameras.names:
             raw, compressed = self._raw[name], self._compressed[name]
             wanted = [p for p in (raw, compressed) if p.get_subscription_count()]
@@ -253,6 +272,27 @@ class ArmNode(Node):
                 raw.publish(raw_message(image, stamp, name))
             if compressed in wanted:
                 compressed.publish(jpeg_message(image, stamp, name))
+
+
+def make_arm(
+    arm: str,
+    programme: Iterable[SimulatedEpisode],
+    watch: Watch,
+    *,
+    namespace: str,
+    remappings: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> ArmNode:
+    """Return an arm with a programme of episodes, for a process that spins it."""
+    rules = [part for old, new in remappings.items() for part in ('-r', f'{old}:={new}')]
+    return ArmNode(
+        arm,
+        programme,
+        watch,
+        namespace=namespace,
+        cli_args=['--ros-args', '--log-level', 'warn', *rules],
+        parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
+    )
 
 
 def run_node(arm: str, args: list[str] | None) -> int:

@@ -70,7 +70,9 @@ def build_model(arm: Arm) -> Any:
     )
     _add_things(world, arm)
     for name, view in arm.cameras.items():
-        if 'model_camera' not in view:
+        if 'body' in view:
+            _fix_camera(spec.body(view['body']), name, view)
+        elif 'model_camera' not in view:
             _add_camera(world, name, view)
     return spec.compile()
 
@@ -104,10 +106,25 @@ def _add_camera(world: Any, name: str, view: dict[str, Any]) -> None:
     forward = np.array([np.cos(rise) * np.cos(turn), np.cos(rise) * np.sin(turn), np.sin(rise)])
     right = np.array([np.sin(turn), -np.cos(turn), 0.0])
     up = np.cross(right, forward)
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, np.stack([right, up, -forward], axis=1).flatten())
     place = np.array(view['lookat']) - view['distance'] * forward
-    world.add_camera(name=name, pos=place, quat=quat, fovy=view['fovy'])
+    quaternion = _quaternion(np.stack([right, up, -forward], axis=1))
+    world.add_camera(name=name, pos=place, quat=quaternion, fovy=view['fovy'])
+
+
+def _fix_camera(body: Any, name: str, view: dict[str, Any]) -> None:
+    """Fix a camera to a body that it moves with; place, lookat and up are in its frame."""
+    forward = np.array(view['lookat']) - np.array(view['place'])
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, view['up'])
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(right, forward), -forward], axis=1)
+    body.add_camera(name=name, pos=view['place'], quat=_quaternion(axes), fovy=view['fovy'])
+
+
+def _quaternion(axes: np.ndarray) -> np.ndarray:
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, axes.flatten())
+    return quaternion
 
 
 def draw_layout(arm: Arm, kinematics: InverseKinematics, seed: int) -> Layout:

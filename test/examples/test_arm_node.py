@@ -115,10 +115,11 @@ def message(joints: list[str], position: float) -> JointTrajectory:
     return JointTrajectory(joint_names=joints, points=[point])
 
 
+@pytest.mark.parametrize('arm', CONFIG_OF_ARM)
 def test_everything_a_robot_publishes_with_stamps_of_its_clock(
-    start: Callable[..., ArmClient],
+    arm: str, start: Callable[..., ArmClient]
 ) -> None:
-    client = start('panda', kinds=['success'], rest=0.0)
+    client = start(arm, kinds=['success'], rest=0.0)
     client.subscribe(Clock, '/clock')
     client.subscribe(Float64, 'arm_sim/true_progress')
     client.subscribe(Bool, 'arm_sim/true_success')
@@ -138,7 +139,7 @@ def test_everything_a_robot_publishes_with_stamps_of_its_clock(
     assert (image.height, image.width, image.encoding) == (32, 48, 'rgb8')
     assert image.header.frame_id == 'top' and len(set(bytes(image.data))) > 10
     names = client.states[-1].name
-    assert names == [*load_arm('panda').joints, load_arm('panda').gripper.joint]
+    assert names == [*load_arm(arm).joints, load_arm(arm).gripper.joint]
 
 
 def test_a_bad_trajectory_is_refused_and_nothing_moves(start: Callable[..., ArmClient]) -> None:

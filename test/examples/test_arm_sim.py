@@ -20,6 +20,7 @@ except SimulatorError as _error:
 
 from examples.arm_sim.arm import ArmError, load_arm
 from examples.arm_sim.operator import KINDS
+from examples.arm_sim.rendering import Cameras
 from examples.arm_sim.scene import TARGETS, SceneError, draw_layout
 from examples.arm_sim.trajectory import Trajectory, TrajectoryError
 from examples.arm_sim.world import World
@@ -73,6 +74,26 @@ def test_tables_have_three_blocks_and_two_targets_apart_from_each_other(world: W
         assert apart[np.triu_indices(5, 1)].min() >= world.arm.table.spacing
         seen.add(tuple(layout.blocks))
     assert len(seen) > 1
+
+
+def test_the_wrist_camera_moves_with_the_gripper(world: World) -> None:
+    """The gripper stays where it is in the picture, and all else moves."""
+    world.restart(3)
+    cameras = Cameras(world, 48, 48)
+    assert cameras.names == ('top', 'wrist')
+    camera = world.model.camera(world.arm.cameras['wrist'].get('model_camera', 'wrist'))
+    place = world.data.cam_xpos[camera.id].copy()
+    gap = np.linalg.norm(place - world.tool())
+    before = cameras.take('wrist').astype(int)
+    assert gap < 0.2
+    world.operate('success', 3)
+    world.run(1.5)
+    changed = np.abs(cameras.take('wrist') - before).max(axis=2) > 20
+    cameras.close()
+    assert 0.2 < changed.mean() < 0.98
+    moved = world.data.cam_xpos[camera.id]
+    assert np.linalg.norm(moved - place) > 0.02
+    assert np.linalg.norm(moved - world.tool()) == pytest.approx(gap, abs=1e-6)
 
 
 @pytest.mark.parametrize('seed', [3, 4])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,16 @@ from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.scoring.sampling import NANOSECONDS
 
 from .plot import EpisodeCurve
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is shown of an episode: its newest progress, and the verdict in words."""
+
+    task: str
+    progress: float
+    verdict: str
+    is_over: bool
 
 
 class Board:
@@ -43,19 +54,31 @@ class Board:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def show(self, staged: Sequence[StagedEpisode], recorder: Recorder) -> None:
-        for number, curve in enumerate(judge(staged, recorder), start=1):
+    def show(self, lines: Sequence[Line]) -> None:
+        for number, line in enumerate(lines, start=1):
+            text = f'{number}. {line.task}'
             if number > len(self._rows):
-                text = f'{number}. {curve.episode.task.say()}'
                 self._rows.append(self._bars.add_task(text, total=1.0, verdict=''))
-            progress = curve.progress[-1] if curve.progress else 0.0
-            verdict = f'success after {curve.detected:.1f} s' if curve.detected else ''
-            if staged[number - 1].ended:
-                verdict = verdict or 'no success: time is up'
-            self._bars.update(self._rows[number - 1], completed=progress, verdict=verdict)
-            if self._headless and staged[number - 1].ended and number > self._printed:
+            self._bars.update(self._rows[number - 1], completed=line.progress, verdict=line.verdict)
+            if self._headless and line.is_over and number > self._printed:
                 self._printed = number
-                self._console.print(f'{number}. {curve.episode.task.say()}  {verdict}')
+                self._console.print(f'{text}  {line.verdict}')
+
+
+def line_of(task: str, progress: Sequence[float], detected: float | None, is_over: bool) -> Line:
+    """Return the line of an episode from all that was published about it so far."""
+    verdict = f'success after {detected:.1f} s' if detected else ''
+    if is_over:
+        verdict = verdict or 'no success: time is up'
+    return Line(task, progress[-1] if progress else 0.0, verdict, is_over)
+
+
+def scene_lines(staged: Sequence[StagedEpisode], recorder: Recorder) -> list[Line]:
+    """Return a line for each episode of the scene."""
+    return [
+        line_of(curve.episode.task.say(), curve.progress, curve.detected, bool(one.ended))
+        for one, curve in zip(staged, judge(staged, recorder), strict=True)
+    ]
 
 
 def judge(staged: Sequence[StagedEpisode], recorder: Recorder) -> list[EpisodeCurve]:

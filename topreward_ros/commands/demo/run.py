@@ -29,14 +29,14 @@ from topreward_ros.demo.tasks import KINDS, known_tasks
 from topreward_ros.errors import InterruptedRunError, TopRewardError
 from topreward_ros.files import check_folder
 from topreward_ros.nodes.cameras.scene_camera import SceneCamera, make_scene
-from topreward_ros.nodes.reset.episode_log import read_log
+from topreward_ros.nodes.reset.episode_log import EpisodeRecord, read_log
 from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session, open_session
 from topreward_ros.results.score_table import write_rows
 from topreward_ros.results.video import write_video
 
-from .board import Board, judge, verdict_table, wrongly_judged
+from .board import Board, judge, scene_lines, verdict_table, wrongly_judged
 from .plot import plot_episodes
 
 NAMESPACE = f'/topreward_demo_{os.getpid()}'
@@ -87,17 +87,12 @@ def demo(options: DemoOptions) -> None:
     """Run the episodes, print the verdicts and plot. Raises DemoError for a wrong verdict."""
     console = Console(emoji=False)
     episodes = programme(options.seed)
-    picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
-    if options.save:
-        if options.save.exists() and not (options.save.is_dir() and _is_free(options.save)):
-            raise DemoError(f'{options.save} is not an empty folder: choose another with --save')
-        picture = options.save / 'demo.png'
-    check_folder(options.save or Path())
+    picture = picture_file(options.save)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
         scene, recorder, is_whole = _play(options, episodes, folder, console)
         judged = judge(scene.shown, recorder)
-        outcomes = _outcomes(folder)
+        outcomes = [record.outcome for record in log_of(folder)]
         if recorder.rows and options.save:
             write_rows(folder / 'scores.csv', recorder.rows)
         if not is_whole:
@@ -114,17 +109,26 @@ def demo(options: DemoOptions) -> None:
         raise DemoError(f'{wrong} of {len(episodes)} episodes were judged wrongly')
 
 
+def picture_file(save: Path | None) -> Path:
+    """Return the file of the picture; raises DemoError if the folder to save to is not empty."""
+    picture = Path(f'topreward_demo_{datetime.now():%Y%m%d-%H%M%S}.png')
+    if save:
+        if save.exists() and not (save.is_dir() and _is_free(save)):
+            raise DemoError(f'{save} is not an empty folder: choose another with --save')
+        picture = save / 'demo.png'
+    check_folder(save or Path())
+    return picture
+
+
 def _is_free(folder: Path) -> bool:
     """Return whether a folder is empty, or has the log alone of a start that failed."""
     return all(file.name == LOG for file in folder.iterdir())
 
 
-def _outcomes(folder: Path) -> list[str]:
-    """Return the outcomes in the reset node's log."""
+def log_of(folder: Path) -> list[EpisodeRecord]:
+    """Return the rows of the reset node's log so far."""
     file = folder / 'episodes.csv'
-    if not file.is_file():
-        return []
-    return [record.outcome for record in read_log(file)]
+    return read_log(file) if file.is_file() else []
 
 
 def _play(
@@ -144,10 +148,15 @@ def _play(
                 is_scored = bool(session.recorder.rows)
                 scene.destroy_node()
     finally:
-        if not is_scored:  # the folder can be used for the next try
-            shutil.rmtree(folder / 'bag', ignore_errors=True)
-            (folder / 'episodes.csv').unlink(missing_ok=True)
+        if not is_scored:
+            discard(folder)
     return scene, session.recorder, session.is_whole
+
+
+def discard(folder: Path) -> None:
+    """Delete what a run without a score has left, so that the next try can use the folder."""
+    shutil.rmtree(folder / 'bag', ignore_errors=True)
+    (folder / 'episodes.csv').unlink(missing_ok=True)
 
 
 def _scene(episodes: Sequence[SceneEpisode]) -> SceneCamera:
@@ -183,7 +192,7 @@ def _run(
         }
         while not scene.is_over:
             session.listen(0.05)
-            board.show(scene.shown, session.recorder)
+            board.show(scene_lines(scene.shown, session.recorder))
             for name, node in nodes.items():
                 if node.poll() is not None:
                     raise DemoError(end_of(f'{name} ended', node, log, bool(options.save)))
@@ -191,11 +200,11 @@ def _run(
                 until = until or time.monotonic() + TIME_LIMIT
             if until and time.monotonic() > until:
                 raise DemoError(f'the episodes took more than {TIME_LIMIT:g} s')
-        board.show(scene.shown, session.recorder)
+        board.show(scene_lines(scene.shown, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it
         for _ in range(40):
             session.listen(0.05)
-            if len(_outcomes(folder)) == len(tasks):
+            if len(log_of(folder)) == len(tasks):
                 break
 
 

@@ -41,13 +41,19 @@ class ChildProcesses:
         namespace: str = '',
         remappings: Mapping[str, str] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        params_file: Path | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start the module of a node; environ extends the environment of this process."""
+        """Start the module of a node; environ extends the environment of this process.
+
+        parameters take precedence over those in params_file.
+        """
         command = [sys.executable, '-m', f'topreward_ros.nodes.{module}', '--ros-args']
         rules = {**({'__ns': namespace} if namespace else {}), **(remappings or {})}
         for old, new in rules.items():
             command += ['-r', f'{old}:={new}']
+        if params_file is not None:
+            command += ['--params-file', str(params_file)]
         for name, value in (parameters or {}).items():
             command += ['-p', f'{name}:={json.dumps(value)}']
         with interrupts.deferred():  # a process that is not in the list would outlive this one

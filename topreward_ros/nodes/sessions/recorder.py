@@ -32,7 +32,9 @@ class Recorder(Node):
 
     Topics are recorded without the namespace. Times in rows and successes [s] count from the stamp
     of the first scored image; health is the newest status of the node, health_time the time of its
-    arrival (steady clock) [s], and problem the message of the newest error.
+    arrival (steady clock) [s], and problem the message of the newest error. halted is why the reset
+    node beside it has halted, reset_warning the message of its newest status if that is a warning;
+    empty if it is not so, or if there is none.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Recorder(Node):
         self.health: Any = None
         self.health_time = 0.0
         self.problem = ''
+        self.halted = self.reset_warning = ''
         self._record(namespace + TOPIC_PROGRESS, Progress, self._on_progress)
         self._record(namespace + TOPIC_SUCCESS, SuccessDetected, self._on_success)
         self._record(TOPIC_DIAGNOSTICS, DiagnosticArray, self._on_diagnostics)
@@ -136,6 +139,9 @@ class Recorder(Node):
                 self.health, self.health_time = status, time.monotonic()
                 if status.level == LEVEL_ERROR:
                     self.problem = status.message
+            elif status.name == f'{self._namespace}/episode_reset: reset':
+                self.halted = status.message if status.level == LEVEL_ERROR else ''
+                self.reset_warning = status.message if status.level == LEVEL_WARN else ''
 
     def _seconds(self, stamp: Any) -> float:
         nanoseconds = Time.from_msg(stamp).nanoseconds
