@@ -199,7 +199,7 @@ def _lines(witness: Witness, recorder: Recorder) -> list[Line]:
 
 def _start_reward_node(options: ArmDemoOptions, children: ChildProcesses, log: IO[str]) -> Any:
     is_own = not options.model
-    reward_model = options.reward_model or ('robometer' if is_own else 'auto')
+    reward_model = 'robometer' if is_own else options.reward_model or 'auto'
     return children.start_node(
         'reward.node',
         log,
@@ -210,7 +210,7 @@ def _start_reward_node(options: ArmDemoOptions, children: ChildProcesses, log: I
             'use_sim_time': True,
             'model': options.model or str(FOLDER_ARMS),
             'reward_model': reward_model,
-            **settings_for(options.reward_model or 'robometer'),
+            **settings_for('robometer' if reward_model == 'auto' else reward_model),
             'fps': FPS,
             'diagnostics_period': 0.2,
         },
