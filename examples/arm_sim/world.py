@@ -140,6 +140,10 @@ class World:
             mujoco.mj_step(self.model, self.data)
         self._steps += 1
 
+    def refresh(self) -> None:
+        """Recompute poses and contacts after joint positions were set in `data`, without a step."""
+        mujoco.mj_forward(self.model, self.data)
+
     def run(self, seconds: float) -> None:
         """Advance by a time [s]."""
         for _ in range(round(seconds / CONTROL_STEP)):
