@@ -31,7 +31,7 @@ TABLE_COLOUR = (0.68, 0.58, 0.46, 1.0)
 THICKNESS = 0.0015  # of half a target [m]
 LARGEST_YAW = 0.3  # of a block [rad]
 TRIES = 2000
-LEAST_DETOUR = 0.9  # from a task's target to the other one, in ways of the block
+LEAST_DETOUR = 0.9  # distance between both targets, over that of a block from its target
 
 
 class SceneError(TopRewardError):
@@ -186,20 +186,23 @@ def set_up(model: Any, data: Any, arm: Arm, layout: Layout) -> None:
 
 
 def draw_task(layout: Layout, seed: int) -> Task:
-    """Return a task of this table, determined by the seed; raises SceneError if none will do.
+    """Return a task of this table, determined by the seed; raises SceneError if none is suitable.
 
-    The other target is not on the block's way, so that a block that is put there has hardly come
-    closer to its own.
+    In a suitable one the other target is not on the block's way: a block that is put there has
+    hardly come closer to its own.
     """
     tasks = [Task(colour, name) for colour in layout.blocks for name in TARGETS]
     apart = [task for task in tasks if _detour(layout, task) >= LEAST_DETOUR]
     if not apart:
-        raise SceneError('every block is further from a target than the other target is')
+        raise SceneError(
+            f'seed {seed} gives no task: every block is farther from both targets than these are '
+            'from each other'
+        )
     return apart[np.random.default_rng([seed, 2]).integers(len(apart))]
 
 
 def _detour(layout: Layout, task: Task) -> float:
-    """Return how far the other target is from that of a task, in ways of its block."""
+    """Return the distance between both targets, over that of a task's block from its target."""
     goal = layout.targets[task.target]
     between = math.dist(*layout.targets.values())
     return between / math.dist(layout.blocks[task.object], goal)

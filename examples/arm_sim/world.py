@@ -73,7 +73,8 @@ class World:
     def reset(self, seed: int, task: Task | None = None) -> None:
         """Set the table anew by a seed, with its own task or another; the arm stays where it is.
 
-        Raises SceneError if the arm stands where blocks would be placed.
+        A seed that gives no table is followed by another one. Raises SceneError if the arm stands
+        where blocks would be placed, or if no table is found.
         """
         refused: list[SceneError] = []
         for attempt in range(PLACEMENT_TRIES):
@@ -87,9 +88,8 @@ class World:
             set_up(self.model, self.data, self.arm, layout)
             if not self._is_in_the_way():
                 break
-            # First, as this can be mended
             text = 'the arm stands where the blocks would be placed; move it home first'
-            refused.insert(0, SceneError(text))
+            refused.insert(0, SceneError(text))  # first, as the caller can do something about it
         else:
             raise refused[0]
         self.task = drawn
@@ -139,6 +139,10 @@ class World:
             )
             mujoco.mj_step(self.model, self.data)
         self._steps += 1
+
+    def refresh(self) -> None:
+        """Recompute poses and contacts after joint positions were set in `data`, without a step."""
+        mujoco.mj_forward(self.model, self.data)
 
     def run(self, seconds: float) -> None:
         """Advance by a time [s]."""

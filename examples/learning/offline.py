@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in names(options.reward_model):
             file = options.folder / f'{name.replace(", ", "-").replace(" ", "_")}-{seed}.json'
             once(file, options, partial(experiment.run, name))
-    report_offline(results_of(options.folder))
+    report_offline(results_of(options.folder, 'weighting'))
 
 
 def _parser() -> argparse.ArgumentParser:

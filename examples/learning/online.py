@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in options.rewards:
             file = options.folder / f'{name}-{seed}.json'
             once(file, options, partial(refine, name, seed, options))
-    report(results_of(options.folder))
+    report(results_of(options.folder, 'reward'))
 
 
 def _parser() -> argparse.ArgumentParser:

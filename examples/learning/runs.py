@@ -28,6 +28,7 @@ def once(file: Path, options: argparse.Namespace, run: Callable[[], Mapping[str,
         stored.finish(run())
 
 
-def results_of(folder: Path) -> list[dict[str, Any]]:
-    """Return the results of all runs in a folder, also of other processes."""
-    return [read_json(file) for file in sorted(folder.glob('*-*.json'))]
+def results_of(folder: Path, key: str) -> list[dict[str, Any]]:
+    """Return the results in a folder that have this key, also those of other processes."""
+    found = [read_json(file) for file in sorted(folder.glob('*-*.json'))]
+    return [each for each in found if key in each]

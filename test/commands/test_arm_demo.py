@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -26,7 +27,9 @@ from rich.console import Console
 pytest.importorskip('rclpy', reason='ROS 2 is not here: pip install .[kilted,test]')
 
 from topreward_ros.commands.demo.arms import attempts, film, picture, simulator
+from topreward_ros.commands.demo.arms import run as run_module
 from topreward_ros.commands.demo.arms.attempts import Attempt, Judgement, Moment
+from topreward_ros.commands.demo.board import line_of
 from topreward_ros.commands.main import main
 from topreward_ros.nodes.reset.episode_log import EpisodeRecord
 from topreward_ros.recordings.clip_source import open_clip
@@ -228,6 +231,34 @@ def test_progress_that_is_not_known_has_no_bar() -> None:
     one = Judgement(attempt(0.0), [0.0], [float('nan')])
     (frame,) = film.film_frames([(1.0, np.zeros((8, 8, 3), np.uint8))], [one])
     assert frame[film.SIDE :].min() < 200
+
+
+# Arguments of the nodes
+
+
+@pytest.mark.parametrize(
+    ('model', 'reward_model', 'started', 'threshold'),
+    [
+        ('', '', 'robometer', -0.693),
+        ('', 'auto', 'robometer', -0.693),  # the same model, so the same threshold
+        ('other', 'auto', 'auto', -0.693),
+        ('other', 'topreward', 'topreward', -0.105),
+    ],
+)
+def test_the_reward_node_has_the_threshold_of_its_model(
+    model: str, reward_model: str, started: str, threshold: float
+) -> None:
+    options = run_module.ArmDemoOptions('so101', 1, model=model, reward_model=reward_model)
+    children = Mock()
+    run_module._start_reward_node(options, children, io.StringIO())
+    parameters = children.start_node.call_args.kwargs['parameters']
+    assert parameters['reward_model'] == started
+    assert parameters['success_threshold'] == threshold
+
+
+def test_a_success_in_the_first_image_has_a_line() -> None:
+    assert line_of('task', [1.0], 0.0, True).verdict == 'success after 0.0 s'
+    assert line_of('task', [0.1], None, True).verdict == 'no success: time is up'
 
 
 # What goes wrong before it begins

@@ -122,7 +122,6 @@ def test_another_task_is_no_progress_of_this_one(world: World, kind: str) -> Non
         assert world.truth().progress < 0.3
 
 
-# Kind: seeds of which no table comes.
 def test_a_seed_without_a_table_gives_the_next_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,12 +136,12 @@ def test_a_seed_without_a_table_gives_the_next_one(
     monkeypatch.setattr('examples.arm_sim.world.draw_layout', refused)
     world.restart(10)
     assert len(tried) == 3 and len(set(tried)) == 3
-    monkeypatch.setattr('examples.arm_sim.world.draw_layout', lambda *_: refused_always())
+    monkeypatch.setattr('examples.arm_sim.world.draw_layout', refuse)
     with pytest.raises(SceneError, match='no table'):
         world.restart(10)
 
 
-def refused_always() -> Any:
+def refuse(*_: Any) -> Any:
     raise SceneError('no table')
 
 

@@ -87,6 +87,7 @@ def test_a_run_is_resumed_and_reports(
     tables = list((tmp_path / 'scores-robometer').glob('demonstrations-0/*/scores.csv'))
     assert len(tables) == 6
     (tmp_path / 'plain-0.json').unlink()
+    (tmp_path / 'true-0.json').write_text('{"reward": "true"}')  # of the other experiment
     monkeypatch.setattr(offline, 'scorer_of', None)  # nothing is scored again
     monkeypatch.setattr(offline.Experiment, 'curves', None)
     offline.main([str(tmp_path), *SMALL])

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 import torch
 from rich.progress import track
@@ -99,10 +98,18 @@ class ArmPool(Pool):
 
 
 def arm_pool(folder: Path, episodes: int, scrambled: int, processes: int) -> ArmPool:
-    """Return the clips that lie in a folder, or render them there; half are of each arm."""
+    """Return the clips that lie in a folder, or render them there; half are of each arm.
+
+    Raises ValueError if the folder has another number of clips.
+    """
     if not folder.exists():
         _render_pool(folder, episodes, scrambled, processes)
     pool = read_pool(folder, episodes)
+    if len(pool.tasks) != episodes + scrambled:
+        raise ValueError(
+            f'{folder} has {len(pool.tasks)} clips; expected {episodes} episodes and {scrambled} '
+            'scrambled ones: ask for as many as it has, or name another folder'
+        )
     state = np.load(folder / 'state.npz')
     return ArmPool(**vars(pool), **{key: state[key] for key in ('places', 'free', 'sizes')})
 
@@ -114,9 +121,7 @@ def _render_pool(folder: Path, episodes: int, scrambled: int, processes: int) ->
         rendered = list(track(found, 'rendering', total=len(clips)))
     frames, points, tasks, places, free, sizes = zip(*rendered, strict=True)
     pool = Pool(torch.from_numpy(np.stack(frames)), np.stack(points), list(tasks), episodes)
-    write_pool(folder, pool)
-    state = {'places': np.stack(places), 'free': np.stack(free), 'sizes': np.stack(sizes)}
-    np.savez(folder / 'state.npz', **state)
+    write_pool(folder, pool, places=np.stack(places), free=np.stack(free), sizes=np.stack(sizes))
 
 
 @cache
@@ -154,7 +159,7 @@ class _Studio:
             moments = np.round(np.linspace(0, len(filmed) - 1, FRAMES)).astype(int)
             for moment in moments:
                 self._world.data.qpos[:], free = filmed[moment]
-                mujoco.mj_forward(world.model, world.data)
+                world.refresh()
                 shots.append(self._shot(random, free))
         frames, points, places, free = (np.stack(part) for part in zip(*shots, strict=True))
         arm = world.arm
@@ -247,7 +252,7 @@ class _Studio:
                 *reached[color], arm.table.half_block + rise, np.cos(turn), 0, 0, np.sin(turn),
             )  # fmt: skip
             world.data.qvel[joint.dofadr[0] :][:6] = 0
-        mujoco.mj_forward(world.model, world.data)
+        world.refresh()
 
     def _anywhere(self, random: np.random.Generator) -> np.ndarray:
         """Return a place that the arm may reach [m] (2,)."""

@@ -23,6 +23,7 @@ from examples.arm_sim.record import record_episode
 from examples.arm_sim.rendering import Cameras
 from examples.arm_sim.world import World
 from topreward_ros.demo.model import FOLDER_ARMS
+from topreward_ros.errors import ModelError
 from topreward_ros.reward.metrics import roc_auc
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.options import LoadOptions
@@ -90,13 +91,15 @@ class ArmEvaluation:
             episode.append(frame, k / FPS)
             (score,) = episode.scores()
             values.append(score.value)
-            success.append(score.success or 0.0)
+            if score.success is None:
+                raise ModelError('the model gives no probability of success; expected a Robometer')
+            success.append(score.success)
         episode.close()
         return Attempt(np.array(values), np.array(success), truth, is_done)
 
 
 def held_out(evaluation: ArmEvaluation, arm: str, count: int) -> list[HeldOutMetric]:
-    """Return the metrics of an arm: `count` successes, half as many of both wrong tasks."""
+    """Return the metrics of an arm: `count` successes, half as many of each wrong task."""
     attempts: dict[str, list[Attempt]] = {}
     for kind in KINDS:
         many = {'success': count, 'wrong_object': count // 2, 'wrong_target': count // 2}

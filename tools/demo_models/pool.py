@@ -93,9 +93,11 @@ def read_pool(folder: Path, episodes: int) -> Pool:
     return Pool(frames, np.load(folder / 'points.npy'), [Task(*pair) for pair in names], episodes)
 
 
-def write_pool(folder: Path, pool: Pool) -> None:
-    """Write a pool into a new folder, for other trainings."""
+def write_pool(folder: Path, pool: Pool, **more: np.ndarray) -> None:
+    """Write a pool into a new folder, for other trainings; more arrays go into state.npz."""
     with whole_folder(folder) as part:
+        if more:
+            np.savez(part / 'state.npz', **more)
         np.save(part / 'frames.npy', pool.frames.numpy())
         np.save(part / 'points.npy', pool.points)
         names = [(task.object, task.target) for task in pool.tasks]

@@ -173,7 +173,9 @@ def main() -> None:
     parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args()
     if (options.stage == 'see') != (options.folder is None):
-        parser.error('see takes a file to write; ask and heads take that file, and a new folder')
+        parser.error('see takes a file to write; the others take that file, and a new folder')
+    if (options.stage in ('videos', 'more')) != (options.start is not None):
+        parser.error('videos and more, and no other stage, go on from a folder of ask: --start')
     target = options.folder or options.seen
     if target.exists():
         parser.error(f'{target} exists: choose another name')

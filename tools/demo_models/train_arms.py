@@ -29,7 +29,7 @@ from .robometer_files import write_robometer
 from .train import FAST, words
 from .trainer import Trainer
 
-LONGEST = 32  # pictures of a clip: half a minute at one per second
+LONGEST = 32  # pictures of a clip: 16 s at the demo's two per second
 
 
 def train(folder: Path, pool: ArmPool, options: argparse.Namespace) -> None:

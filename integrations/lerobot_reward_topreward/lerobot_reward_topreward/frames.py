@@ -80,7 +80,7 @@ def as_uint8(images: Tensor, name: str = 'the images') -> np.ndarray:
     """Return images as uint8 on the CPU, of the same shape.
 
     Floats in [0, 1] are multiplied by 255 and rounded, so that pictures that were divided by 255
-    come back exactly. Raises FrameError for floats outside, which are no picture's.
+    come back exactly. Raises FrameError for other floats.
     """
     images = images.cpu()
     if images.dtype != torch.uint8:

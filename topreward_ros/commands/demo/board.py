@@ -67,7 +67,7 @@ class Board:
 
 def line_of(task: str, progress: Sequence[float], detected: float | None, is_over: bool) -> Line:
     """Return the line of an episode from all that was published about it so far."""
-    verdict = f'success after {detected:.1f} s' if detected else ''
+    verdict = '' if detected is None else f'success after {detected:.1f} s'
     if is_over:
         verdict = verdict or 'no success: time is up'
     return Line(task, progress[-1] if progress else 0.0, verdict, is_over)

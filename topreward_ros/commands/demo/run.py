@@ -13,7 +13,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -135,28 +136,34 @@ def _play(
     options: DemoOptions, episodes: Sequence[SceneEpisode], folder: Path, console: Console
 ) -> tuple[SceneCamera, Recorder, bool]:
     """Run the episodes; return scene, recorder, and whether all of them were played."""
-    images = TOPIC_CAMERA if options.save else ''
-    is_scored = False
-    try:
-        with open_session(folder / 'bag', NAMESPACE, images) as session:
-            scene = _scene(episodes)
-            session.add(scene)
-            try:
-                with session.interruptible(), Board(console, options.headless) as board:
-                    _run(options, episodes, folder, scene=scene, session=session, board=board)
-            finally:
-                is_scored = bool(session.recorder.rows)
-                scene.destroy_node()
-    finally:
-        if not is_scored:
-            discard(folder)
+    with recorded_run(folder, TOPIC_CAMERA if options.save else '') as session:
+        scene = _scene(episodes)
+        session.add(scene)
+        try:
+            with session.interruptible(), Board(console, options.headless) as board:
+                _run(options, episodes, folder, scene=scene, session=session, board=board)
+        finally:
+            scene.destroy_node()
     return scene, session.recorder, session.is_whole
 
 
-def discard(folder: Path) -> None:
-    """Delete what a run without a score has left, so that the next try can use the folder."""
-    shutil.rmtree(folder / 'bag', ignore_errors=True)
-    (folder / 'episodes.csv').unlink(missing_ok=True)
+@contextmanager
+def recorded_run(folder: Path, image_topic: str) -> Iterator[Session]:
+    """Open a session with a bag in the folder, for the duration of the context.
+
+    What a run without a score leaves is deleted, so that the next try can use the folder.
+    """
+    is_scored = False
+    try:
+        with open_session(folder / 'bag', NAMESPACE, image_topic) as session:
+            try:
+                yield session
+            finally:
+                is_scored = bool(session.recorder.rows)
+    finally:
+        if not is_scored:
+            shutil.rmtree(folder / 'bag', ignore_errors=True)
+            (folder / 'episodes.csv').unlink(missing_ok=True)
 
 
 def _scene(episodes: Sequence[SceneEpisode]) -> SceneCamera:

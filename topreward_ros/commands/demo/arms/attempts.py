@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -105,27 +106,43 @@ def judge(
 ) -> list[Judgement]:
     """Return what was published about each attempt, by the stamps of the images.
 
-    scores are stamps [s] with their progress, successes the stamps of successes.
+    scores are stamps [s] with their progress, successes the stamps of successes; attempts follow
+    each other.
     """
-    judged = []
-    for number, attempt in enumerate(attempts):
-        mine = [(time, progress) for time, progress in scores if attempt.has(time)]
-        found = [time - attempt.began for time in successes if attempt.has(time)]
-        judged.append(
-            Judgement(
-                attempt,
-                [time - attempt.began for time, _ in mine],
-                [progress for _, progress in mine],
-                found[0] if found else None,
-                log[number].outcome if number < len(log) else '',
-            )
+    of_scores = _numbers(attempts, [time for time, _ in scores])
+    mine: list[list[tuple[float, float]]] = [[] for _ in attempts]
+    for number, score in zip(of_scores, scores, strict=True):
+        if number is not None:
+            mine[number].append(score)
+    detected: dict[int | None, float] = {}
+    for number, time in zip(_numbers(attempts, successes), successes, strict=True):
+        detected.setdefault(number, time)
+    return [
+        Judgement(
+            attempt,
+            [time - attempt.began for time, _ in mine[k]],
+            [progress for _, progress in mine[k]],
+            detected[k] - attempt.began if k in detected else None,
+            log[k].outcome if k < len(log) else '',
         )
-    return judged
+        for k, attempt in enumerate(attempts)
+    ]
 
 
 def strays(attempts: Sequence[Attempt], successes: Sequence[float]) -> list[float]:
     """Return the stamps [s] of successes in a scene in which nothing was being attempted."""
-    return [time for time in successes if not any(attempt.has(time) for attempt in attempts)]
+    numbers = _numbers(attempts, successes)
+    return [time for time, number in zip(successes, numbers, strict=True) if number is None]
+
+
+def _numbers(attempts: Sequence[Attempt], times: Sequence[float]) -> list[int | None]:
+    """Return for each stamp [s] which attempt it is of, from 0; None: of none."""
+    starts = [attempt.began - SAME_TIME for attempt in attempts]
+    newest = [bisect_right(starts, time) - 1 for time in times]
+    return [
+        number if number >= 0 and attempts[number].has(time) else None
+        for number, time in zip(newest, times, strict=True)
+    ]
 
 
 def problem(judged: Sequence[Judgement], stray: Sequence[float], count: int) -> str:

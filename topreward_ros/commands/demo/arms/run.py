@@ -24,7 +24,7 @@ from topreward_ros.demo.model import FOLDER_ARMS, settings_for
 from topreward_ros.errors import InterruptedRunError
 from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.recorder import Recorder
-from topreward_ros.nodes.sessions.session import Session, open_session
+from topreward_ros.nodes.sessions.session import Session
 from topreward_ros.recordings.bags.reader import Bag
 from topreward_ros.results.score_table import write_rows
 from topreward_ros.results.video import write_video
@@ -32,7 +32,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from topreward_ros.share import share_directory
 
 from ..board import Board, Line, line_of
-from ..run import LOG, NAMESPACE, DemoError, discard, log_of, picture_file
+from ..run import LOG, NAMESPACE, DemoError, log_of, picture_file, recorded_run
 from .attempts import Judgement, judge, plan, problem, strays, verdict_table
 from .film import film_frames
 from .picture import plot_attempts
@@ -112,21 +112,14 @@ def _play(
     options: ArmDemoOptions, folder: Path, console: Console
 ) -> tuple[Witness, Recorder, bool]:
     """Run the episodes; return their witness, the recorder, and whether all were played."""
-    is_scored = False
-    try:
-        images = TOPIC_CAMERA if options.save else ''
-        with open_session(folder / 'bag', NAMESPACE, images) as session:
-            witness = _simulate(options)
-            session.add(witness.node)
-            try:
-                with session.interruptible(), Board(console, options.headless) as board:
-                    _run(options, folder, witness=witness, session=session, board=board)
-            finally:
-                is_scored = bool(session.recorder.rows)
-                witness.close()
-    finally:
-        if not is_scored:
-            discard(folder)
+    with recorded_run(folder, TOPIC_CAMERA if options.save else '') as session:
+        witness = _simulate(options)
+        session.add(witness.node)
+        try:
+            with session.interruptible(), Board(console, options.headless) as board:
+                _run(options, folder, witness=witness, session=session, board=board)
+        finally:
+            witness.close()
     return witness, session.recorder, session.is_whole
 
 
@@ -199,7 +192,7 @@ def _lines(witness: Witness, recorder: Recorder) -> list[Line]:
 
 def _start_reward_node(options: ArmDemoOptions, children: ChildProcesses, log: IO[str]) -> Any:
     is_own = not options.model
-    reward_model = options.reward_model or ('robometer' if is_own else 'auto')
+    reward_model = 'robometer' if is_own else options.reward_model or 'auto'
     return children.start_node(
         'reward.node',
         log,
@@ -210,7 +203,7 @@ def _start_reward_node(options: ArmDemoOptions, children: ChildProcesses, log: I
             'use_sim_time': True,
             'model': options.model or str(FOLDER_ARMS),
             'reward_model': reward_model,
-            **settings_for(options.reward_model or 'robometer'),
+            **settings_for('robometer' if reward_model == 'auto' else reward_model),
             'fps': FPS,
             'diagnostics_period': 0.2,
         },
