@@ -27,7 +27,7 @@ from rich.progress import track
 from topreward_ros.demo.model import folder_for, settings_for
 from topreward_ros.learning import LiveReward, episode_rewards
 from topreward_ros.reward.live import RewardOptions
-from topreward_ros.scoring import LoadOptions, load_scorer
+from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
 
 from .demonstrations import IMPERFECT, demonstrations
 from .episodes import TABLES, Episodes, play, success
@@ -87,7 +87,14 @@ def _scored(name: str) -> Player:
         worlds = _worlds(seeds)
         episodes = play(policy, worlds, seeds, look=True)
         rewards = [
-            episode_rewards(scorer, world.task.say(), seen, seconds=SECONDS, reward=reading)
+            episode_rewards(
+                scorer,
+                world.task.say(),
+                seen,
+                seconds=SECONDS,
+                reward=reading,
+                sampling=Sampling(fps=1 / SECONDS),
+            )
             for world, seen in zip(worlds, episodes.pictures, strict=True)
         ]
         return replace(episodes, rewards=np.stack(rewards))

@@ -26,7 +26,7 @@ from topreward_ros.demo.model import folder_for, settings_for
 from topreward_ros.errors import TopRewardError
 from topreward_ros.learning import ScorerReward, episode_rewards
 from topreward_ros.reward.live import RewardOptions
-from topreward_ros.scoring import LoadOptions, load_scorer
+from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
 
 from ..nodes.harness import Harness
 
@@ -97,7 +97,12 @@ def test_a_players_rewards_are_those_step_by_step(tmp_path: Path) -> None:
     for k, seed in enumerate(seeds):
         world = TableWorld()
         env = ScorerReward(
-            world, scorer, lambda env: env.task.say(), seconds=SECONDS, reward=reading
+            world,
+            scorer,
+            lambda env: env.task.say(),
+            seconds=SECONDS,
+            reward=reading,
+            sampling=Sampling(fps=1 / SECONDS),
         )
         env.reset(seed=seed)
         rewards = [float(env.step(action)[1]) for action in episodes.actions[k]]

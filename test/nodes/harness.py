@@ -127,7 +127,7 @@ class Harness:
 
     # Waiting
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Spin until the condition holds; fail the test with the node's log after a timeout."""
         end = time.monotonic() + seconds
         while not (result := condition()):
@@ -163,7 +163,7 @@ class Harness:
         self.node.destroy_client(client)
         self._is_discovered = True
 
-    def call(self, kind: Any, request: Any = None, seconds: float = 20.0) -> Any:
+    def call(self, kind: Any, request: Any = None, seconds: float = 60.0) -> Any:
         if not self._is_discovered:
             self.meet()
         client = self._clients[kind]

@@ -170,6 +170,9 @@ def main() -> int:
     parser.add_argument(
         '--reward-model', default='auto', help='as in `topreward score`; default: of the folder'
     )
+    parser.add_argument(
+        '--questions', action='store_true', help="also Large Reward Models' three questions"
+    )
     parser.add_argument('--card', action='store_true', help='write the table into the model card')
     options = parser.parse_args()
     torch.set_num_threads(1)  # more threads are slower for such a small model
@@ -183,7 +186,7 @@ def main() -> int:
         'A block next to another block.': beside,
         'Beyond what was trained.': elsewhere(evaluation, options.episodes // 2),
     }
-    if scorer.reward_model == 'topreward':
+    if options.questions:
         parts['The questions of Large Reward Models.'] = about_pictures(
             str(options.folder), options.episodes
         )

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's models: small Qwen3-VLs trained on the small world.
 
-One is asked TOPReward's question, one that and the three of Large Reward Models, and one is a
-Robometer. The first is older: its patches are of 16 pixels, and none are merged.
+One is asked TOPReward's question, one that and the three of Large Reward Models, and two are
+Robometers, the second of the simulated arms.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SHAPE: dict[str, Any] = {
     'merge': MERGE,
     'position_embeddings': (SIDE // PATCH) ** 2,
     'pixels_per_clip': PIXELS_PER_FRAME * CLIP_FRAMES,
-    'frame_fit': 'aspect',  # as the frames that it is trained on
+    'frame_fit': 'paper',  # all frames are squashed to squares, as those of the training were
     'std': 0.05,
 }
 

@@ -48,6 +48,7 @@ SIDE = 128  # of the images [px]
 REAL_TIME_FACTOR = 1.0  # of the simulation
 EPISODE_TIME = 20.0  # after which an episode has failed; longer than any attempt [s]
 TIME_LIMIT = 120.0  # for an episode and its reset, in simulated time [s]
+START_LIMIT = 900.0  # until the first episode: loading a large model may take long [s]
 LAST_ROW = 2.0  # until the last reset is in the log [s]
 
 
@@ -157,7 +158,7 @@ def _run(
             'the reward node': _start_reward_node(options, children, stream),
             'the reset node': _start_reset_node(options, folder, children, stream),
         }
-        count, since = 0, 0.0
+        count, since, patience = 0, 0.0, time.monotonic() + START_LIMIT
         while not witness.is_over:
             session.listen(0.05)
             board.show(_lines(witness, session.recorder))
@@ -168,13 +169,15 @@ def _run(
                 raise DemoError(f'the reset node has halted: {reason}')
             if len(witness.attempts) != count:
                 count, since = len(witness.attempts), witness.time
-            # Only with an episode, as loading the model may take long
+            warning = session.recorder.reset_warning
+            says = f'; the reset node says: {warning}' if warning else ''
             if count and witness.time - since > TIME_LIMIT:
-                warning = session.recorder.reset_warning
                 raise DemoError(
                     f'an episode and its reset took more than {TIME_LIMIT:g} s of simulated time'
-                    + (f'; the reset node says: {warning}' if warning else '')
+                    + says
                 )
+            if not count and time.monotonic() > patience:
+                raise DemoError(f'no episode began within {START_LIMIT:g} s{says}')
         board.show(_lines(witness, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it
         end = time.monotonic() + LAST_ROW
