@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,9 @@ class ArmEvaluation:
     def __init__(self, arm: str, scorer: Scorer) -> None:
         self._world, self._scorer = World(arm), scorer
         self._cameras = Cameras(self._world, PICTURE, PICTURE)
+
+    def close(self) -> None:
+        self._cameras.close()
 
     def attempt(self, kind: str, seed: int) -> Attempt:
         random = np.random.default_rng(seed)
@@ -152,7 +156,10 @@ def main() -> int:
     torch.set_num_threads(1)  # more threads are slower for such a small model
     scorer = load_scorer(LoadOptions(str(options.folder)))
     print(scorer.summary)
-    parts = {f'{arm}.': held_out(ArmEvaluation(arm, scorer), arm, options.episodes) for arm in ARMS}
+    parts = {}
+    for arm in ARMS:
+        with closing(ArmEvaluation(arm, scorer)) as evaluation:
+            parts[f'{arm}.'] = held_out(evaluation, arm, options.episodes)
     return tell(parts, options.folder if options.card else None)
 
 
