@@ -48,6 +48,7 @@ from .video_lessons import READ_WORDINGS, VideoLessons
 
 SCRAMBLED_PICTURES = 0.5  # share of the clips that single pictures are taken from
 FAST = LEARNING_RATE
+TIED = {'lm_head.weight'}  # the embedding's, not in the files
 
 
 def words() -> list[str]:
@@ -93,7 +94,10 @@ def _go_on(folder: Path, pool: Pool, options: argparse.Namespace) -> Trainer:
     """Return a trainer of the model in --start, whose new files are in the folder."""
     trainer = Trainer(new_model(folder, SHAPE, words()), pool, options.seed + 1, options.share)
     trainer.load_seen(options.seen)
-    trainer.model.load_state_dict(load_file(options.start / 'model.safetensors'), strict=False)
+    weights = load_file(options.start / 'model.safetensors')
+    found = trainer.model.load_state_dict(weights, strict=False)
+    if found.unexpected_keys or set(found.missing_keys) - TIED:
+        raise SystemExit(f'{options.start} has other weights than a model that `ask` has made')
     return trainer
 
 
