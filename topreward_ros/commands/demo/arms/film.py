@@ -22,7 +22,7 @@ MARGIN = 16  # [px]
 TASK_SIZE, NOTE_SIZE = 18, 14  # of letters [px]
 BAR = 52, 20  # top of the bar and its height [px]
 NOTE_TOP = 82  # [px]
-VALUE_WIDTH = 56  # of the number beside the bar [px]
+VALUE_WIDTH = 70  # of the number beside the bar [px]
 COLOR_PAUSE = '#7b8794'
 
 
