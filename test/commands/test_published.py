@@ -16,6 +16,7 @@ import pytest
 from topreward_ros.commands.main import main
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.commands.score.published import Authors, LeRobot
+from topreward_ros.demo.model import FOLDER_QUESTIONS
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.errors import ModelError
 from topreward_ros.recordings.clip import Clip, ClipError
@@ -162,7 +163,11 @@ def test_an_empty_clip(scorers: Any) -> None:
         (('--max-pixels', '4096'), 2, '--as authors sets --max-pixels itself: leave it out'),
         (('--bag',), 2, '--as authors scores other prefixes than the node does'),
         (('--max-frames', '32'), 2, '--as authors sets --max-frames itself: leave it out'),
-        ((), 1, 'is given frames by the fit aspect, and authors use paper'),  # the demo's model
+        (
+            ('--model', str(FOLDER_QUESTIONS), '--reward-model', 'topreward'),
+            1,
+            'is given frames by the fit aspect, and authors use paper',
+        ),
     ],
 )
 def test_options_that_do_not_fit(
