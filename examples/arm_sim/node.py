@@ -15,7 +15,6 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Bool, Float64, String
@@ -24,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from topreward_ros.errors import TopRewardError
 from topreward_ros.nodes.cameras.image_messages import jpeg_message, raw_message, time_message
-from topreward_ros.nodes.cameras.process import run_camera
+from topreward_ros.nodes.cameras.process import programmed, run_camera
 from topreward_ros.nodes.common.parameter_table import Change, parameter
 from topreward_ros.nodes.common.parameters import Parameters
 from topreward_ros.nodes.common.process import spin
@@ -284,15 +283,7 @@ def make_arm(
     parameters: Mapping[str, Any],
 ) -> ArmNode:
     """Return an arm with a programme of episodes, for a process that spins it."""
-    rules = [part for old, new in remappings.items() for part in ('-r', f'{old}:={new}')]
-    return ArmNode(
-        arm,
-        programme,
-        watch,
-        namespace=namespace,
-        cli_args=['--ros-args', '--log-level', 'warn', *rules],
-        parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
-    )
+    return ArmNode(arm, programme, watch, **programmed(namespace, remappings, parameters))
 
 
 def run_node(arm: str, args: list[str] | None) -> int:

@@ -39,12 +39,9 @@ class TruthMeter:
 
     def __init__(self, arm: Arm, model: Any, data: Any, layout: Layout, task: Task) -> None:
         self._arm, self._model, self._data = arm, model, data
-        index = list(layout.blocks).index(task.object)
-        self._block = model.geom(f'block{index}').id
-        self._dof = model.joint(f'block{index}').dofadr[0]
+        self._number = list(layout.blocks).index(task.object)
+        self._block = model.geom(f'block{self._number}').id
         self._target = np.array(layout.targets[task.target])
-        self._others = {model.geom(f'block{k}').id for k in range(BLOCKS)}
-        self._others |= {model.geom('table').id}
         self._first_reach = max(REACHED * 2, self._reach())
         self._first_way = max(1e-3, self._way())
 
@@ -56,14 +53,8 @@ class TruthMeter:
         return Truth(APPROACH * reach + CARRY * carry, False)
 
     def is_success(self) -> bool:
-        place = self._data.geom_xpos[self._block]
-        speed = np.abs(self._data.qvel[self._dof : self._dof + 3]).max()
-        return bool(
-            self._way() < PLACE_TOLERANCE * self._arm.table.half_target
-            and abs(place[2] - self._arm.table.half_block) < REST_HEIGHT
-            and speed < REST_SPEED
-            and not self._is_touched()
-        )
+        is_there = self._way() < PLACE_TOLERANCE * self._arm.table.half_target
+        return is_there and is_free(self._arm, self._model, self._data, self._number)
 
     def _reach(self) -> float:
         """Return the distance [m] of the tool from where it would grasp the block."""
@@ -76,6 +67,15 @@ class TruthMeter:
         """Return the distance [m] of the block from its target, along the table."""
         return float(np.linalg.norm(self._data.geom_xpos[self._block][:2] - self._target))
 
-    def _is_touched(self) -> bool:
-        pairs = (set(pair) for pair in self._data.contact.geom.tolist())
-        return any(self._block in pair and not pair <= self._others for pair in pairs)
+
+def is_free(arm: Arm, model: Any, data: Any, number: int) -> bool:
+    """Return whether a block rests on the table, upright, and no part of the arm touches it."""
+    block = model.geom(f'block{number}').id
+    dof = model.joint(f'block{number}').dofadr[0]
+    passive = {model.geom('table').id, *(model.geom(f'block{k}').id for k in range(BLOCKS))}
+    pairs = (set(pair) for pair in data.contact.geom.tolist())
+    return bool(
+        abs(data.geom_xpos[block][2] - arm.table.half_block) < REST_HEIGHT
+        and np.abs(data.qvel[dof : dof + 3]).max() < REST_SPEED
+        and not any(block in pair and not pair <= passive for pair in pairs)
+    )

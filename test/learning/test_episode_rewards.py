@@ -17,9 +17,10 @@ from topreward_ros.demo.model import SIDE, folder_for, settings_for
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.learning import ScorerReward, episode_rewards
 from topreward_ros.reward.live import RewardOptions
-from topreward_ros.scoring import LoadOptions, Sampling, Score, load_scorer
+from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
 
-from ..toy_scorer import ToyEpisode, ToyScorer
+from ..toy_scorer import ToyScorer
+from .doubtful_scorer import DoubtfulScorer
 from .environments import Film
 
 SCORER = ToyScorer(LoadOptions('toy'))
@@ -66,17 +67,8 @@ def test_pictures_that_are_not_due(seconds: float) -> None:
 
 
 def test_progress_that_is_unknown() -> None:
-    class Doubtful(ToyScorer):
-        def start(self, tasks: Any) -> ToyEpisode:
-            return Unsure(1)
-
-    class Unsure(ToyEpisode):
-        def scores(self) -> Any:
-            (score,) = super().scores()
-            return (Score(self.frames, log_prob=score.progress - 10, log_prob_false=-1.0),)
-
     pictures, options = lights(0, 0, 0.4, 0.2, 0.8), RewardOptions(normalization='running')
-    scorer = Doubtful(LoadOptions('toy'))
+    scorer = DoubtfulScorer(LoadOptions('toy'))
     rewards = episode_rewards(scorer, TASK, pictures, reward=options)
     assert rewards == pytest.approx(step_by_step(pictures, scorer, TASK, reward=options))
     assert rewards[:2].tolist() == [0, 0] and rewards[2] != 0

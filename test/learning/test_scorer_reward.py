@@ -14,9 +14,10 @@ pytest.importorskip('gymnasium', reason='the extra "learning" is not installed')
 
 from topreward_ros.learning import ScorerReward
 from topreward_ros.reward.live import RewardOptions
-from topreward_ros.scoring import LoadOptions, Sampling, Score
+from topreward_ros.scoring import LoadOptions, Sampling
 
 from ..toy_scorer import ToyEpisode, ToyScorer
+from .doubtful_scorer import DoubtfulScorer
 from .environments import Lamp
 
 SCORER = ToyScorer(LoadOptions('toy'))
@@ -93,18 +94,8 @@ def test_long_episodes_are_thinned_as_those_of_a_node() -> None:
 
 def test_progress_that_is_unknown_brings_nothing() -> None:
     """As with the running range before it has two ends: what comes next is not all gained then."""
-
-    class Doubtful(ToyScorer):
-        def start(self, tasks: Any) -> ToyEpisode:
-            return Unsure(1)
-
-    class Unsure(ToyEpisode):
-        def scores(self) -> Any:
-            (score,) = super().scores()
-            return (Score(self.frames, log_prob=score.progress - 10, log_prob_false=-1.0),)
-
     options = RewardOptions(normalization='running')
-    env = ScorerReward(Lamp(), Doubtful(LoadOptions('toy')), TASK, reward=options)
+    env = ScorerReward(Lamp(), DoubtfulScorer(LoadOptions('toy')), TASK, reward=options)
     rewards, told = walk(env, [0, 0, 1, 1, 1])
     assert math.isnan(told[0]['progress']) and math.isnan(told[2]['progress'])
     assert told[3]['progress'] == 1 and rewards == [0] * 5

@@ -21,7 +21,7 @@ from rich.progress import track
 from examples.arm_sim.arm import tool_pose
 from examples.arm_sim.rendering import Cameras
 from examples.arm_sim.scene import TARGETS
-from examples.arm_sim.truth import PLACE_TOLERANCE, REACHED, REST_HEIGHT, REST_SPEED
+from examples.arm_sim.truth import PLACE_TOLERANCE, REACHED, is_free
 from examples.arm_sim.world import World
 from topreward_ros.demo.model import SIDE
 from topreward_ros.demo.table import APPROACH, CARRY
@@ -191,18 +191,10 @@ class _Studio:
 
     def _free(self) -> np.ndarray:
         """Return which blocks rest on the table with nothing of the arm touching them."""
-        world, data = self._world, self._world.data
-        geoms = [world.model.geom(f'block{k}').id for k in range(len(world.layout.blocks))]
-        passive = {*geoms, world.model.geom('table').id}
-        touched = {
-            geom for pair in data.contact.geom.tolist() if not set(pair) <= passive for geom in pair
-        }
+        world = self._world
         free = np.zeros(len(COLORS), bool)
-        for k, (color, geom) in enumerate(zip(world.layout.blocks, geoms, strict=True)):
-            dof = world.model.joint(f'block{k}').dofadr[0]
-            is_low = abs(data.geom_xpos[geom][2] - world.arm.table.half_block) < REST_HEIGHT
-            rests = np.abs(data.qvel[dof : dof + 3]).max() < REST_SPEED
-            free[COLORS.index(color)] = is_low and rests and geom not in touched
+        for number, color in enumerate(world.layout.blocks):
+            free[COLORS.index(color)] = is_free(world.arm, world.model, world.data, number)
         return free
 
     def _points(self, places: np.ndarray) -> np.ndarray:

@@ -94,12 +94,8 @@ def demo(options: DemoOptions) -> None:
         scene, recorder, is_whole = _play(options, episodes, folder, console)
         judged = judge(scene.shown, recorder)
         outcomes = [record.outcome for record in log_of(folder)]
-        if recorder.rows and options.save:
-            write_rows(folder / 'scores.csv', recorder.rows)
-        if not is_whole:
-            raise InterruptedRunError('interrupted: the remaining episodes were not judged')
-        if not any(one.times for one in judged):
-            raise DemoError('nothing was scored')
+        is_scored = any(one.times for one in judged)
+        keep_scores(recorder, options.save, is_whole, is_scored)
         if options.save:
             frames = (image for one in judged for image in film(one.episode, CAMERA_FPS))
             write_video(folder / 'demo.mp4', frames, CAMERA_FPS)
@@ -108,6 +104,19 @@ def demo(options: DemoOptions) -> None:
     console.print(f'{picture}  plot', highlight=False, soft_wrap=True, markup=False)
     if wrong := wrongly_judged(judged, outcomes, len(episodes)):
         raise DemoError(f'{wrong} of {len(episodes)} episodes were judged wrongly')
+
+
+def keep_scores(recorder: Recorder, save: Path | None, is_whole: bool, is_scored: bool) -> None:
+    """Write the scores into the folder to save to.
+
+    Raises InterruptedRunError for a run that is not whole, DemoError for one without scores.
+    """
+    if recorder.rows and save:
+        write_rows(save / 'scores.csv', recorder.rows)
+    if not is_whole:
+        raise InterruptedRunError('interrupted: the remaining episodes were not judged')
+    if not is_scored:
+        raise DemoError('nothing was scored')
 
 
 def picture_file(save: Path | None) -> Path:

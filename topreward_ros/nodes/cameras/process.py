@@ -24,6 +24,18 @@ from ..common.rclpy_versions import init_rclpy, silent_rcl
 N = TypeVar('N', bound=Node)
 
 
+def programmed(
+    namespace: str, remappings: Mapping[str, str], parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options of a node with a programme, for a process that spins it."""
+    rules = [part for old, new in remappings.items() for part in ('-r', f'{old}:={new}')]
+    return {
+        'namespace': namespace,
+        'cli_args': ['--ros-args', '--log-level', 'warn', *rules],
+        'parameter_overrides': [Parameter(name, value=value) for name, value in parameters.items()],
+    }
+
+
 def run_camera(
     make_node: Callable[..., N],
     publish: Callable[[N, SingleThreadedExecutor], None],

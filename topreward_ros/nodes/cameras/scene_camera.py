@@ -18,7 +18,6 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
@@ -35,7 +34,7 @@ from ..common.process import spin
 from ..common.qos import QOS_CAMERA_OFFERED, QOS_TASK
 from ..common.usage import read_arguments
 from .image_messages import raw_message
-from .process import run_camera
+from .process import programmed, run_camera
 
 
 @dataclass(frozen=True)
@@ -203,13 +202,7 @@ def make_scene(
     parameters: Mapping[str, Any],
 ) -> SceneCamera:
     """Return a scene with a programme of episodes, for a process that spins it."""
-    rules = [part for old, new in remappings.items() for part in ('-r', f'{old}:={new}')]
-    return SceneCamera(
-        programme,
-        namespace=namespace,
-        cli_args=['--ros-args', '--log-level', 'warn', *rules],
-        parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
-    )
+    return SceneCamera(programme, **programmed(namespace, remappings, parameters))
 
 
 def run_node(

@@ -21,18 +21,16 @@ import numpy as np
 from rich.console import Console
 
 from topreward_ros.demo.model import FOLDER_ARMS, settings_for
-from topreward_ros.errors import InterruptedRunError
 from topreward_ros.nodes.sessions.processes import ChildProcesses, end_of
 from topreward_ros.nodes.sessions.recorder import Recorder
 from topreward_ros.nodes.sessions.session import Session
 from topreward_ros.recordings.bags.reader import Bag
-from topreward_ros.results.score_table import write_rows
 from topreward_ros.results.video import write_video
 from topreward_ros.scoring.sampling import NANOSECONDS
 from topreward_ros.share import share_directory
 
 from ..board import Board, Line, line_of
-from ..run import LOG, NAMESPACE, DemoError, log_of, picture_file, recorded_run
+from ..run import LOG, NAMESPACE, DemoError, keep_scores, log_of, picture_file, recorded_run
 from .attempts import Judgement, judge, plan, problem, strays, verdict_table
 from .film import film_frames
 from .picture import plot_attempts
@@ -77,12 +75,8 @@ def demo_arm(options: ArmDemoOptions) -> None:
         folder = options.save or Path(scratch)
         witness, recorder, is_whole = _play(options, folder, console)
         judged = judge(witness.attempts, *_published(recorder), log_of(folder))
-        if recorder.rows and options.save:
-            write_rows(folder / 'scores.csv', recorder.rows)
-        if not is_whole:
-            raise InterruptedRunError('interrupted: the remaining episodes were not judged')
-        if not any(one.times for one in judged):
-            raise DemoError('nothing was scored')
+        is_scored = any(one.times for one in judged)
+        keep_scores(recorder, options.save, is_whole, is_scored)
         if options.save:
             write_video(folder / 'demo.mp4', film_frames(_images(folder), judged), CAMERA_FPS)
     right = sum(one.is_right for one in judged)
