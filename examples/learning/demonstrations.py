@@ -1,15 +1,17 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Demonstrations of mixed quality on the drawn table, by a scripted operator."""
+"""Demonstrations of mixed quality, by a scripted operator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .table_world import STEPS, TableWorld
+from .task_world import TaskWorld
+from .worlds import TABLE, one_of
 
 # Shares of the kinds, for a policy that is refined, and for one that is only cloned
 IMPERFECT = {'good': 0.65, 'beside': 0.35}
@@ -23,9 +25,9 @@ NOBODY_MOVES = np.array([0.0, 0.0, -1.0])
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What was asked, and done: observations (STEPS, 8), actions (STEPS, 3), float32.
+    """What was asked, and done: observations (steps, 8), actions (steps, 3), float32.
 
-    progress (STEPS + 1) is the true one at the beginning and after each step; so are the pictures,
+    progress (steps + 1) is the true one at the beginning and after each step; so are the pictures,
     uint8 RGB, where they were asked for. is_done: the block lies at its place at the end.
     """
 
@@ -39,22 +41,27 @@ class Demonstration:
 
 
 def demonstrations(
-    seed: int, count: int, shares: Mapping[str, float], look: bool = False
+    seed: int,
+    count: int,
+    shares: Mapping[str, float],
+    look: bool = False,
+    world: str = TABLE,
 ) -> list[Demonstration]:
     """Return `count` demonstrations of these kinds, by their shares; look: with pictures."""
     random = np.random.default_rng(seed)
     kinds = random.choice(list(shares), count, p=list(shares.values()))
-    return [demonstrate(str(kind), random, look) for kind in kinds]
+    return [demonstrate(str(kind), one_of(world), random, look) for kind in kinds]
 
 
-def demonstrate(kind: str, random: np.random.Generator, look: bool = False) -> Demonstration:
+def demonstrate(
+    kind: str, world: TaskWorld, random: np.random.Generator, look: bool = False
+) -> Demonstration:
     """Return a demonstration of this kind at a random table."""
-    world = TableWorld()
     observation, told = world.reset(seed=int(random.integers(2**31)))
     operator = Operator(kind, world, random)
     observations, actions, progress = [], [], [0.0]
-    pictures = [world.render()] if look else []
-    for _ in range(STEPS):
+    pictures: list[Any] = [world.render()] if look else []
+    for _ in range(world.steps):
         observations.append(observation)
         actions.append(operator.act())
         observation, _, _, _, told = world.step(actions[-1])
@@ -75,7 +82,7 @@ def demonstrate(kind: str, random: np.random.Generator, look: bool = False) -> D
 class Operator:
     """Does one demonstration, of a kind, in a world that was just reset."""
 
-    def __init__(self, kind: str, world: TableWorld, random: np.random.Generator) -> None:
+    def __init__(self, kind: str, world: TaskWorld, random: np.random.Generator) -> None:
         self._world, self._random = world, random
         self._task = world.task
         if kind == 'wrong block':

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes of a policy, several tables at a time."""
+"""Episodes of a policy, on several tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from .policy import Policy
 from .ppo import Batch
-from .table_world import STEPS, TableWorld
+from .worlds import TABLE, groups_of, one_of
 
 TABLES = 150  # on which success is judged by the truth, the same for all
 Env = gymnasium.Env[Any, Any]
@@ -22,13 +22,14 @@ Env = gymnasium.Env[Any, Any]
 
 @dataclass(frozen=True)
 class Episodes(Batch):
-    """A batch, with the truth at each end: progress (n), is_done (n).
+    """A batch, with the truth at each end: progress (n), is_done (n); and the tasks (n).
 
-    pictures, uint8 RGB, STEPS + 1 for each episode, where they were asked for.
+    pictures, uint8 RGB, steps + 1 for each episode, where they were asked for.
     """
 
     progress: np.ndarray
     is_done: np.ndarray
+    tasks: tuple[str, ...]
     pictures: tuple[list[np.ndarray], ...] = ()
 
 
@@ -38,7 +39,7 @@ def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool =
     now = np.stack([env.reset(seed=seed)[0] for env, seed in pairs])
     pictures: tuple[list[np.ndarray], ...] = tuple([] for _ in envs)
     observations, actions, rewards = [], [], []
-    for _ in range(STEPS):
+    for _ in range(envs[0].get_wrapper_attr('steps')):
         _look(envs, pictures, look)
         observations.append(now)
         actions.append(policy.act(now))
@@ -53,6 +54,7 @@ def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool =
         np.array(rewards).T,
         np.array([each['true_progress'] for each in told]),
         np.array([each['is_done'] for each in told]),
+        tuple(env.get_wrapper_attr('task').say() for env in envs),
         pictures,
     )
 
@@ -63,9 +65,31 @@ def _look(envs: Sequence[Env], pictures: Sequence[list[Any]], look: bool) -> Non
             seen.append(env.render())
 
 
-def success(policy: Policy, tables: int = TABLES) -> float:
+def play_in(world: str, policy: Policy, seeds: Sequence[int], look: bool = False) -> Episodes:
+    """Play an episode at the table of each seed in the world of this name."""
+    groups = groups_of(world, seeds)
+    return joined([play(policy, [one_of(world) for _ in group], group, look) for group in groups])
+
+
+def joined(parts: Sequence[Episodes]) -> Episodes:
+    """Return the episodes of all parts as one batch."""
+
+    def together(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Episodes(
+        together('observations'),
+        together('actions'),
+        together('rewards'),
+        together('progress'),
+        together('is_done'),
+        tuple(task for part in parts for task in part.tasks),
+        tuple(seen for part in parts for seen in part.pictures),
+    )
+
+
+def success(policy: Policy, tables: int = TABLES, world: str = TABLE) -> float:
     """Return the share of tables on which the policy succeeds, by the truth."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        worlds = [TableWorld() for _ in range(tables)]
-        return float(play(policy, worlds, range(tables)).is_done.mean())
+        return float(play_in(world, policy, range(tables)).is_done.mean())

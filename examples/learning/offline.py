@@ -25,7 +25,6 @@ import torch
 from PIL import Image
 
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
-from topreward_ros.demo.model import folder_for
 from topreward_ros.files import whole_folder, write_text
 from topreward_ros.recordings.source_options import SourceOptions
 from topreward_ros.recordings.sources import open_source
@@ -34,7 +33,7 @@ from topreward_ros.results.score_table import read_rows, write_rows
 from topreward_ros.reward.progress import min_max
 from topreward_ros.reward.values import between
 from topreward_ros.reward.weights import advantage_weights, rabc_weights
-from topreward_ros.scoring import LoadOptions, Scorer, load_scorer
+from topreward_ros.scoring import Scorer
 from topreward_ros.scoring.sampling import ANCHORS
 
 from .demonstrations import MIXED, Demonstration, demonstrations
@@ -42,12 +41,11 @@ from .episodes import TABLES, success
 from .policy import CLONING_STEPS, clone
 from .report import report_offline
 from .runs import once, results_of
-from .table_world import SECONDS, STEPS
+from .worlds import MODELS, TABLE, WORLDS, blind, closed_at_the_end, models_of, one_of, scorer_of
 
-REWARD_MODELS = ('topreward', 'robometer', 'large_reward_model')
-CHUNK = 4  # frames over which the progress gained is taken: a second
+CHUNK = 4  # frames over which the progress gained is taken
 
-Curves = Sequence[np.ndarray]  # progress of each demonstration's frames, (STEPS + 1,)
+Curves = Sequence[np.ndarray]  # progress of each demonstration's frames, (steps + 1,)
 
 
 def top_awr(curves: Curves) -> list[np.ndarray]:
@@ -79,13 +77,16 @@ def write_recordings(folder: Path, shown: Sequence[Demonstration]) -> None:
         write_text(part / MANIFEST, json.dumps({'clips': clips}))
 
 
-def scored(folder: Path, save: Path, scorer: Callable[[], Scorer]) -> list[np.ndarray]:
+def scored(
+    folder: Path, save: Path, scorer: Callable[[], Scorer], seconds: float
+) -> list[np.ndarray]:
     """Score recordings as `topreward score` does; return the progress of every frame.
 
-    Its tables are in the folder `save`, and kept; without the command's plots, which take longer.
+    seconds are between two frames. Its tables are in the folder `save`, and kept; without the
+    command's plots, which take longer.
     """
     curves = []
-    source = open_source(str(folder), SourceOptions(folder_fps=1 / SECONDS))
+    source = open_source(str(folder), SourceOptions(folder_fps=1 / seconds))
     with contextlib.closing(source):
         for recording in source.recordings:
             file = save / recording.name / 'scores.csv'
@@ -95,8 +96,9 @@ def scored(folder: Path, save: Path, scorer: Callable[[], Scorer]) -> list[np.nd
                 rows = score_clip(scorer(), recording.clip, recording.task, plan, _unwatched)
                 write_rows(file, rows)
             rows = read_rows(file)
-            frames = np.array([round(row.time / SECONDS) for row in rows])
-            curves.append(between(frames, np.array([row.progress for row in rows]), STEPS + 1))
+            frames = np.array([round(row.time / seconds) for row in rows])
+            progress = np.array([row.progress for row in rows])
+            curves.append(between(frames, progress, int(frames[-1]) + 1))
     return curves
 
 
@@ -104,11 +106,7 @@ def _unwatched(frames: Iterable[np.ndarray], _count: int) -> Iterable[np.ndarray
     return frames
 
 
-@cache
-def scorer_of(reward_model: str) -> Scorer:
-    """Return the demo's model of this kind, loaded once."""
-    options = LoadOptions(str(folder_for(reward_model)), 'cpu', reward_model=reward_model)
-    return load_scorer(options)
+loaded = cache(scorer_of)
 
 
 def names(reward_model: str) -> list[str]:
@@ -125,14 +123,16 @@ class Experiment:
 
     @cached_property
     def shown(self) -> list[Demonstration]:
-        return demonstrations(self.seed, self._options.demonstrations, MIXED, look=True)
+        return demonstrations(
+            self.seed, self._options.demonstrations, MIXED, look=True, world=self._options.world
+        )
 
     def weights(self, name: str) -> list[np.ndarray]:
         """Return the weights of each demonstration's frames, of one of `names`."""
         if name == PLAIN:
-            return [np.ones(STEPS + 1) for _ in self.shown]
+            return [np.ones(len(each.progress)) for each in self.shown]
         if name == ONLY_GOOD:
-            return [np.full(STEPS + 1, float(each.is_done)) for each in self.shown]
+            return [np.full(len(each.progress), float(each.is_done)) for each in self.shown]
         who, formula = name.split(', ')
         curves = [each.progress for each in self.shown] if who == TRUTH else self.curves
         return FORMULAS[formula](curves)
@@ -143,8 +143,13 @@ class Experiment:
         folder = self._options.folder / f'demonstrations-{self.seed}'
         if not folder.exists():
             write_recordings(folder, self.shown)
-        name = self._options.reward_model
-        return scored(folder, self._options.folder / f'scores-{name}', partial(scorer_of, name))
+        name, world = self._options.reward_model, self._options.world
+        return scored(
+            folder,
+            self._options.folder / f'scores-{name}',
+            lambda: loaded(world, name),
+            one_of(world).seconds,
+        )
 
     def run(self, name: str) -> dict[str, Any]:
         """Clone a policy with the weights of this name; return what came of it."""
@@ -154,15 +159,15 @@ class Experiment:
             self.seed,
             np.concatenate([each.observations for each in self.shown]),
             np.concatenate([each.actions for each in self.shown]),
-            np.concatenate([each[:STEPS] for each in weights]),
+            np.concatenate([each[:-1] for each in weights]),
             self._options.cloning_steps,
         )
         kinds = np.array([each.kind for each in self.shown])
-        means = np.array([each[:STEPS].mean() for each in weights])
+        means = np.array([each[:-1].mean() for each in weights])
         return {
             'weighting': name,
             'seed': self.seed,
-            'success': success(policy, self._options.tables),
+            'success': success(policy, self._options.tables, self._options.world),
             'good': float(np.mean([each.is_done for each in self.shown])),
             'weights': {kind: float(means[kinds == kind].mean()) for kind in sorted(set(kinds))},
             'seconds': round(time.monotonic() - began, 1),
@@ -170,14 +175,18 @@ class Experiment:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.reward_model not in models_of(options.world):
+        parser.error(blind(options.world, options.reward_model))
     torch.set_num_threads(1)  # the models are small
     options.folder.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        experiment = Experiment(seed, options)
-        for name in names(options.reward_model):
-            file = options.folder / f'{name.replace(", ", "-").replace(" ", "_")}-{seed}.json'
-            once(file, options, partial(experiment.run, name))
+    with closed_at_the_end(options.world):
+        for seed in options.seeds:
+            experiment = Experiment(seed, options)
+            for name in names(options.reward_model):
+                file = options.folder / f'{name.replace(", ", "-").replace(" ", "_")}-{seed}.json'
+                once(file, options, partial(experiment.run, name))
     report_offline(results_of(options.folder, 'weighting'))
 
 
@@ -186,7 +195,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('folder', type=Path, help='of the results')
-    parser.add_argument('--reward-model', choices=REWARD_MODELS, default='robometer')
+    parser.add_argument('--world', choices=WORLDS, default=TABLE)
+    parser.add_argument('--reward-model', choices=MODELS, default='robometer')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument('--demonstrations', type=int, default=200)
     parser.add_argument('--tables', type=int, default=TABLES, help='on which success is judged')

@@ -4,6 +4,7 @@
 
     python -m examples.learning.online FOLDER --rewards robometer true noise --seeds 0 1 2 3 4
     python -m examples.learning.online FOLDER --rewards node   # by a running reward node
+    python -m examples.learning.online FOLDER --world so101    # the simulated arm
 
 Each run leaves a file in FOLDER and is not repeated; two processes can share the folder.
 """
@@ -14,8 +15,9 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +26,19 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from topreward_ros.demo.model import folder_for, settings_for
+from topreward_ros.demo.model import settings_for
 from topreward_ros.learning import LiveReward, episode_rewards
 from topreward_ros.reward.live import RewardOptions
-from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
+from topreward_ros.scoring import Sampling
 
 from .demonstrations import IMPERFECT, demonstrations
-from .episodes import TABLES, Episodes, play, success
+from .episodes import TABLES, Episodes, joined, play, play_in, success
 from .policy import CLONING_STEPS, Policy, clone
 from .ppo import Learner
 from .report import report
 from .runs import once, results_of
-from .table_world import SECONDS, TableWorld
+from .worlds import MODELS, TABLE, WORLDS, blind, closed_at_the_end, models_of, one_of, scorer_of
 
-MODELS = ('topreward', 'robometer', 'large_reward_model')
 REWARDS = (*MODELS, 'node', 'true', 'noise')
 NOISE = 0.08  # standard deviation of a reward without meaning, about that of a model's
 
@@ -49,9 +50,9 @@ def player(name: str, seed: int, options: argparse.Namespace) -> Iterator[Player
     """Yield what plays episodes with the rewards of this name."""
     if name == 'node':
         with contextlib.closing(_live(options)) as env:
-            yield lambda policy, seeds: _joined([play(policy, [env], [s]) for s in seeds])
+            yield lambda policy, seeds: joined([play(policy, [env], [s]) for s in seeds])
     elif name in MODELS:
-        yield _scored(name)
+        yield _scored(name, options.world)
     else:
         random = np.random.default_rng(seed)
 
@@ -59,67 +60,68 @@ def player(name: str, seed: int, options: argparse.Namespace) -> Iterator[Player
             return replace(episodes, rewards=random.normal(0, NOISE, episodes.rewards.shape))
 
         said = noisy if name == 'noise' else (lambda episodes: episodes)
-        yield lambda policy, seeds: said(play(policy, _worlds(seeds), seeds))
-
-
-def _worlds(seeds: Sequence[int]) -> list[TableWorld]:
-    return [TableWorld() for _ in seeds]
+        yield lambda policy, seeds: said(play_in(options.world, policy, seeds))
 
 
 def _live(options: argparse.Namespace) -> LiveReward:
     """Return a world whose rewards a running node gives, over DDS and step by step."""
-    world = TableWorld()
+    world = one_of(options.world)
     return LiveReward(
         world,
         lambda _: world.task.say(),
-        seconds=SECONDS,
+        seconds=world.seconds,
         reward_node=options.node,
         image_topic=options.image_topic,
     )
 
 
-def _scored(name: str) -> Player:
+def _scored(name: str, world: str) -> Player:
     """Return what plays, and then scores the pictures of each episode in one pass."""
-    scorer = load_scorer(LoadOptions(str(folder_for(name)), 'cpu', reward_model=name))
+    scorer = scorer_of(world, name)
     reading = RewardOptions(**settings_for(name))
+    seconds = one_of(world).seconds
 
     def scored(policy: Policy, seeds: Sequence[int]) -> Episodes:
-        worlds = _worlds(seeds)
-        episodes = play(policy, worlds, seeds, look=True)
+        episodes = play_in(world, policy, seeds, look=True)
         rewards = [
             episode_rewards(
                 scorer,
-                world.task.say(),
+                task,
                 seen,
-                seconds=SECONDS,
+                seconds=seconds,
                 reward=reading,
-                sampling=Sampling(fps=1 / SECONDS),
+                sampling=Sampling(fps=1 / seconds),
             )
-            for world, seen in zip(worlds, episodes.pictures, strict=True)
+            for task, seen in zip(episodes.tasks, episodes.pictures, strict=True)
         ]
         return replace(episodes, rewards=np.stack(rewards))
 
     return scored
 
 
-def _joined(episodes: Sequence[Episodes]) -> Episodes:
-    names = ('observations', 'actions', 'rewards', 'progress', 'is_done')
-    return Episodes(*(np.concatenate([getattr(e, name) for e in episodes]) for name in names))
+class Base:
+    """A policy that is cloned from imperfect demonstrations when it is first asked for."""
+
+    def __init__(self, seed: int, options: argparse.Namespace) -> None:
+        self.seed, self._options = seed, options
+
+    @cached_property
+    def policy(self) -> Policy:
+        options = self._options
+        shown = demonstrations(self.seed, options.demonstrations, IMPERFECT, world=options.world)
+        observations = np.concatenate([each.observations for each in shown])
+        actions = np.concatenate([each.actions for each in shown])
+        return clone(self.seed, observations, actions, steps=options.cloning_steps)
+
+    @cached_property
+    def success(self) -> float:
+        return success(self.policy, self._options.tables, self._options.world)
 
 
-def base(seed: int, options: argparse.Namespace) -> Policy:
-    """Return a policy that was cloned from imperfect demonstrations."""
-    shown = demonstrations(seed, options.demonstrations, IMPERFECT)
-    observations = np.concatenate([each.observations for each in shown])
-    actions = np.concatenate([each.actions for each in shown])
-    return clone(seed, observations, actions, steps=options.cloning_steps)
-
-
-def refine(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Clone a policy, refine it; return success before and after, and the course of it."""
+def refine(name: str, base: Base, options: argparse.Namespace) -> dict[str, Any]:
+    """Refine a copy of a policy; return success before and after, and the course of it."""
+    seed, before, policy = base.seed, base.success, deepcopy(base.policy)
     began = time.monotonic()
-    policy = base(seed, options)
-    before = success(policy, options.tables)
     learner, course = Learner(policy), []
     torch.manual_seed(seed)
     random = np.random.default_rng([seed, 1])  # of the tables, the same for all rewards
@@ -139,20 +141,27 @@ def refine(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         'reward': name,
         'seed': seed,
         'before': before,
-        'after': success(policy, options.tables),
+        'after': success(policy, options.tables, options.world),
         'seconds': round(time.monotonic() - began, 1),
         'course': course,
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    seen = models_of(options.world)
+    options.rewards = options.rewards or [*seen, 'true', 'noise']
+    if others := [name for name in options.rewards if name in MODELS and name not in seen]:
+        parser.error(blind(options.world, others[0]))
     torch.set_num_threads(1)  # the models are small
     options.folder.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        for name in options.rewards:
-            file = options.folder / f'{name}-{seed}.json'
-            once(file, options, partial(refine, name, seed, options))
+    with closed_at_the_end(options.world):
+        for seed in options.seeds:
+            base = Base(seed, options)
+            for name in options.rewards:
+                file = options.folder / f'{name}-{seed}.json'
+                once(file, options, partial(refine, name, base, options))
     report(results_of(options.folder, 'reward'))
 
 
@@ -161,7 +170,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('folder', type=Path, help='of the results')
-    parser.add_argument('--rewards', nargs='+', choices=REWARDS, default=[*MODELS, 'true', 'noise'])
+    parser.add_argument('--world', choices=WORLDS, default=TABLE)
+    parser.add_argument('--rewards', nargs='+', choices=REWARDS, help='by default all but node')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument('--iterations', type=int, default=30)
     parser.add_argument('--episodes', type=int, default=24, help='of an iteration')

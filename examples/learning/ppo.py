@@ -18,7 +18,7 @@ RATE = 5e-4
 
 @dataclass(frozen=True)
 class Batch:
-    """Episodes of STEPS steps: observations (n, steps, 8), actions (n, steps, 3), rewards."""
+    """Episodes of as many steps: observations (n, steps, 8), actions (n, steps, 3), rewards."""
 
     observations: np.ndarray
     actions: np.ndarray

@@ -8,7 +8,6 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from topreward_ros.demo.drawing import SceneRenderer
@@ -17,28 +16,18 @@ from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.table import others, progress
 from topreward_ros.demo.tasks import PLACES, Task, known_tasks
 
-SECONDS = 0.25  # between two steps
-STEPS = 22  # in an episode
+from .task_world import TaskWorld
+
 SPEED = 0.08  # greatest distance in a step, per axis [table widths]
 REACH = 0.05  # from a block that can be grasped [table widths]
 GOAL = 0.08  # from the place of a block that has arrived [table widths]
 TASKS = [task for task in known_tasks() if task.target in PLACES]
 
 
-class TableWorld(gymnasium.Env[np.ndarray, np.ndarray]):
-    """A block is to be put onto a place; all are where a seed says.
+class TableWorld(TaskWorld):
+    """A block is to be put onto a place; all are where a seed says."""
 
-    Observations, float32 (8): from gripper to block, block to place, gripper to place (x, y each)
-    [table widths], whether the block is held, opening of the gripper. Actions, float32 (3): a
-    movement per axis in [-1, 1], and above 0 to close. The environment's own reward is the gain of
-    true progress; info['is_done'] tells whether the block has been released at its place.
-    """
-
-    render_mode = 'rgb_array'
-
-    def __init__(self) -> None:
-        self.observation_space = gymnasium.spaces.Box(-2, 2, (8,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+    steps, seconds = 22, 0.25
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -58,7 +47,7 @@ class TableWorld(gymnasium.Env[np.ndarray, np.ndarray]):
         self._move(np.clip(action, -1, 1))
         self._steps += 1
         before, self._progress = self._progress, progress(self.task, self._start, self._state)
-        is_over = self._steps >= STEPS
+        is_over = self._steps >= self.steps
         told = {'is_done': self._is_done(), 'true_progress': self._progress}
         return self.observed(self.task), self._progress - before, False, is_over, told
 
@@ -66,13 +55,12 @@ class TableWorld(gymnasium.Env[np.ndarray, np.ndarray]):
         return self._camera.take(self._state)
 
     def other_blocks(self) -> list[Task]:
-        """Return the tasks that differ from the asked one in the block alone."""
         return [task for name, task in others(self.task, self._state) if name == 'object']
 
     def observed(self, task: Task) -> np.ndarray:
-        """Return the observation of one who takes the task to be this one."""
-        block, place = self._state.at(task.object), self._state.at(task.target)
-        gripper, block, place = (np.array(point) for point in (self._state.gripper, block, place))
+        names = task.object, task.target
+        block, place = (np.array(self._state.at(name)) for name in names)
+        gripper = np.array(self._state.gripper)
         rest = [float(self._held == task.object), self._state.opening]
         return np.concatenate([block - gripper, place - block, place - gripper, rest]).astype(
             np.float32

@@ -21,7 +21,7 @@ from examples.learning.episodes import play
 from examples.learning.policy import Policy, clone
 from examples.learning.ppo import DISCOUNT, TRACE, advantages_of
 from examples.learning.report import interval, is_hacked
-from examples.learning.table_world import SECONDS, STEPS, TableWorld
+from examples.learning.table_world import TableWorld
 from topreward_ros.demo.model import folder_for, settings_for
 from topreward_ros.errors import TopRewardError
 from topreward_ros.learning import ScorerReward, episode_rewards
@@ -41,7 +41,7 @@ def walk(env: Any, seed: int) -> tuple[list[float], dict[str, Any]]:
     """Return the rewards of an episode of the operator without an offset, and what is told."""
     observation, info = env.reset(seed=seed)
     rewards = []
-    for _ in range(STEPS):
+    for _ in range(TableWorld.steps):
         observation, reward, _, truncated, info = env.step(intended(observation, np.zeros(2), 0.03))
         rewards.append(float(reward))
     assert truncated
@@ -62,7 +62,7 @@ def test_standing_still_is_nothing_and_a_seed_is_one_table() -> None:
     (first, _), (second, _) = (world.reset(seed=3) for world in worlds)
     assert np.array_equal(first, second) and worlds[0].task == worlds[1].task
     assert np.array_equal(worlds[0].render()[:8], worlds[1].render()[:8])
-    for _ in range(STEPS):
+    for _ in range(TableWorld.steps):
         _, reward, _, _, info = worlds[0].step(np.zeros(3, np.float32))
         assert reward == 0
     assert not info['is_done']
@@ -75,7 +75,7 @@ def test_the_models_progress_is_the_reward() -> None:
         world,
         load_scorer(LoadOptions(str(folder_for('robometer')), 'cpu', reward_model='robometer')),
         lambda _: world.task.say(),
-        seconds=SECONDS,
+        seconds=TableWorld.seconds,
         reward=RewardOptions(**settings_for('robometer')),
     )
     rewards, info = walk(env, 1)
@@ -100,9 +100,9 @@ def test_a_players_rewards_are_those_step_by_step(tmp_path: Path) -> None:
             world,
             scorer,
             lambda env: env.task.say(),
-            seconds=SECONDS,
+            seconds=TableWorld.seconds,
             reward=reading,
-            sampling=Sampling(fps=1 / SECONDS),
+            sampling=Sampling(fps=1 / TableWorld.seconds),
         )
         env.reset(seed=seed)
         rewards = [float(env.step(action)[1]) for action in episodes.actions[k]]
@@ -133,7 +133,7 @@ def test_rewards_of_a_running_node(
     seen = play(policy, worlds[:1], [5], look=True)
     assert np.array_equal(live.actions, seen.actions)
     rewards = episode_rewards(
-        scorer, worlds[0].task.say(), seen.pictures[0], seconds=SECONDS, reward=reading
+        scorer, worlds[0].task.say(), seen.pictures[0], seconds=TableWorld.seconds, reward=reading
     )
     assert live.rewards[0] == pytest.approx(rewards, abs=1e-4) and np.abs(rewards).sum() > 0
 
@@ -146,7 +146,9 @@ def test_imperfect_demonstrations() -> None:
         kind: np.mean([each.is_done for each in shown if each.kind == kind]) for kind in IMPERFECT
     }
     assert done['good'] > 0.9 and done['beside'] < 0.5
-    assert shown[0].observations.shape == (STEPS, 8) and shown[0].progress.shape == (STEPS + 1,)
+    assert shown[0].observations.shape == (TableWorld.steps, 8) and shown[0].progress.shape == (
+        TableWorld.steps + 1,
+    )
 
 
 def test_weights_of_cloning() -> None:

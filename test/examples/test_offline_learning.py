@@ -14,7 +14,8 @@ pytest.importorskip('gymnasium', reason='the extra "learning" is not installed')
 
 from examples.learning import offline
 from examples.learning.demonstrations import MIXED, demonstrations
-from examples.learning.table_world import STEPS
+from examples.learning.table_world import TableWorld
+from examples.learning.worlds import TABLE
 from topreward_ros.recordings.labelled import open_recordings
 from topreward_ros.recordings.source_options import SourceOptions
 
@@ -36,16 +37,16 @@ def test_kinds_of_demonstrations() -> None:
 
 def test_weights() -> None:
     """Of one that gains, one that loses again and one that stands still, by both formulas."""
-    gains = np.linspace(0, 1, STEPS + 1)
-    undone = np.concatenate([gains[::2], gains[::-2][: STEPS + 1 - len(gains[::2])]])
-    still = np.zeros(STEPS + 1)
+    gains = np.linspace(0, 1, TableWorld.steps + 1)
+    undone = np.concatenate([gains[::2], gains[::-2][: TableWorld.steps + 1 - len(gains[::2])]])
+    still = np.zeros(TableWorld.steps + 1)
     awr, rabc = (of([gains, undone, still]) for of in (offline.top_awr, offline.ra_bc))
-    assert all(len(each) == STEPS + 1 for each in (*awr, *rabc))
+    assert all(len(each) == TableWorld.steps + 1 for each in (*awr, *rabc))
     assert np.concatenate(awr).min() > 0 and np.concatenate(awr).max() == 2
     assert np.concatenate(rabc).min() == 0 and np.concatenate(rabc).max() == 1
     assert (awr[0] == 2).all() and (awr[1][-5:-1] < 2).all() and (awr[2] == 2).all()
     assert (rabc[0][:-1] == 1).all() and (rabc[1][-5:-1] == 0).all() and (rabc[2] < 1).all()
-    nothing = np.full(STEPS + 1, np.nan)
+    nothing = np.full(TableWorld.steps + 1, np.nan)
     assert (offline.top_awr([nothing])[0] == 2).all() and (offline.ra_bc([nothing])[0] == 1).all()
 
 
@@ -88,7 +89,7 @@ def test_a_run_is_resumed_and_reports(
     assert len(tables) == 6
     (tmp_path / 'plain-0.json').unlink()
     (tmp_path / 'true-0.json').write_text('{"reward": "true"}')  # of the other experiment
-    monkeypatch.setattr(offline, 'scorer_of', None)  # nothing is scored again
+    monkeypatch.setattr(offline, 'loaded', None)  # nothing is scored again
     monkeypatch.setattr(offline.Experiment, 'curves', None)
     offline.main([str(tmp_path), *SMALL])
     again = json.loads((tmp_path / 'plain-0.json').read_text())
@@ -100,7 +101,10 @@ def test_what_the_model_sees_is_near_the_truth(tmp_path: Path) -> None:
     shown = demonstrations(4, 6, MIXED, look=True)
     offline.write_recordings(tmp_path / 'shown', shown)
     curves = offline.scored(
-        tmp_path / 'shown', tmp_path / 'scores', lambda: offline.scorer_of('robometer')
+        tmp_path / 'shown',
+        tmp_path / 'scores',
+        lambda: offline.loaded(TABLE, 'robometer'),
+        TableWorld.seconds,
     )
     apart = [
         np.abs(curve - each.progress).mean() for curve, each in zip(curves, shown, strict=True)
