@@ -22,15 +22,21 @@ Env = gymnasium.Env[Any, Any]
 
 @dataclass(frozen=True)
 class Episodes(Batch):
-    """A batch, with the truth at each end: progress (n), is_done (n); and the tasks (n).
+    """A batch, with the truth: progress at each end (n), done after each step (n, steps).
 
-    pictures, uint8 RGB, steps + 1 for each episode, where they were asked for.
+    tasks (n) are those that were asked for; pictures, uint8 RGB, steps + 1 for each episode,
+    where they were asked for.
     """
 
     progress: np.ndarray
-    is_done: np.ndarray
+    done: np.ndarray
     tasks: tuple[str, ...]
     pictures: tuple[list[np.ndarray], ...] = ()
+
+    @property
+    def is_done(self) -> np.ndarray:
+        """Whether it is done at the end, (n)."""
+        return np.asarray(self.done[:, -1])
 
 
 def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool = False) -> Episodes:
@@ -38,7 +44,7 @@ def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool =
     pairs = list(zip(envs, seeds, strict=True))
     now = np.stack([env.reset(seed=seed)[0] for env, seed in pairs])
     pictures: tuple[list[np.ndarray], ...] = tuple([] for _ in envs)
-    observations, actions, rewards = [], [], []
+    observations, actions, rewards, done = [], [], [], []
     for _ in range(envs[0].get_wrapper_attr('steps')):
         _look(envs, pictures, look)
         observations.append(now)
@@ -46,6 +52,7 @@ def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool =
         steps = [env.step(action) for env, action in zip(envs, actions[-1], strict=True)]
         now = np.stack([step[0] for step in steps])
         rewards.append([float(step[1]) for step in steps])
+        done.append([bool(step[4]['is_done']) for step in steps])
     _look(envs, pictures, look)
     told = [step[4] for step in steps]
     return Episodes(
@@ -53,7 +60,7 @@ def play(policy: Policy, envs: Sequence[Env], seeds: Sequence[int], look: bool =
         np.stack(actions, 1),
         np.array(rewards).T,
         np.array([each['true_progress'] for each in told]),
-        np.array([each['is_done'] for each in told]),
+        np.array(done).T,
         tuple(env.get_wrapper_attr('task').say() for env in envs),
         pictures,
     )
@@ -82,7 +89,7 @@ def joined(parts: Sequence[Episodes]) -> Episodes:
         together('actions'),
         together('rewards'),
         together('progress'),
-        together('is_done'),
+        together('done'),
         tuple(task for part in parts for task in part.tasks),
         tuple(seen for part in parts for seen in part.pictures),
     )

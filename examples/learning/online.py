@@ -52,14 +52,18 @@ def player(name: str, seed: int, options: argparse.Namespace) -> Iterator[Player
         with contextlib.closing(_live(options)) as env:
             yield lambda policy, seeds: joined([play(policy, [env], [s]) for s in seeds])
     elif name in MODELS:
-        yield _scored(name, options.world)
+        yield _scored(name, options)
     else:
         random = np.random.default_rng(seed)
 
         def noisy(episodes: Episodes) -> Episodes:
             return replace(episodes, rewards=random.normal(0, NOISE, episodes.rewards.shape))
 
-        said = noisy if name == 'noise' else (lambda episodes: episodes)
+        def true(episodes: Episodes) -> Episodes:
+            gained = np.diff(episodes.done.astype(float), prepend=0.0)
+            return replace(episodes, rewards=episodes.rewards + options.success_weight * gained)
+
+        said = noisy if name == 'noise' else true
         yield lambda policy, seeds: said(play_in(options.world, policy, seeds))
 
 
@@ -72,11 +76,13 @@ def _live(options: argparse.Namespace) -> LiveReward:
         seconds=world.seconds,
         reward_node=options.node,
         image_topic=options.image_topic,
+        success_weight=options.success_weight,
     )
 
 
-def _scored(name: str, world: str) -> Player:
+def _scored(name: str, options: argparse.Namespace) -> Player:
     """Return what plays, and then scores the pictures of each episode in one pass."""
+    world = options.world
     scorer = scorer_of(world, name)
     reading = RewardOptions(**settings_for(name))
     seconds = one_of(world).seconds
@@ -91,6 +97,7 @@ def _scored(name: str, world: str) -> Player:
                 seconds=seconds,
                 reward=reading,
                 sampling=Sampling(fps=1 / seconds),
+                success_weight=options.success_weight,
             )
             for task, seen in zip(episodes.tasks, episodes.pictures, strict=True)
         ]
@@ -175,6 +182,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument('--iterations', type=int, default=30)
     parser.add_argument('--episodes', type=int, default=24, help='of an iteration')
+    parser.add_argument(
+        '--success-weight',
+        type=float,
+        default=0.0,
+        help="of the probability of success in the rewards, or of the truth's, besides progress",
+    )
     parser.add_argument('--tables', type=int, default=TABLES, help='on which success is judged')
     parser.add_argument('--demonstrations', type=int, default=400)
     parser.add_argument('--cloning-steps', type=int, default=CLONING_STEPS)

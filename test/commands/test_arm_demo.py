@@ -372,3 +372,20 @@ def test_a_node_that_cannot_start(tmp_path: Path) -> None:
     assert result.returncode == 1 and 'nothing' in result.stderr
     assert 'Traceback' not in result.stderr
     assert [file.name for file in folder.iterdir()] == ['nodes.log'], 'the next try can use it'
+
+
+# Kind: a run that never begins.
+@pytest.mark.slow
+@pytest.mark.parametrize('world', ['table', pytest.param('so101', marks=needs_simulator)])
+def test_a_run_without_a_first_episode_ends(world: str, tmp_path: Path) -> None:
+    code = (
+        'import sys\n'
+        'from topreward_ros.commands.demo import run\n'
+        'from topreward_ros.commands.demo.arms import run as arms\n'
+        'run.START_LIMIT = arms.START_LIMIT = 0.5\n'
+        'from topreward_ros.commands.main import main\n'
+        f'sys.exit(main(["demo", "--headless", "--world", {world!r}]))'
+    )
+    result = run([sys.executable, '-c', code], cwd=tmp_path)
+    assert result.returncode == 1 and 'no episode began within' in result.stderr
+    assert 'Traceback' not in result.stderr

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,21 @@ def test_rewards_of_a_running_node(
         scorer, worlds[0].task.say(), seen.pictures[0], seconds=TableWorld.seconds, reward=reading
     )
     assert live.rewards[0] == pytest.approx(rewards, abs=1e-4) and np.abs(rewards).sum() > 0
+
+
+def test_the_truth_with_a_weight_adds_up_to_progress_and_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an episode in which it is done, undone and done again."""
+    episodes = play(Policy(), [TableWorld()], [3])
+    done = np.zeros_like(episodes.done)
+    done[0, 4:6] = done[0, -3:] = True
+    monkeypatch.setattr(online, 'play_in', lambda *_: replace(episodes, done=done))
+    options = online._parser().parse_args([str(tmp_path), '--success-weight', '2'])
+    with online.player('true', 0, options) as played:
+        added = (played(Policy(), [3]).rewards - episodes.rewards)[0]
+    assert np.flatnonzero(added).tolist() == [4, 6, TableWorld.steps - 3]
+    assert added[[4, 6, -3]] == pytest.approx(np.array([2, -2, 2]))
 
 
 def test_imperfect_demonstrations() -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A toy scorer that gives no progress, only log P, which rises with what the toy sees."""
+"""A toy scorer that gives no progress, only success, and log P, which rises with the light."""
 
 from __future__ import annotations
 
@@ -23,4 +23,5 @@ class DoubtfulEpisode(ToyEpisode):
 
     def scores(self) -> Any:
         (score,) = super().scores()
-        return (Score(self.frames, log_prob=score.progress - 10, log_prob_false=-1.0),)
+        log_prob, success = score.progress - 10, score.success
+        return (Score(self.frames, log_prob=log_prob, log_prob_false=-1.0, success=success),)

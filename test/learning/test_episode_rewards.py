@@ -59,6 +59,42 @@ def test_the_same_numbers_by_each_reward_model(name: str, fps: float) -> None:
         assert not rewards[::2].any(), 'every second picture is not due'
 
 
+@pytest.mark.parametrize('name', ['robometer', 'large_reward_model'])
+def test_the_probability_of_success_counts_as_it_is_weighted(name: str) -> None:
+    """Step by step and at once; what it adds is the gain of the probability that is told."""
+    scorer = load_scorer(LoadOptions(str(folder_for(name)), 'cpu', reward_model=name))
+    episode = SceneEpisode(3, 'success')
+    pictures, task = list(film(episode, 2.0, SIDE, SIDE)), episode.task.say()
+    options: dict[str, Any] = {'reward': RewardOptions(**settings_for(name))}
+    plain, weighted = (
+        episode_rewards(scorer, task, pictures, **options, success_weight=weight)
+        for weight in (0.0, 0.5)
+    )
+    again = step_by_step(pictures, scorer, task, **options, success_weight=0.5)
+    assert weighted == pytest.approx(again, abs=TOLERANCE)
+    clip = ((picture, k / 2) for k, picture in enumerate(pictures))
+    told = [score.success for (score,) in scorer.curve(clip, [task])]
+    assert weighted - plain == pytest.approx(0.5 * np.diff(told), abs=TOLERANCE)
+    assert told[-1] - told[0] > 0.5
+
+
+def test_a_weight_where_no_probability_is_given() -> None:
+    scorer = load_scorer(LoadOptions(str(folder_for('topreward')), 'cpu'))
+    pictures = [np.zeros((SIDE, SIDE, 3), np.uint8)] * 2
+    with pytest.raises(ValueError, match='gives no probability of success'):
+        episode_rewards(scorer, TASK, pictures, success_weight=1.0)
+    with pytest.raises(ValueError, match='gives no probability of success'):
+        step_by_step(pictures, scorer, TASK, success_weight=1.0)
+
+
+@pytest.mark.parametrize('weight', [-1.0, math.nan, math.inf])
+def test_weights_that_are_none(weight: float) -> None:
+    with pytest.raises(ValueError, match='success_weight is'):
+        episode_rewards(SCORER, TASK, lights(0, 1), success_weight=weight)
+    with pytest.raises(ValueError, match='success_weight is'):
+        ScorerReward(Film(lights(0, 1)), SCORER, TASK, success_weight=weight)
+
+
 @pytest.mark.parametrize('seconds', [0.5, 0.3, 0.1, 20.0])
 def test_pictures_that_are_not_due(seconds: float) -> None:
     pictures = lights(0, 0.2, 0.1, 0.5, 0.6, 0.9, 1)
@@ -69,8 +105,10 @@ def test_pictures_that_are_not_due(seconds: float) -> None:
 def test_progress_that_is_unknown() -> None:
     pictures, options = lights(0, 0, 0.4, 0.2, 0.8), RewardOptions(normalization='running')
     scorer = DoubtfulScorer(LoadOptions('toy'))
-    rewards = episode_rewards(scorer, TASK, pictures, reward=options)
-    assert rewards == pytest.approx(step_by_step(pictures, scorer, TASK, reward=options))
+    for weight in (1.0, 0.0):
+        more: dict[str, Any] = {'reward': options, 'success_weight': weight}
+        rewards = episode_rewards(scorer, TASK, pictures, **more)
+        assert rewards == pytest.approx(step_by_step(pictures, scorer, TASK, **more))
     assert rewards[:2].tolist() == [0, 0] and rewards[2] != 0
 
 

@@ -14,7 +14,7 @@ from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring.sampling import NANOSECONDS, Sampling, Verdict
 from topreward_ros.scoring.score import Scorer
 
-from .reward_wrapper import check_seconds
+from .reward_wrapper import check_seconds, check_weight, worth
 
 NO_OPTIONS, NO_SAMPLING = RewardOptions(), Sampling()
 
@@ -28,6 +28,7 @@ def episode_rewards(
     reward: RewardOptions = NO_OPTIONS,
     calibration: Calibration | None = None,
     sampling: Sampling = NO_SAMPLING,
+    success_weight: float = 0.0,
 ) -> np.ndarray:
     """Return the rewards that `ScorerReward` gives to the steps of an episode, (n - 1,).
 
@@ -39,6 +40,7 @@ def episode_rewards(
     frames would be dropped on the way, for which there is `ScorerReward`.
     """
     check_seconds(seconds)
+    check_weight(success_weight)
     if not len(pictures):
         raise ValueError('an episode without pictures has no rewards; expected one of the reset')
     numbers, times = _due(len(pictures), seconds, sampling)
@@ -46,12 +48,13 @@ def episode_rewards(
     clip = ((pictures[number], time) for number, time in zip(numbers, times, strict=True))
     rewards, known = np.zeros(len(pictures) - 1), math.nan
     for number, (score,) in zip(numbers, scorer.curve(clip, [task]), strict=True):
-        progress = live.update(score).progress
-        if math.isnan(progress):
+        probability = math.nan if score.success is None else score.success
+        now = worth(live.update(score).progress, probability, success_weight)
+        if math.isnan(now):
             continue
         if not math.isnan(known):
-            rewards[number - 1] = progress - known
-        known = progress
+            rewards[number - 1] = now - known
+        known = now
     return rewards
 
 

@@ -40,6 +40,27 @@ def check_seconds(seconds: float) -> None:
         raise ValueError(f'seconds is {seconds}; expected the time between two steps, above 0')
 
 
+def check_weight(success_weight: float) -> None:
+    """Raise ValueError for a weight of the probability of success that is none."""
+    if not (math.isfinite(success_weight) and success_weight >= 0):
+        raise ValueError(f'success_weight is {success_weight}; expected 0 or more')
+
+
+def worth(progress: float, probability: float, success_weight: float) -> float:
+    """Return what a picture is worth, of which a reward is the gain; NaN if progress is.
+
+    Raises ValueError if the probability of success counts, and the model has given none.
+    """
+    if not success_weight or math.isnan(progress):
+        return progress
+    if math.isnan(probability):
+        raise ValueError(
+            f'success_weight is {success_weight}, and this model gives no probability of success: '
+            'leave it out, or use one that does (robometer, large_reward_model)'
+        )
+    return progress + success_weight * probability
+
+
 def rendered(env: gymnasium.Env[Any, Any]) -> np.ndarray:
     """Return the picture that the environment renders, uint8 RGB (H, W, 3)."""
     picture: Any = env.render()
@@ -55,7 +76,9 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
     """The reward of a step is the progress gained since the last one that is known.
 
     So rewards add up to the progress at the end less that at the beginning, whichever pictures are
-    scored, and a picture that is not scored brings 0.
+    scored, and a picture that is not scored brings 0. With a success_weight they add up to progress
+    plus this weight times the model's own probability of success: progress alone hardly tells a
+    thing at its place from one beside it.
 
     info['topreward'] has progress, success (by the rule), probability, scene, age [s] of the newest
     reading, is_fresh (of this very picture), and reward, the environment's own.
@@ -69,18 +92,22 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         seconds: float = 0.5,
         picture: Picture = rendered,
         ends_on_success: bool = False,
+        success_weight: float = 0.0,
     ) -> None:
         """seconds [s]: time between two steps; task: a text, or what it is after a reset.
 
-        Raises ValueError for seconds that are not positive.
+        Raises ValueError for seconds that are not positive, or a negative weight; when a picture is
+        judged, for a weight where the model gives no probability of success.
         """
         check_seconds(seconds)
+        check_weight(success_weight)
         super().__init__(env)
         self._task, self._picture = task, picture
         self._step_time = round(seconds * NANOSECONDS)
-        self._ends_on_success = ends_on_success
+        self._ends_on_success, self._success_weight = ends_on_success, success_weight
         self._now = 0  # stamp of the newest picture [ns]
         self._newest: Reading | None = None
+        self._worth = math.nan  # of the newest reading that was worth something
 
     @abstractmethod
     def _begin(self, task: str) -> None:
@@ -96,12 +123,12 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Reset the environment, begin an episode and score its first picture."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._begin(self._task if isinstance(self._task, str) else self._task(self.env))
-        self._newest = None
+        self._newest, self._worth = None, math.nan
         self._read()
         return observation, {**info, KEY: self._told(None)}
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Do a step; the reward is the progress gained."""
+        """Do a step; the reward is what was gained."""
         observation, own, terminated, truncated, info = self.env.step(action)
         gained = self._read()
         if self._ends_on_success and self._newest is not None and self._newest.is_success:
@@ -109,15 +136,16 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, gained, terminated, truncated, {**info, KEY: self._told(own)}
 
     def _read(self) -> float:
-        """Judge the picture of now; return the progress gained."""
+        """Judge the picture of now; return what was gained."""
         self._now += self._step_time
         reading, before = self._judge(self._picture(self.env), self._now), self._newest
         if reading is None:
             return 0.0
-        if before is not None and math.isnan(reading.progress):
-            reading = replace(reading, progress=before.progress)
-        self._newest = reading
-        gained = reading.progress - (math.nan if before is None else before.progress)
+        now = worth(reading.progress, reading.probability, self._success_weight)
+        if math.isnan(now):
+            self._newest = replace(reading, progress=before.progress) if before else reading
+            return 0.0
+        gained, self._newest, self._worth = now - self._worth, reading, now
         return 0.0 if math.isnan(gained) else gained
 
     def _told(self, own: SupportsFloat | None) -> dict[str, Any]:

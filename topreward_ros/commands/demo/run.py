@@ -50,7 +50,9 @@ FPS = 4.0  # of the frames scored
 SIDE = 480  # of the images [px]
 EPISODE_TIME = 6.0  # after which an episode has failed [s]
 SETTLE_TIME = 0.3  # after a reset [s]
+START_LIMIT = 900.0  # until the first episode: loading a large model may take long [s]
 TIME_LIMIT = 120.0  # for all episodes [s]
+NO_EPISODE = f'no episode began within {START_LIMIT:g} s'
 
 
 class DemoError(TopRewardError):
@@ -200,7 +202,7 @@ def _run(
 ) -> None:
     log = folder / LOG
     tasks = [episode.task.say() for episode in episodes]
-    until: float | None = None
+    until, is_begun = time.monotonic() + START_LIMIT, False
     with log.open('w', encoding='utf-8') as stream, ChildProcesses() as children:
         nodes = {
             'the reward node': _start_reward_node(options, children, stream),
@@ -212,10 +214,12 @@ def _run(
             for name, node in nodes.items():
                 if node.poll() is not None:
                     raise DemoError(end_of(f'{name} ended', node, log, bool(options.save)))
-            if scene.shown:  # only now, as loading the model may take long
-                until = until or time.monotonic() + TIME_LIMIT
-            if until and time.monotonic() > until:
-                raise DemoError(f'the episodes took more than {TIME_LIMIT:g} s')
+            if scene.shown and not is_begun:
+                until, is_begun = time.monotonic() + TIME_LIMIT, True
+            if time.monotonic() > until:
+                raise DemoError(
+                    f'the episodes took more than {TIME_LIMIT:g} s' if is_begun else NO_EPISODE
+                )
         board.show(scene_lines(scene.shown, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it
         for _ in range(40):

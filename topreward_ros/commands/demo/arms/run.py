@@ -30,7 +30,17 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 from topreward_ros.share import share_directory
 
 from ..board import Board, Line, line_of
-from ..run import LOG, NAMESPACE, DemoError, keep_scores, log_of, picture_file, recorded_run
+from ..run import (
+    LOG,
+    NAMESPACE,
+    NO_EPISODE,
+    START_LIMIT,
+    DemoError,
+    keep_scores,
+    log_of,
+    picture_file,
+    recorded_run,
+)
 from .attempts import Judgement, judge, plan, problem, strays, verdict_table
 from .film import film_frames
 from .picture import plot_attempts
@@ -46,7 +56,6 @@ SIDE = 128  # of the images [px]
 REAL_TIME_FACTOR = 1.0  # of the simulation
 EPISODE_TIME = 20.0  # after which an episode has failed; longer than any attempt [s]
 TIME_LIMIT = 120.0  # for an episode and its reset, in simulated time [s]
-START_LIMIT = 900.0  # until the first episode: loading a large model may take long [s]
 LAST_ROW = 2.0  # until the last reset is in the log [s]
 
 
@@ -171,7 +180,7 @@ def _run(
                     + says
                 )
             if not count and time.monotonic() > patience:
-                raise DemoError(f'no episode began within {START_LIMIT:g} s{says}')
+                raise DemoError(NO_EPISODE + says)
         board.show(_lines(witness, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it
         end = time.monotonic() + LAST_ROW
