@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from examples.arm_sim.operator import HELD_HEIGHT, RELEASE_HEIGHT
 from examples.arm_sim.rendering import Cameras
 from examples.arm_sim.trajectory import Trajectory
 from examples.arm_sim.world import World
@@ -18,7 +19,6 @@ from .task_world import TaskWorld
 PICTURE = 128  # side of the camera's pictures [px]
 WIDTH = 0.4  # of the part of the table that is observed as 1 [m]
 SPEED = 0.08  # greatest distance in a step, per axis [table widths]
-LIFTED = 0.02  # height from which a block counts as held [m]
 MOVE_TIME, GRIP_TIME = 0.3, 0.4  # shortest times of a motion, and of the gripper's [s]
 
 
@@ -27,7 +27,7 @@ class ArmWorld(TaskWorld):
 
     A step is a movement of the tool above the table; where the gripper is then to close, or to open
     with something in it, the tool goes down for it, and up again. It grasps what is there: a block
-    too far from its middle is missed or pushed away. Steps take 0.3 to 2 s of simulated time.
+    too far from its middle is missed or pushed away. Steps take 0.3 to 2.5 s of simulated time.
     """
 
     steps, seconds = 14, 0.5
@@ -48,8 +48,8 @@ class ArmWorld(TaskWorld):
         self._yaw, self._is_closed, self._steps = 0.0, False, 0
         tool = self._world.tool()
         self._go(np.array([*tool[:2], self._world.arm.hover_height]), MOVE_TIME)
-        self._progress = 0.0
-        return self.observed(self.task), {'is_done': False}
+        self._progress = self._world.truth().progress
+        return self.observed(self.task), {'is_done': False, 'true_progress': self._progress}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self._act(np.clip(action, -1, 1))
@@ -83,7 +83,7 @@ class ArmWorld(TaskWorld):
 
     def _is_held(self, colour: str) -> bool:
         height = self._world.block(colour)[2] - self._world.arm.table.half_block
-        return bool(self._is_closed and height > LIFTED)
+        return bool(self._is_closed and height > HELD_HEIGHT)
 
     def _act(self, action: np.ndarray) -> None:
         arm = self._world.arm
@@ -102,7 +102,7 @@ class ArmWorld(TaskWorld):
             self._yaw = self._world.layout.yaws[near]
         elif held:
             block = self._world.block(held[0])
-            height = self._world.tool()[2] - block[2] + arm.table.half_block + 0.002
+            height = self._world.tool()[2] - block[2] + arm.table.half_block + RELEASE_HEIGHT
         if closes or held:
             self._go(np.array([*tool[:2], height]), 2 * MOVE_TIME)
         self._grip(closes)

@@ -59,7 +59,7 @@ def demonstrate(
     """Return a demonstration of this kind at a random table."""
     observation, told = world.reset(seed=int(random.integers(2**31)))
     operator = Operator(kind, world, random)
-    observations, actions, progress = [], [], [0.0]
+    observations, actions, progress = [], [], [told['true_progress']]
     pictures: list[Any] = [world.render()] if look else []
     for _ in range(world.steps):
         observations.append(observation)

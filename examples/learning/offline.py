@@ -16,7 +16,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from .demonstrations import MIXED, Demonstration, demonstrations
 from .episodes import TABLES, success
 from .policy import CLONING_STEPS, clone
 from .report import report_offline
-from .runs import once, results_of
+from .runs import begin, once, positive, results_of, seed_of
 from .worlds import MODELS, TABLE, WORLDS, blind, closed_at_the_end, models_of, one_of, scorer_of
 
 CHUNK = 4  # frames over which the progress gained is taken
@@ -106,9 +106,6 @@ def _unwatched(frames: Iterable[np.ndarray], _count: int) -> Iterable[np.ndarray
     return frames
 
 
-loaded = cache(scorer_of)
-
-
 def names(reward_model: str) -> list[str]:
     """Return what weights are by."""
     by = [f'{who}, {formula}' for who in (reward_model, TRUTH) for formula in FORMULAS]
@@ -147,7 +144,7 @@ class Experiment:
         return scored(
             folder,
             self._options.folder / f'scores-{name}',
-            lambda: loaded(world, name),
+            lambda: scorer_of(world, name),
             one_of(world).seconds,
         )
 
@@ -180,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.reward_model not in models_of(options.world):
         parser.error(blind(options.world, options.reward_model))
     torch.set_num_threads(1)  # the models are small
-    options.folder.mkdir(parents=True, exist_ok=True)
+    begin(options.folder, options)
     with closed_at_the_end(options.world):
         for seed in options.seeds:
             experiment = Experiment(seed, options)
@@ -197,10 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('folder', type=Path, help='of the results')
     parser.add_argument('--world', choices=WORLDS, default=TABLE)
     parser.add_argument('--reward-model', choices=MODELS, default='robometer')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument('--demonstrations', type=int, default=200)
-    parser.add_argument('--tables', type=int, default=TABLES, help='on which success is judged')
-    parser.add_argument('--cloning-steps', type=int, default=CLONING_STEPS)
+    parser.add_argument('--seeds', nargs='+', type=seed_of, default=[0, 1, 2, 3, 4])
+    parser.add_argument('--demonstrations', type=positive, default=200)
+    parser.add_argument(
+        '--tables', type=positive, default=TABLES, help='on which success is judged'
+    )
+    parser.add_argument('--cloning-steps', type=positive, default=CLONING_STEPS)
     return parser
 
 

@@ -36,11 +36,13 @@ from .episodes import TABLES, Episodes, joined, play, play_in, success
 from .policy import CLONING_STEPS, Policy, clone
 from .ppo import Learner
 from .report import report
-from .runs import once, results_of
+from .runs import begin, once, positive, results_of, seed_of, weight_of
 from .worlds import MODELS, TABLE, WORLDS, blind, closed_at_the_end, models_of, one_of, scorer_of
 
 REWARDS = (*MODELS, 'node', 'true', 'noise')
-NOISE = 0.08  # standard deviation of a reward without meaning, about that of a model's
+# Standard deviation of a reward without meaning: as measured of a Robometer's, whose progress
+# alone counts, and what each unit of --success-weight adds
+NOISE = {TABLE: (0.08, 0.09), 'so101': (0.15, 0.13), 'panda': (0.15, 0.13)}
 
 Player = Callable[[Policy, Sequence[int]], Episodes]  # an episode at the table of each seed
 
@@ -55,9 +57,11 @@ def player(name: str, seed: int, options: argparse.Namespace) -> Iterator[Player
         yield _scored(name, options)
     else:
         random = np.random.default_rng(seed)
+        progress, success = NOISE[options.world]
+        deviation = progress + options.success_weight * success
 
         def noisy(episodes: Episodes) -> Episodes:
-            return replace(episodes, rewards=random.normal(0, NOISE, episodes.rewards.shape))
+            return replace(episodes, rewards=random.normal(0, deviation, episodes.rewards.shape))
 
         def true(episodes: Episodes) -> Episodes:
             gained = np.diff(episodes.done.astype(float), prepend=0.0)
@@ -158,11 +162,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     seen = models_of(options.world)
-    options.rewards = options.rewards or [*seen, 'true', 'noise']
+    telling = [name for name in seen if name != 'topreward' or not options.success_weight]
+    options.rewards = options.rewards or [*telling, 'true', 'noise']
+    if options.success_weight and 'topreward' in options.rewards:
+        parser.error('topreward gives no probability of success: leave out --success-weight')
     if others := [name for name in options.rewards if name in MODELS and name not in seen]:
         parser.error(blind(options.world, others[0]))
     torch.set_num_threads(1)  # the models are small
-    options.folder.mkdir(parents=True, exist_ok=True)
+    begin(options.folder, options)
     with closed_at_the_end(options.world):
         for seed in options.seeds:
             base = Base(seed, options)
@@ -179,18 +186,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('folder', type=Path, help='of the results')
     parser.add_argument('--world', choices=WORLDS, default=TABLE)
     parser.add_argument('--rewards', nargs='+', choices=REWARDS, help='by default all but node')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument('--iterations', type=int, default=30)
-    parser.add_argument('--episodes', type=int, default=24, help='of an iteration')
+    parser.add_argument('--seeds', nargs='+', type=seed_of, default=[0, 1, 2, 3, 4])
+    parser.add_argument('--iterations', type=positive, default=30)
+    parser.add_argument('--episodes', type=positive, default=24, help='of an iteration')
     parser.add_argument(
         '--success-weight',
-        type=float,
+        type=weight_of,
         default=0.0,
-        help="of the probability of success in the rewards, or of the truth's, besides progress",
+        help='of the gain in the probability of success (for true: in success itself), which is '
+        'added to the gain in progress',
     )
-    parser.add_argument('--tables', type=int, default=TABLES, help='on which success is judged')
-    parser.add_argument('--demonstrations', type=int, default=400)
-    parser.add_argument('--cloning-steps', type=int, default=CLONING_STEPS)
+    parser.add_argument(
+        '--tables', type=positive, default=TABLES, help='on which success is judged'
+    )
+    parser.add_argument('--demonstrations', type=positive, default=400)
+    parser.add_argument('--cloning-steps', type=positive, default=CLONING_STEPS)
     parser.add_argument('--node', default='/topreward', help='whose rewards those of node are')
     parser.add_argument('--image-topic', default='/image', help='at which this node looks')
     return parser

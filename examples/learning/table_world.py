@@ -41,7 +41,7 @@ class TableWorld(TaskWorld):
         self._camera = SceneRenderer(SIDE, SIDE, episode.appearance)
         self._held: str | None = None
         self._steps, self._progress = 0, 0.0
-        return self.observed(self.task), {'is_done': False}
+        return self.observed(self.task), {'is_done': False, 'true_progress': 0.0}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self._move(np.clip(action, -1, 1))

@@ -16,7 +16,8 @@ class TaskWorld(gymnasium.Env[np.ndarray, np.ndarray]):
     Observations, float32 (8): from gripper to block, block to place, gripper to place (x, y each)
     [table widths], whether the block is held, opening of the gripper. Actions, float32 (3): a
     movement per axis in [-1, 1], and above 0 to close. The environment's own reward is the gain of
-    true progress; info['is_done'] tells whether the block has been released at its place.
+    true progress, which is info['true_progress']; info['is_done'] tells whether the block has been
+    released at its place.
     """
 
     render_mode = 'rgb_array'

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from topreward_ros.demo.model import FOLDER_ARMS, folder_for
+from topreward_ros.errors import TopRewardError
 from topreward_ros.scoring import LoadOptions, Scorer, load_scorer
 
 from .table_world import TableWorld
@@ -18,6 +19,10 @@ TABLE = 'table'
 ARMS = ('so101', 'panda')
 WORLDS = (TABLE, *ARMS)
 MODELS = ('topreward', 'robometer', 'large_reward_model')
+
+
+class WorldError(TopRewardError):
+    """A world that cannot be simulated here."""
 
 
 def models_of(world: str) -> tuple[str, ...]:
@@ -31,8 +36,9 @@ def blind(world: str, reward_model: str) -> str:
     return f'no small {reward_model} has learned to see the world {world}; expected one of {seen}'
 
 
+@cache
 def scorer_of(world: str, reward_model: str) -> Scorer:
-    """Load that checkpoint; raises ValueError if there is none."""
+    """Load that checkpoint, once; raises ValueError if there is none."""
     if reward_model not in models_of(world):
         raise ValueError(blind(world, reward_model))
     folder = folder_for(reward_model) if world == TABLE else FOLDER_ARMS
@@ -42,7 +48,7 @@ def scorer_of(world: str, reward_model: str) -> Scorer:
 def one_of(world: str) -> TaskWorld:
     """Return a world; for an arm always the same one, as its model is large.
 
-    Raises ArmError where the simulator is not installed.
+    Raises WorldError where the simulator is not installed.
     """
     return TableWorld() if world == TABLE else _arm(world)
 
@@ -54,16 +60,20 @@ def groups_of(world: str, seeds: Sequence[int]) -> list[list[int]]:
 
 @cache
 def _arm(name: str) -> TaskWorld:
-    from .arm_world import ArmWorld
-
+    try:
+        from .arm_world import ArmWorld
+    except ImportError as error:
+        raise WorldError(
+            f"{error.name} is not installed: pip install -c constraints.txt '.[learning,sim]'"
+        ) from error
     return ArmWorld(name)
 
 
 @contextlib.contextmanager
 def closed_at_the_end(world: str) -> Iterator[None]:
-    """Close a world of this name that is kept, at the end."""
+    """Close a world of this name that is kept, if there is one, at the end."""
     try:
         yield
     finally:
-        if world != TABLE:
+        if _arm.cache_info().currsize and world != TABLE:
             _arm(world).close()

@@ -387,5 +387,5 @@ def test_a_run_without_a_first_episode_ends(world: str, tmp_path: Path) -> None:
         f'sys.exit(main(["demo", "--headless", "--world", {world!r}]))'
     )
     result = run([sys.executable, '-c', code], cwd=tmp_path)
-    assert result.returncode == 1 and 'no episode began within' in result.stderr
+    assert result.returncode == 1 and 'no episode began within 0.5 s' in result.stderr
     assert 'Traceback' not in result.stderr

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 
 pytest.importorskip('gymnasium', reason='the extra "learning" is not installed')
 
-from examples.learning import online
+from examples.learning import online, worlds
 from examples.learning.demonstrations import IMPERFECT, demonstrations, intended
 from examples.learning.episodes import play
 from examples.learning.policy import Policy, clone
@@ -86,9 +87,10 @@ def test_the_models_progress_is_the_reward() -> None:
     env.close()
 
 
-def test_a_players_rewards_are_those_step_by_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize('weight', [0.0, 2.0])
+def test_a_players_rewards_are_those_step_by_step(tmp_path: Path, weight: float) -> None:
     """Episodes side by side, scored in one pass, against one by one in an environment."""
-    options = online._parser().parse_args([str(tmp_path)])
+    options = online._parser().parse_args([str(tmp_path), '--success-weight', str(weight)])
     torch.manual_seed(0)
     policy, seeds = Policy(), [3, 4]
     with online.player('robometer', 0, options) as played:
@@ -104,6 +106,7 @@ def test_a_players_rewards_are_those_step_by_step(tmp_path: Path) -> None:
             seconds=TableWorld.seconds,
             reward=reading,
             sampling=Sampling(fps=1 / TableWorld.seconds),
+            success_weight=weight,
         )
         env.reset(seed=seed)
         rewards = [float(env.step(action)[1]) for action in episodes.actions[k]]
@@ -123,7 +126,7 @@ def test_rewards_of_a_running_node(
     where = ('--node', active.name, '--image-topic', active.camera, '--rewards', 'node')
     arguments = small(tmp_path, *where, '--seeds', '0', '--iterations', '1')
     online.main(arguments)
-    (file,) = tmp_path.glob('*.json')
+    (file,) = tmp_path.glob('*-*.json')
     assert file.name == 'node-0.json' and json.loads(file.read_text())['course'][0]['reward'] != 0
     policy, worlds = Policy(), [TableWorld(), TableWorld()]
     scorer = load_scorer(LoadOptions(str(checkpoint_folder), 'cpu'))
@@ -192,7 +195,7 @@ def test_the_loop_runs_is_resumed_and_reports(
     arguments = small(tmp_path, '--seeds', '0', '1')
     online.main([*arguments, '--rewards', 'true', 'noise'])
     assert 'true' in capsys.readouterr().out
-    files = sorted(tmp_path.glob('*.json'))
+    files = sorted(tmp_path.glob('*-*.json'))
     assert [file.name for file in files] == [
         f'{name}-{seed}.json' for name in ('noise', 'true') for seed in (0, 1)
     ]
@@ -216,7 +219,49 @@ def test_intervals_and_what_is_called_hacked() -> None:
     text = interval([0.1, 0.2, 0.3])
     half = 4.30 * 0.1 / math.sqrt(3)
     assert text == f'+0.20 ({0.2 - half:+.2f} to {0.2 + half:+.2f})'
-    rises = [{'reward': k / 10, 'true_progress': 0.5 - k / 100} for k in range(10)]
+    rises = [{'reward': k / 10, 'true_progress': 0.5 - k / 100, 'success': 0.0} for k in range(10)]
     assert is_hacked({'course': rises})
-    honest = [{'reward': k / 10, 'true_progress': k / 10} for k in range(10)]
+    honest = [{**each, 'true_progress': each['reward']} for each in rises]
     assert not is_hacked({'course': honest})
+    succeeds = [{**each, 'success': each['reward'] / 2} for each in rises]
+    assert not is_hacked({'course': succeeds}), 'a success is more than progress'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (('--success-weight', '-1'), 'expected a number of 0 or more'),
+        (('--success-weight', 'nan'), 'expected a number of 0 or more'),
+        (('--success-weight', '1', '--rewards', 'topreward'), 'gives no probability of success'),
+        (('--world', 'so101', '--rewards', 'topreward'), 'has learned to see the world so101'),
+        (('--iterations', '0'), 'expected 1 or more'),
+        (('--episodes', '0'), 'expected 1 or more'),
+        (('--tables', '0'), 'expected 1 or more'),
+        (('--demonstrations', '-4'), 'expected 1 or more'),
+        (('--seeds', '-1'), 'expected 0 or more'),
+    ],
+)
+def test_options_that_make_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(SystemExit):
+        online.main([str(tmp_path / 'results'), *arguments])
+    assert reason in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_of_one_experiment(tmp_path: Path) -> None:
+    """Also where the files of its runs have other names."""
+    online.main(small(tmp_path, '--seeds', '0', '--rewards', 'noise'))
+    for other in (('--world', 'so101'), ('--success-weight', '1'), ('--node', '/other')):
+        with pytest.raises(TopRewardError, match='of other options'):
+            online.main(small(tmp_path, '--seeds', '1', '--rewards', 'true', *other))
+
+
+def test_a_simulator_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name.startswith(('examples.arm_sim', 'examples.learning.arm_world', 'mujoco')):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'mujoco', None)
+    worlds._arm.cache_clear()
+    with pytest.raises(TopRewardError, match=r'mujoco is not installed: pip install .*sim'):
+        online.main(small(tmp_path, '--seeds', '0', '--rewards', 'true', '--world', 'so101'))

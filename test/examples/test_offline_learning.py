@@ -79,7 +79,7 @@ def test_a_run_is_resumed_and_reports(
     offline.main([str(tmp_path), *SMALL])
     told = capsys.readouterr().out
     assert 'robometer, RA-BC' in told and 'the truth, TOP-AWR' in told
-    files = sorted(tmp_path.glob('*.json'))
+    files = sorted(tmp_path.glob('*-*.json'))
     assert len(files) == len(offline.names('robometer')) == 6
     results = {each['weighting']: each for each in map(json.loads, map(Path.read_text, files))}
     assert all(0 <= each['success'] <= 1 for each in results.values())
@@ -89,7 +89,7 @@ def test_a_run_is_resumed_and_reports(
     assert len(tables) == 6
     (tmp_path / 'plain-0.json').unlink()
     (tmp_path / 'true-0.json').write_text('{"reward": "true"}')  # of the other experiment
-    monkeypatch.setattr(offline, 'loaded', None)  # nothing is scored again
+    monkeypatch.setattr(offline, 'scorer_of', None)  # nothing is scored again
     monkeypatch.setattr(offline.Experiment, 'curves', None)
     offline.main([str(tmp_path), *SMALL])
     again = json.loads((tmp_path / 'plain-0.json').read_text())
@@ -103,7 +103,7 @@ def test_what_the_model_sees_is_near_the_truth(tmp_path: Path) -> None:
     curves = offline.scored(
         tmp_path / 'shown',
         tmp_path / 'scores',
-        lambda: offline.loaded(TABLE, 'robometer'),
+        lambda: offline.scorer_of(TABLE, 'robometer'),
         TableWorld.seconds,
     )
     apart = [

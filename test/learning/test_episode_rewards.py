@@ -16,6 +16,7 @@ from topreward_ros.demo.drawing import film
 from topreward_ros.demo.model import SIDE, folder_for, settings_for
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.learning import ScorerReward, episode_rewards
+from topreward_ros.learning.reward_wrapper import potential
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
 
@@ -85,6 +86,13 @@ def test_a_weight_where_no_probability_is_given() -> None:
         episode_rewards(scorer, TASK, pictures, success_weight=1.0)
     with pytest.raises(ValueError, match='gives no probability of success'):
         step_by_step(pictures, scorer, TASK, success_weight=1.0)
+
+
+def test_a_potential_that_is_unknown() -> None:
+    """As before there is any progress; a probability without it is none either."""
+    for probability in (math.nan, 0.5):
+        assert math.isnan(potential(math.nan, probability, 1.0))
+    assert potential(0.25, math.nan, 0.0) == 0.25 and potential(0.25, 0.5, 2.0) == 1.25
 
 
 @pytest.mark.parametrize('weight', [-1.0, math.nan, math.inf])

@@ -12,14 +12,18 @@ import pytest
 
 pytest.importorskip('gymnasium', reason='the extra "learning" is not installed')
 
+from topreward_ros.demo.drawing import film
+from topreward_ros.demo.model import SIDE, folder_for, settings_for
+from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.errors import NoRewardError
 from topreward_ros.learning import LiveReward, RewardWrapper, ScorerReward
 from topreward_ros.msg import Progress
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring import LoadOptions, Sampling, load_scorer
 
-from ..learning.environments import Lamp
+from ..learning.environments import Film, Lamp
 from .harness import Harness
+from .test_lifecycle import AUTOSTART
 
 TASKS = ('Light the lamp.', 'Put the block into the cup.')
 TOLERANCE = 1e-4
@@ -84,6 +88,37 @@ def test_the_same_numbers_as_in_one_process(
         assert there.from_elsewhere == there.timeouts == 0
     finally:
         there.close()
+
+
+def test_the_probability_of_success_counts_as_in_one_process(launch: Any) -> None:
+    """Of the demo's Robometer, over an episode that succeeds."""
+    settings = settings_for('robometer')
+    values = {'model': folder_for('robometer'), 'reward_model': 'robometer', **settings}
+    given = [part for name, value in values.items() for part in ('-p', f'{name}:={value}')]
+    harness = launch(*AUTOSTART, *given)
+    harness.until(lambda: harness.fact('state') == 'active')
+    scorer = load_scorer(LoadOptions(str(folder_for('robometer')), 'cpu', reward_model='robometer'))
+    episode = SceneEpisode(3, 'success')
+    pictures, task = list(film(episode, 2.0, SIDE, SIDE)), episode.task.say()
+    reading = RewardOptions(**settings)
+    here, plain = (
+        ScorerReward(Film(pictures), scorer, task, reward=reading, success_weight=weight)
+        for weight in (2.0, 0.0)
+    )
+    there = LiveReward(
+        Film(pictures),
+        task,
+        reward_node=harness.name,
+        image_topic=harness.camera,
+        success_weight=2.0,
+    )
+    ours, live, without = (
+        [reward for reward, _ in walk(env, [0] * (len(pictures) - 1))]
+        for env in (here, there, plain)
+    )
+    there.close()
+    assert live == pytest.approx(ours, abs=TOLERANCE)
+    assert sum(ours) > sum(without) + 1
 
 
 def test_a_progress_of_another_picture_is_never_taken(node: Harness) -> None:

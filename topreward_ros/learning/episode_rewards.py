@@ -14,7 +14,7 @@ from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring.sampling import NANOSECONDS, Sampling, Verdict
 from topreward_ros.scoring.score import Scorer
 
-from .reward_wrapper import check_seconds, check_weight, worth
+from .reward_wrapper import check_seconds, check_weight, potential
 
 NO_OPTIONS, NO_SAMPLING = RewardOptions(), Sampling()
 
@@ -49,7 +49,7 @@ def episode_rewards(
     rewards, known = np.zeros(len(pictures) - 1), math.nan
     for number, (score,) in zip(numbers, scorer.curve(clip, [task]), strict=True):
         probability = math.nan if score.success is None else score.success
-        now = worth(live.update(score).progress, probability, success_weight)
+        now = potential(live.update(score).progress, probability, success_weight)
         if math.isnan(now):
             continue
         if not math.isnan(known):

@@ -41,13 +41,13 @@ def check_seconds(seconds: float) -> None:
 
 
 def check_weight(success_weight: float) -> None:
-    """Raise ValueError for a weight of the probability of success that is none."""
+    """Raise ValueError for an invalid weight of the probability of success."""
     if not (math.isfinite(success_weight) and success_weight >= 0):
         raise ValueError(f'success_weight is {success_weight}; expected 0 or more')
 
 
-def worth(progress: float, probability: float, success_weight: float) -> float:
-    """Return what a picture is worth, of which a reward is the gain; NaN if progress is.
+def potential(progress: float, probability: float, success_weight: float) -> float:
+    """Return the potential of a picture, whose gain is a reward; NaN if progress is.
 
     Raises ValueError if the probability of success counts, and the model has given none.
     """
@@ -56,7 +56,7 @@ def worth(progress: float, probability: float, success_weight: float) -> float:
     if math.isnan(probability):
         raise ValueError(
             f'success_weight is {success_weight}, and this model gives no probability of success: '
-            'leave it out, or use one that does (robometer, large_reward_model)'
+            'leave it out, or use one that does (robometer, roboreward, large_reward_model)'
         )
     return progress + success_weight * probability
 
@@ -76,9 +76,9 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
     """The reward of a step is the progress gained since the last one that is known.
 
     So rewards add up to the progress at the end less that at the beginning, whichever pictures are
-    scored, and a picture that is not scored brings 0. With a success_weight they add up to progress
-    plus this weight times the model's own probability of success: progress alone hardly tells a
-    thing at its place from one beside it.
+    scored, and a picture that is not scored brings 0. With a success_weight this weight times the
+    model's own probability of success is added to progress, which alone hardly tells a thing at its
+    place from one beside it. Both are potentials, as of potential-based shaping.
 
     info['topreward'] has progress, success (by the rule), probability, scene, age [s] of the newest
     reading, is_fresh (of this very picture), and reward, the environment's own.
@@ -107,7 +107,7 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._ends_on_success, self._success_weight = ends_on_success, success_weight
         self._now = 0  # stamp of the newest picture [ns]
         self._newest: Reading | None = None
-        self._worth = math.nan  # of the newest reading that was worth something
+        self._potential = math.nan  # of the newest reading that had one
 
     @abstractmethod
     def _begin(self, task: str) -> None:
@@ -123,7 +123,7 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Reset the environment, begin an episode and score its first picture."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._begin(self._task if isinstance(self._task, str) else self._task(self.env))
-        self._newest, self._worth = None, math.nan
+        self._newest, self._potential = None, math.nan
         self._read()
         return observation, {**info, KEY: self._told(None)}
 
@@ -141,11 +141,11 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         reading, before = self._judge(self._picture(self.env), self._now), self._newest
         if reading is None:
             return 0.0
-        now = worth(reading.progress, reading.probability, self._success_weight)
+        now = potential(reading.progress, reading.probability, self._success_weight)
         if math.isnan(now):
             self._newest = replace(reading, progress=before.progress) if before else reading
             return 0.0
-        gained, self._newest, self._worth = now - self._worth, reading, now
+        gained, self._newest, self._potential = now - self._potential, reading, now
         return 0.0 if math.isnan(gained) else gained
 
     def _told(self, own: SupportsFloat | None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ EPISODE_TIME = 6.0  # after which an episode has failed [s]
 SETTLE_TIME = 0.3  # after a reset [s]
 START_LIMIT = 900.0  # until the first episode: loading a large model may take long [s]
 TIME_LIMIT = 120.0  # for all episodes [s]
-NO_EPISODE = f'no episode began within {START_LIMIT:g} s'
+NO_EPISODE = 'no episode began within {:g} s'
 
 
 class DemoError(TopRewardError):
@@ -218,7 +218,9 @@ def _run(
                 until, is_begun = time.monotonic() + TIME_LIMIT, True
             if time.monotonic() > until:
                 raise DemoError(
-                    f'the episodes took more than {TIME_LIMIT:g} s' if is_begun else NO_EPISODE
+                    f'the episodes took more than {TIME_LIMIT:g} s'
+                    if is_begun
+                    else NO_EPISODE.format(START_LIMIT)
                 )
         board.show(scene_lines(scene.shown, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it

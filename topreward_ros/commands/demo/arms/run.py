@@ -180,7 +180,7 @@ def _run(
                     + says
                 )
             if not count and time.monotonic() > patience:
-                raise DemoError(NO_EPISODE + says)
+                raise DemoError(NO_EPISODE.format(START_LIMIT) + says)
         board.show(_lines(witness, session.recorder))
         # The reset node still has to receive the end of the last reset, and to log it
         end = time.monotonic() + LAST_ROW
