@@ -57,8 +57,8 @@ def player(name: str, seed: int, options: argparse.Namespace) -> Iterator[Player
         yield _scored(name, options)
     else:
         random = np.random.default_rng(seed)
-        progress, success = NOISE[options.world]
-        deviation = progress + options.success_weight * success
+        of_progress, of_success = NOISE[options.world]
+        deviation = of_progress + options.success_weight * of_success
 
         def noisy(episodes: Episodes) -> Episodes:
             return replace(episodes, rewards=random.normal(0, deviation, episodes.rewards.shape))
