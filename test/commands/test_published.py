@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from topreward_ros.commands.main import main
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.commands.score.published import Authors, LeRobot
-from topreward_ros.demo.model import FOLDER_QUESTIONS
+from topreward_ros.demo.model import FOLDER
 from topreward_ros.demo.pattern import pattern_frame
 from topreward_ros.errors import ModelError
 from topreward_ros.recordings.clip import Clip, ClipError
@@ -164,7 +165,7 @@ def test_an_empty_clip(scorers: Any) -> None:
         (('--bag',), 2, '--as authors scores other prefixes than the node does'),
         (('--max-frames', '32'), 2, '--as authors sets --max-frames itself: leave it out'),
         (
-            ('--model', str(FOLDER_QUESTIONS), '--reward-model', 'topreward'),
+            ('--model', './keeps_shapes'),
             1,
             'is given frames by the fit aspect, and authors use paper',
         ),
@@ -173,15 +174,25 @@ def test_an_empty_clip(scorers: Any) -> None:
 def test_options_that_do_not_fit(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     code: int,
     reason: str,
 ) -> None:
     write_video(tmp_path / 'a.mp4', [image for _, image in clip_of(64, 64, 8, 10.0).frames()], 10.0)
+    _with_another_fit(tmp_path / 'keeps_shapes')
+    monkeypatch.chdir(tmp_path)
     save = '--save', str(tmp_path / 'out')
     source = 'score', str(tmp_path / 'a.mp4'), '--task', 'x', '--as', 'authors'
     assert main([*source, *save, *arguments]) == code
     assert reason in capsys.readouterr().err
+
+
+def _with_another_fit(folder: Path) -> None:
+    """Copy the demo's model as one that was trained with frames of their own shape."""
+    shutil.copytree(FOLDER, folder)
+    file = folder / 'video_preprocessor_config.json'
+    file.write_text(json.dumps({**json.loads(file.read_text()), 'frame_fit': 'aspect'}))
 
 
 def test_a_parquet_as_lerobot_writes_it(tmp_path: Path, checkpoint_folder: Path) -> None:
