@@ -164,35 +164,32 @@ def test_an_empty_clip(scorers: Any) -> None:
         (('--max-pixels', '4096'), 2, '--as authors sets --max-pixels itself: leave it out'),
         (('--bag',), 2, '--as authors scores other prefixes than the node does'),
         (('--max-frames', '32'), 2, '--as authors sets --max-frames itself: leave it out'),
-        (
-            ('--model', './keeps_shapes'),
-            1,
-            'is given frames by the fit aspect, and authors use paper',
-        ),
     ],
 )
 def test_options_that_do_not_fit(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     code: int,
     reason: str,
 ) -> None:
     write_video(tmp_path / 'a.mp4', [image for _, image in clip_of(64, 64, 8, 10.0).frames()], 10.0)
-    _with_another_fit(tmp_path / 'keeps_shapes')
-    monkeypatch.chdir(tmp_path)
     save = '--save', str(tmp_path / 'out')
     source = 'score', str(tmp_path / 'a.mp4'), '--task', 'x', '--as', 'authors'
     assert main([*source, *save, *arguments]) == code
     assert reason in capsys.readouterr().err
 
 
-def _with_another_fit(folder: Path) -> None:
-    """Copy the demo's model as one that was trained with frames of their own shape."""
-    shutil.copytree(FOLDER, folder)
-    file = folder / 'video_preprocessor_config.json'
+def test_a_model_that_was_trained_with_another_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The demo's, had it been trained with frames of their own shape."""
+    model = shutil.copytree(FOLDER, tmp_path / 'model')
+    file = model / 'video_preprocessor_config.json'
     file.write_text(json.dumps({**json.loads(file.read_text()), 'frame_fit': 'aspect'}))
+    arguments = ('--model', str(model))
+    reason = 'is given frames by the fit aspect, and authors use paper'
+    test_options_that_do_not_fit(tmp_path, capsys, arguments, 1, reason)
 
 
 def test_a_parquet_as_lerobot_writes_it(tmp_path: Path, checkpoint_folder: Path) -> None:
