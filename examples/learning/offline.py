@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from topreward_ros.commands.arguments import whole
 from topreward_ros.commands.score.clip_scores import Plan, score_clip
 from topreward_ros.files import whole_folder, write_text
 from topreward_ros.recordings.source_options import SourceOptions
@@ -40,7 +41,7 @@ from .demonstrations import MIXED, Demonstration, demonstrations
 from .episodes import TABLES, success
 from .policy import CLONING_STEPS, clone
 from .report import report_offline
-from .runs import begin, once, positive, results_of, seed_of
+from .runs import begin, once, results_of, seed_of
 from .worlds import MODELS, TABLE, WORLDS, blind, closed_at_the_end, models_of, one_of, scorer_of
 
 CHUNK = 4  # frames over which the progress gained is taken
@@ -195,11 +196,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--world', choices=WORLDS, default=TABLE)
     parser.add_argument('--reward-model', choices=MODELS, default='robometer')
     parser.add_argument('--seeds', nargs='+', type=seed_of, default=[0, 1, 2, 3, 4])
-    parser.add_argument('--demonstrations', type=positive, default=200)
-    parser.add_argument(
-        '--tables', type=positive, default=TABLES, help='on which success is judged'
-    )
-    parser.add_argument('--cloning-steps', type=positive, default=CLONING_STEPS)
+    parser.add_argument('--demonstrations', type=whole, default=200)
+    parser.add_argument('--tables', type=whole, default=TABLES, help='on which success is judged')
+    parser.add_argument('--cloning-steps', type=whole, default=CLONING_STEPS)
     return parser
 
 

@@ -26,8 +26,10 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from topreward_ros.commands.arguments import whole
 from topreward_ros.demo.model import settings_for
 from topreward_ros.learning import LiveReward, episode_rewards
+from topreward_ros.learning.reward_wrapper import check_weight
 from topreward_ros.reward.live import RewardOptions
 from topreward_ros.scoring import Sampling
 
@@ -36,7 +38,7 @@ from .episodes import TABLES, Episodes, joined, play, play_in, success
 from .policy import CLONING_STEPS, Policy, clone
 from .ppo import Learner
 from .report import report
-from .runs import begin, once, positive, results_of, seed_of, weight_of
+from .runs import begin, once, results_of, seed_of
 from .worlds import MODELS, TABLE, WORLDS, blind, closed_at_the_end, models_of, one_of, scorer_of
 
 REWARDS = (*MODELS, 'node', 'true', 'noise')
@@ -161,6 +163,10 @@ def refine(name: str, base: Base, options: argparse.Namespace) -> dict[str, Any]
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
+    try:
+        check_weight(options.success_weight)
+    except ValueError as error:
+        parser.error(str(error))
     seen = models_of(options.world)
     telling = [name for name in seen if name != 'topreward' or not options.success_weight]
     options.rewards = options.rewards or [*telling, 'true', 'noise']
@@ -187,20 +193,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--world', choices=WORLDS, default=TABLE)
     parser.add_argument('--rewards', nargs='+', choices=REWARDS, help='by default all but node')
     parser.add_argument('--seeds', nargs='+', type=seed_of, default=[0, 1, 2, 3, 4])
-    parser.add_argument('--iterations', type=positive, default=30)
-    parser.add_argument('--episodes', type=positive, default=24, help='of an iteration')
+    parser.add_argument('--iterations', type=whole, default=30)
+    parser.add_argument('--episodes', type=whole, default=24, help='of an iteration')
     parser.add_argument(
         '--success-weight',
-        type=weight_of,
+        type=float,
         default=0.0,
         help='of the gain in the probability of success (for true: in success itself), which is '
         'added to the gain in progress',
     )
-    parser.add_argument(
-        '--tables', type=positive, default=TABLES, help='on which success is judged'
-    )
-    parser.add_argument('--demonstrations', type=positive, default=400)
-    parser.add_argument('--cloning-steps', type=positive, default=CLONING_STEPS)
+    parser.add_argument('--tables', type=whole, default=TABLES, help='on which success is judged')
+    parser.add_argument('--demonstrations', type=whole, default=400)
+    parser.add_argument('--cloning-steps', type=whole, default=CLONING_STEPS)
     parser.add_argument('--node', default='/topreward', help='whose rewards those of node are')
     parser.add_argument('--image-topic', default='/image', help='at which this node looks')
     return parser

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,27 +16,11 @@ SELECTION = ('folder', 'seeds', 'rewards', 'reward_model')
 OPTIONS = 'options.json'
 
 
-def positive(text: str) -> int:
-    """Return a count of at least 1, as a type for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text}; expected 1 or more')
-    return value
-
-
 def seed_of(text: str) -> int:
     """Return a seed, as a type for argparse."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f'{text}; expected 0 or more')
-    return value
-
-
-def weight_of(text: str) -> float:
-    """Return a weight of at least 0, as a type for argparse."""
-    value = float(text)
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f'{text}; expected a number of 0 or more')
     return value
 
 
@@ -47,10 +30,7 @@ def begin(folder: Path, options: argparse.Namespace) -> None:
     Raises ResultsError for the folder of an experiment with other options, as its runs, and what
     they have written, cannot be compared with these.
     """
-    stored = StoredResults(folder / OPTIONS, _asked(options))
-    if (other := stored.other()) is not None:
-        raise ResultsError(f'{folder} is of other options, {other}: choose another folder')
-    stored.finish()
+    _stored(folder / OPTIONS, options).finish()
 
 
 def once(file: Path, options: argparse.Namespace, run: Callable[[], Mapping[str, Any]]) -> None:
@@ -58,9 +38,7 @@ def once(file: Path, options: argparse.Namespace, run: Callable[[], Mapping[str,
 
     Raises ResultsError for a file of other options.
     """
-    stored = StoredResults(file, _asked(options))
-    if (other := stored.other()) is not None:
-        raise ResultsError(f'{file} is of other options, {other}: choose another folder')
+    stored = _stored(file, options)
     if stored.read() is None:
         stored.finish(run())
 
@@ -71,5 +49,9 @@ def results_of(folder: Path, key: str) -> list[dict[str, Any]]:
     return [each for each in found if key in each]
 
 
-def _asked(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name, value in vars(options).items() if name not in SELECTION}
+def _stored(file: Path, options: argparse.Namespace) -> StoredResults:
+    asked = {name: value for name, value in vars(options).items() if name not in SELECTION}
+    stored = StoredResults(file, asked)
+    if (other := stored.other()) is not None:
+        raise ResultsError(f'{file} is of other options, {other}: choose another folder')
+    return stored

@@ -230,14 +230,14 @@ def test_intervals_and_what_is_called_hacked() -> None:
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
-        (('--success-weight', '-1'), 'expected a number of 0 or more'),
-        (('--success-weight', 'nan'), 'expected a number of 0 or more'),
+        (('--success-weight', '-1'), 'success_weight is -1.0; expected 0 or more'),
+        (('--success-weight', 'nan'), 'success_weight is nan; expected 0 or more'),
         (('--success-weight', '1', '--rewards', 'topreward'), 'gives no probability of success'),
         (('--world', 'so101', '--rewards', 'topreward'), 'has learned to see the world so101'),
-        (('--iterations', '0'), 'expected 1 or more'),
-        (('--episodes', '0'), 'expected 1 or more'),
-        (('--tables', '0'), 'expected 1 or more'),
-        (('--demonstrations', '-4'), 'expected 1 or more'),
+        (('--iterations', '0'), '--iterations: 0 is below 1'),
+        (('--episodes', '0'), '--episodes: 0 is below 1'),
+        (('--tables', '0'), '--tables: 0 is below 1'),
+        (('--demonstrations', '-4'), '--demonstrations: -4 is below 1'),
         (('--seeds', '-1'), 'expected 0 or more'),
     ],
 )
