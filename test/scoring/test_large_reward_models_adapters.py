@@ -19,6 +19,7 @@ from topreward_ros.scoring.engine.vision_tower import VisionTower
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.checkpoint import load_checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.reward_models.large_reward_models import rewards
 from topreward_ros.scoring.reward_models.large_reward_models.adapters import NAMES
 from topreward_ros.scoring.reward_models.large_reward_models.rewards import (
     LargeRewardModel,
@@ -92,14 +93,14 @@ def scores(scorer: Scorer, frames: int = 6) -> list[Score]:
 def answers(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[float]]]:
     """Return the log-probabilities of the answers to all questions of an episode."""
     given: list[tuple[str, list[float]]] = []
-    ask = LargeRewardModel._ask
+    ask = rewards.answers_about
 
-    def recorded(self, model, question, task, pictures):
-        given.append((question.prefix, ask(self, model, question, task, pictures)))
+    def recorded(model, question, *others, **named):
+        given.append((question.prefix, ask(model, question, *others, **named)))
         return given[-1][1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(LargeRewardModel, '_ask', recorded)
+        patch.setattr(rewards, 'answers_about', recorded)
         scores(scorer)
     return given
 
@@ -114,8 +115,9 @@ def test_answers_are_those_of_merged_models(
     expected = answers(LargeRewardModel(QuestionModels(*merged)), monkeypatch)
     plain = answers(load(checkpoint_folder, None), monkeypatch)
     scorer = load(checkpoint_folder, written)
-    for _ in range(2):  # switching leaves nothing behind
-        mine = answers(scorer, monkeypatch)
+    recompute = load(checkpoint_folder, written, scorer='recompute')
+    for each in (scorer, scorer, recompute):  # switching leaves nothing behind
+        mine = answers(each, monkeypatch)
         assert len(mine) == 6 + 6 + 2
         for (asked, one), (same, other), (_, without) in zip(mine, expected, plain, strict=True):
             assert asked == same

@@ -23,6 +23,9 @@ from topreward_ros.scoring.reward_models.large_reward_models.questions import (
     CONTRAST,
     PROCESS,
 )
+from topreward_ros.scoring.reward_models.large_reward_models.recompute import (
+    RecomputedChatModel,
+)
 
 FILE = Path(__file__).parents[1] / 'large_reward_models_golden.json'
 GOLDEN = json.loads(FILE.read_text(encoding='utf-8'))
@@ -31,8 +34,12 @@ QUESTIONS = {'completion': COMPLETION, 'process': PROCESS, 'contrast': CONTRAST}
 
 @pytest.mark.parametrize('name', QUESTIONS)
 @pytest.mark.parametrize('clip', GOLDEN['clips'], ids=lambda clip: str(clip['size']))
-def test_answers_equal_the_authors(checkpoint: Checkpoint, clip: dict, name: str) -> None:
-    model, question = ChatModel(checkpoint), QUESTIONS[name]
+@pytest.mark.parametrize('kind', [ChatModel, RecomputedChatModel])
+def test_answers_equal_the_authors(
+    checkpoint: Checkpoint, kind: type[ChatModel], clip: dict, name: str
+) -> None:
+    model, question = kind(checkpoint), QUESTIONS[name]
+    beginning = model.beginning(pictures=1 if name == 'process' else 0)
     pictures = Pictures(model.geometry, steps_back=1)
     rows = {row['frame']: row['log_probs'] for row in clip[name]['rows']}
     assert len(rows) == GOLDEN['frames'] - (name == 'contrast')
@@ -43,7 +50,7 @@ def test_answers_equal_the_authors(checkpoint: Checkpoint, clip: dict, name: str
         before = {'completion': [], 'process': [pictures.initial]}.get(name, [pictures.earlier])
         images = [each.encoded(model) for each in (*before, pictures.newest)]
         parts = question.ask(GOLDEN['task'], images)
-        log_probs = model.log_probs(parts, question.answers, question.prefix)
+        log_probs = model.log_probs(parts, question.answers, question.prefix, beginning)
         assert log_probs == pytest.approx(rows[k], abs=1e-4)
     given, _ = model.answer_ids(question.answers, question.prefix)
     ids = [token for segment in model._layout.turn(parts, given) for token in segment.ids]

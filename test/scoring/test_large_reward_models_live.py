@@ -104,11 +104,11 @@ def test_a_score_can_be_repeated_after_an_error(
     expected, failed = episode.score(), []
     log_probs = ChatModel.log_probs
 
-    def fails_once(model, parts, answers, prefix):
+    def fails_once(model, parts, answers, *others):
         if answers == ('A', 'B') and not failed:
             failed.append(True)
             raise MemoryError
-        return log_probs(model, parts, answers, prefix)
+        return log_probs(model, parts, answers, *others)
 
     monkeypatch.setattr(ChatModel, 'log_probs', fails_once)
     with pytest.raises(MemoryError):

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from topreward_ros.errors import NOT_A_NUMBER, ModelError
 
 from ..loading.checkpoint import Checkpoint
-from .chat_prompt import ChatLayout, EncodedImage, Part, answer_ids
+from .chat_beginning import Beginning
+from .chat_prompt import ChatLayout, EncodedImage, Image, Part, answer_ids
 from .generation import generate
 from .prefix_cache import Branch, PrefixCache, prefix_cache
 from .prompt import PromptTokens, Segment, count_tokens, text_segment
@@ -23,7 +25,9 @@ from .vision_tower import VisionTower
 
 
 class ChatModel:
-    """Answers one chat turn at a time; nothing is cached between turns."""
+    """Answers one chat turn at a time; only a `Beginning` is kept between turns."""
+
+    mode = 'their beginnings kept'  # of questions, for logs
 
     def __init__(self, checkpoint: Checkpoint, engine: Engine | None = None) -> None:
         """Use the given engine of the checkpoint, or make one.
@@ -48,10 +52,14 @@ class ChatModel:
         return self._engine.vision
 
     @torch.inference_mode()
-    def encode(self, image: torch.Tensor) -> EncodedImage:
+    def encode(self, image: torch.Tensor) -> Image:
         """Encode an image, uint8 (H, W, 3), once for all turns that show it."""
         grid = self.geometry.grid((image.shape[0], image.shape[1]))
         return EncodedImage(self._engine.encode(doubled(image, 0.0)), grid)
+
+    def beginning(self, pictures: int = 0) -> Beginning:
+        """Return a place for what turns begin with that have so many pictures in common."""
+        return Beginning(self._engine, pictures)
 
     def answer_ids(
         self, answers: Sequence[str], prefix: str = ''
@@ -61,35 +69,58 @@ class ChatModel:
 
     @torch.inference_mode()
     def log_probs(
-        self, parts: Sequence[Part], answers: Sequence[str], prefix: str = ''
+        self,
+        parts: Sequence[Part],
+        answers: Sequence[str],
+        prefix: str = '',
+        beginning: Beginning | None = None,
     ) -> list[float]:
         """Return log P(answer) [nat] after the turn and the prefix, for each of the answers.
 
         The log-probability of an answer is the sum over its tokens, each given those before it.
-        All answers are run as branches in one forward.
+        All answers are run as branches in one forward. beginning: that of earlier turns, of which
+        only what differs is run then.
         """
         prefix_ids, ids = self.answer_ids(answers, prefix)
-        prompt = self._layout.turn(parts, prefix_ids)
-        with prefix_cache(self._engine) as cache:
-            token_log_probs = self._token_log_probs(prompt, ids, cache)
+        turn = self._layout.turn(parts, prefix_ids)
+        with self._begun(turn, beginning) as (cache, rest):
+            token_log_probs = self._token_log_probs(cache, rest, ids)
             if any(math.isnan(value) for value in token_log_probs):
                 raise ModelError(NOT_A_NUMBER)
         values = iter(token_log_probs)
         return [math.fsum(next(values) for _ in answer) for answer in ids]
 
+    @contextmanager
+    def _begun(
+        self, turn: list[Segment], beginning: Beginning | None
+    ) -> Iterator[tuple[PrefixCache, list[Segment]]]:
+        """Yield the cache for a turn, and the segments that are not in it yet."""
+        if beginning is None:
+            with prefix_cache(self._engine) as cache:
+                yield cache, turn
+            return
+        try:
+            yield beginning.begin(turn)
+        except ModelError:
+            beginning.discard()
+            raise
+
     def _token_log_probs(
-        self, prompt: list[Segment], answers: list[list[int]], cache: PrefixCache
+        self, cache: PrefixCache, rest: list[Segment], answers: list[list[int]]
     ) -> list[float]:
-        """Return log P of each token of each answer, given the prompt and the tokens before it."""
-        start = prompt[-1].next_position
+        """Return log P of each token of each answer, given the turn and the tokens before it.
+
+        rest: the segments of the turn that are not in the cache.
+        """
+        start, root = rest[-1].next_position, cache.length + count_tokens(rest)
         # Nothing is predicted from the last token of an answer, so it is not run.
         leaves = [text_segment(ids[:-1], start) for ids in answers]
-        last = end = count_tokens(prompt) - 1
+        last = end = count_tokens(rest) - 1
         rows: list[int] = []
         for ids in answers:
             rows += [last, *range(end + 1, end + len(ids))]
             end += len(ids) - 1
-        hidden = cache.forward(prompt, [Branch(count_tokens(prompt), leaves)], rows)
+        hidden = cache.forward(rest, [Branch(root, leaves)], rows)
         tokens = torch.tensor([token for ids in answers for token in ids])
         log_probs = torch.log_softmax(self._engine.logits(hidden), dim=-1)
         return log_probs.gather(1, tokens[:, None].to(log_probs.device))[:, 0].tolist()

@@ -133,10 +133,14 @@ class PrefixCache:
         with self._engine.on_device():
             self._borrow().copy(other._borrow())
 
-    def clear(self) -> None:
-        """Truncate the prefix to nothing; the memory stays allocated."""
+    def truncate(self, length: int) -> None:
+        """Keep the first `length` tokens of the prefix; the memory stays allocated."""
         if self._cache is not None:
-            self._cache.truncate(0)
+            self._cache.truncate(length)
+
+    def clear(self) -> None:
+        """Truncate the prefix to nothing."""
+        self.truncate(0)
 
     def discard(self) -> None:
         """Drop the cache without returning it, as its content is invalid."""

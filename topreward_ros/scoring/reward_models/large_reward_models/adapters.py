@@ -18,8 +18,9 @@ import torch
 
 from topreward_ros.errors import ModelError
 
+from ...engine.chat_beginning import Beginning
 from ...engine.chat_model import ChatModel
-from ...engine.chat_prompt import EncodedImage, Part
+from ...engine.chat_prompt import Image, Part
 from ...engine.geometry import geometry_of
 from ...engine.qwen3_vl import Engine, engine_of
 from ...loading.adapter import (
@@ -33,6 +34,7 @@ from ...loading.checkpoint import Checkpoint, load_checkpoint, torch_device, tor
 from ...loading.hub import folder_of
 from ...loading.options import LoadOptions
 from ...loading.weight_names import weight_names
+from .recompute import RecomputedChatModel
 from .rewards import QuestionModels
 
 COMPLETION, PROGRESS, CONTRASTIVE = NAMES = ('completion', 'progress', 'contrastive')
@@ -47,19 +49,27 @@ class AdaptedChatModel(ChatModel):
         super().__init__(checkpoint, engine)
         self._adopt = adopt
 
-    def encode(self, image: torch.Tensor) -> EncodedImage:
+    def encode(self, image: torch.Tensor) -> Image:
         self._adopt()
         return super().encode(image)
 
     def log_probs(
-        self, parts: Sequence[Part], answers: Sequence[str], prefix: str = ''
+        self,
+        parts: Sequence[Part],
+        answers: Sequence[str],
+        prefix: str = '',
+        beginning: Beginning | None = None,
     ) -> list[float]:
         self._adopt()
-        return super().log_probs(parts, answers, prefix)
+        return super().log_probs(parts, answers, prefix, beginning)
 
     def generate(self, parts: Sequence[Part], limit: int) -> str:
         self._adopt()
         return super().generate(parts, limit)
+
+
+class AdaptedRecompute(AdaptedChatModel, RecomputedChatModel):
+    """The same through transformers' own forward."""
 
 
 def has_several(adapter: str) -> bool:
@@ -87,9 +97,11 @@ def load_adapted(options: LoadOptions) -> QuestionModels:
     own = getattr(visual, 'modules_to_save', {})
     shared = Engine(model, geometry, getattr(visual, 'original_module', visual))
 
+    kind = AdaptedRecompute if options.scorer == 'recompute' else AdaptedChatModel
+
     def question_model(name: str) -> ChatModel:
         engine = Engine(model, geometry, own[name]) if name in own else shared
-        return AdaptedChatModel(checkpoint, engine, lambda: _adopt(adapted, name))
+        return kind(checkpoint, engine, lambda: _adopt(adapted, name))
 
     completion, progress, contrastive = map(question_model, NAMES)
     return QuestionModels(completion, process=progress, contrast=contrastive)

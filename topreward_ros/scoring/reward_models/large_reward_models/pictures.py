@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ...engine.chat_model import ChatModel
-from ...engine.chat_prompt import EncodedImage
+from ...engine.chat_prompt import Image
 from ...engine.geometry import Geometry
 from ...engine.video import fit, fit_frame
 from ...engine.vision_tower import VisionTower
@@ -28,9 +28,9 @@ class Picture:
 
     def __init__(self, image: torch.Tensor) -> None:
         self.image = image
-        self._encoded: dict[VisionTower, EncodedImage] = {}
+        self._encoded: dict[VisionTower, Image] = {}
 
-    def encoded(self, model: ChatModel) -> EncodedImage:
+    def encoded(self, model: ChatModel) -> Image:
         """Return what the model sees of it, computed at the first call for its vision tower."""
         if model.vision not in self._encoded:
             self._encoded[model.vision] = model.encode(self.image)

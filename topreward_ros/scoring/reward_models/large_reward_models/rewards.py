@@ -6,7 +6,8 @@ Three questions about the newest picture: is the task complete, how far has it c
 picture, and is it closer to completion than an earlier one? Each value is computed from the
 probabilities of the allowed answers, where the authors' code takes the likeliest answer. The reward
 is their mean with equal weights. Prompts differ from their first words, so the questions share what
-vision towers make of the pictures, and nothing else.
+vision towers make of the pictures. The prompts of one question begin alike for all pictures of an
+episode: that is run once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...engine.chat_beginning import Beginning
 from ...engine.chat_model import ChatModel
 from ...loading.fingerprint import identity_of
 from ...questions import check_tasks
@@ -67,6 +69,23 @@ class QuestionModels(NamedTuple):
     contrast: ChatModel
 
 
+class Beginnings(NamedTuple):
+    """What the prompts of each question about one task begin with; None: it is not kept."""
+
+    completion: Beginning | None = None
+    process: Beginning | None = None
+    contrast: Beginning | None = None
+
+    def close(self) -> None:
+        """Return the memory."""
+        for each in self:
+            if each is not None:
+                each.close()
+
+
+NOTHING_KEPT = Beginnings()
+
+
 class LargeRewardModel(Scorer):
     """Asks a Qwen3-VL, or one per question, about each picture and that of `steps_back` before.
 
@@ -76,8 +95,6 @@ class LargeRewardModel(Scorer):
     completion, process and contrast replace the questions; the answers to process are numbers of
     0 or more, scaled by the largest; process may be about the newest picture alone.
     """
-
-    mode = 'three questions about each picture'
 
     def __init__(
         self,
@@ -119,6 +136,10 @@ class LargeRewardModel(Scorer):
     def reward_model(self) -> str:
         return 'large_reward_model'
 
+    @property
+    def mode(self) -> str:
+        return f'three questions about each picture, {self.models.completion.mode}'
+
     @cached_property
     def summary(self) -> str:
         return self.models.completion.checkpoint.summary()
@@ -140,47 +161,56 @@ class LargeRewardModel(Scorer):
             return self.models.completion
         return super().chat_model()
 
-    def judge(self, task: str, pictures: Pictures) -> LrmScore:
+    def beginnings(self) -> Beginnings:
+        """Return places for what the prompts about one task begin with, for `judge`."""
+        completion, process, contrast = self.models
+        same = self._process.images - 1  # the first picture
+        return Beginnings(completion.beginning(), process.beginning(same), contrast.beginning())
+
+    def judge(
+        self, task: str, pictures: Pictures, beginnings: Beginnings = NOTHING_KEPT
+    ) -> LrmScore:
         """Ask all questions; ModelError for values that are not numbers."""
         now, earlier = pictures.newest, pictures.earlier
-        completion, completion_mass = self.completion(task, now)
-        process, process_mass = self.process(task, pictures.initial, now)
+        completion, completion_mass = self.completion(task, now, beginnings)
+        process, process_mass = self.process(task, pictures.initial, now, beginnings)
         contrast, contrast_mass = 0.0, 1.0
         if earlier is not None:
-            contrast, contrast_mass = self.contrast(task, earlier, now)
+            contrast, contrast_mass = self.contrast(task, earlier, now, beginnings)
         combined = (completion + process + contrast) / 3
         coverage = min(completion_mass, process_mass, contrast_mass)
         return LrmScore(completion, process, contrast, combined, coverage, pictures.frames)
 
-    def completion(self, task: str, now: Picture) -> tuple[float, float]:
+    def completion(
+        self, task: str, now: Picture, begun: Beginnings = NOTHING_KEPT
+    ) -> tuple[float, float]:
         """Return P(yes), normalised over yes and no, and the probability mass of both."""
-        yes, no = self._ask(self.models.completion, self._completion, task, [now])
+        model = self.models.completion
+        yes, no = answers_about(model, self._completion, task, [now], begun.completion)
         return logistic(yes - no), _mass([yes, no])
 
-    def process(self, task: str, initial: Picture, now: Picture) -> tuple[float, float]:
+    def process(
+        self, task: str, initial: Picture, now: Picture, begun: Beginnings = NOTHING_KEPT
+    ) -> tuple[float, float]:
         """Return the expected level, and the probability mass of all levels."""
         shown = [initial, now] if self._process.images == 2 else [now]
-        log_probs = self._ask(self.models.process, self._process, task, shown)
+        log_probs = answers_about(self.models.process, self._process, task, shown, begun.process)
         return expectation(self._levels, log_probs), _mass(log_probs)
 
-    def contrast(self, task: str, earlier: Picture, now: Picture) -> tuple[float, float]:
+    def contrast(
+        self, task: str, earlier: Picture, now: Picture, begun: Beginnings = NOTHING_KEPT
+    ) -> tuple[float, float]:
         """Return the probability that `now` is closer to completion, and the answers' mass.
 
         With both orders, contrast(a, b) = 1 - contrast(b, a).
         """
-        ask = self.models.contrast, self._contrast, task
-        a, b = self._ask(*ask, [earlier, now])
+        model, question = self.models.contrast, self._contrast
+        a, b = answers_about(model, question, task, [earlier, now], begun.contrast)
         if not self.both_orders:
             return logistic(b - a), _mass([a, b])
-        other_a, other_b = self._ask(*ask, [now, earlier])
+        other_a, other_b = answers_about(model, question, task, [now, earlier], begun.contrast)
         odds = (b - a) - (other_b - other_a)
         return logistic(odds / 2), min(_mass([a, b]), _mass([other_a, other_b]))
-
-    def _ask(
-        self, model: ChatModel, question: FrameQuestion, task: str, pictures: Sequence[Picture]
-    ) -> list[float]:
-        images = [picture.encoded(model) for picture in pictures]
-        return model.log_probs(question.ask(task, images), question.answers, question.prefix)
 
 
 class LrmEpisode(Episode):
@@ -191,6 +221,7 @@ class LrmEpisode(Episode):
         self._rewards = rewards
         geometry = rewards.models.completion.geometry
         self._pictures = Pictures(geometry, rewards.steps_back)
+        self._begun = [rewards.beginnings() for _ in tasks]
 
     @property
     def frames(self) -> int:
@@ -203,7 +234,10 @@ class LrmEpisode(Episode):
         """Ask about the newest picture; return a judgement per task, as `scores` does."""
         if not self.frames:
             raise ValueError('an episode without frames cannot be scored: append one first')
-        return tuple(self._rewards.judge(task, self._pictures) for task in self.tasks)
+        return tuple(
+            self._rewards.judge(task, self._pictures, begun)
+            for task, begun in zip(self.tasks, self._begun, strict=True)
+        )
 
     def scores(self) -> tuple[Score, ...]:
         return tuple(reward.score() for reward in self.rewards())
@@ -222,6 +256,21 @@ class LrmEpisode(Episode):
 
     def close(self) -> None:
         self._pictures.clear()
+        for begun in self._begun:
+            begun.close()
+
+
+def answers_about(
+    model: ChatModel,
+    question: FrameQuestion,
+    task: str,
+    pictures: Sequence[Picture],
+    beginning: Beginning | None,
+) -> list[float]:
+    """Return log P [nat] of each answer to a question about these pictures."""
+    images = [picture.encoded(model) for picture in pictures]
+    parts = question.ask(task, images)
+    return model.log_probs(parts, question.answers, question.prefix, beginning)
 
 
 def logistic(odds: float) -> float:

@@ -9,15 +9,17 @@ from ...loading.checkpoint import load_checkpoint
 from ...loading.options import LoadOptions
 from ...score import Scorer
 from .adapters import has_several, load_adapted
+from .recompute import RecomputedChatModel
 from .rewards import LargeRewardModel
 
 
 def make_scorer(options: LoadOptions) -> Scorer:
-    """Load a model and its adapters, if any; raises ModelError.
+    """Load a model and its adapters, if any, for streaming, or recompute if requested.
 
     An adapter of its own folder is merged and answers all questions; a folder of three is one per
-    question. `options.scorer` changes nothing: there is one way to run it.
+    question. Raises ModelError.
     """
     if options.adapter is not None and has_several(options.adapter):
         return LargeRewardModel(load_adapted(options))
-    return LargeRewardModel(ChatModel(load_checkpoint(options)))
+    kind = RecomputedChatModel if options.scorer == 'recompute' else ChatModel
+    return LargeRewardModel(kind(load_checkpoint(options)))

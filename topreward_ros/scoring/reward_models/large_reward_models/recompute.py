@@ -1,0 +1,90 @@
+# Copyright 2026 The topreward_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answers from each whole prompt anew, through transformers' own forward.
+
+The reference in tests, and the way of the published server, which encodes the pictures for each
+question. It shares only the prompt's token ids and the patches with `ChatModel`; positions, masks
+and the forward are those of transformers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from topreward_ros.errors import NOT_A_NUMBER, ModelError
+
+from ...engine.chat_beginning import Beginning
+from ...engine.chat_model import ChatModel
+from ...engine.chat_prompt import EncodedImage, Image, Part
+from ...engine.full_precision import full_precision
+from ...engine.prompt import Segment
+from ...engine.transformers_versions import position_inputs
+from ...engine.video import stacked
+
+
+class RecomputedChatModel(ChatModel):
+    """Keeps nothing: neither what prompts begin with nor what the vision tower made of pictures."""
+
+    mode = 'each from scratch'
+
+    def encode(self, image: torch.Tensor) -> Image:
+        """Return the image as it is: each question encodes it anew."""
+        return image
+
+    @torch.inference_mode()
+    def log_probs(
+        self,
+        parts: Sequence[Part],
+        answers: Sequence[str],
+        prefix: str = '',
+        beginning: Beginning | None = None,
+    ) -> list[float]:
+        """As `ChatModel`, with one forward for all answers; they follow the prompt as a batch."""
+        if any(isinstance(part, EncodedImage) for part in parts):
+            raise ValueError('an encoded image; expected pictures, uint8 (H, W, 3)')
+        prefix_ids, ids = self.answer_ids(answers, prefix)
+        turn = self._layout.turn(parts, prefix_ids)
+        with full_precision():
+            prompt = self._run(turn)
+            hidden = [prompt.last_hidden_state[:, -1:].expand(len(ids), -1, -1)]
+            most = max(map(len, ids)) - 1  # nothing is predicted from the last token of an answer
+            if most:
+                hidden.append(self._follow(prompt.past_key_values, [a[:-1] for a in ids], most))
+        log_probs = torch.log_softmax(self._engine.logits(torch.cat(hidden, dim=1)), dim=-1)
+        values = [
+            math.fsum(log_probs[k, range(len(answer)), answer].tolist())
+            for k, answer in enumerate(ids)
+        ]
+        if any(map(math.isnan, values)):
+            raise ModelError(NOT_A_NUMBER)
+        return values
+
+    def _run(self, turn: Sequence[Segment]) -> Any:
+        """Run a whole prompt; return transformers' output, with its cache."""
+        geometry, model, device = self.geometry, self._engine.model.model, self._engine.device
+        ids = torch.tensor([[each for segment in turn for each in segment.ids]], device=device)
+        blocks = [segment.block for segment in turn if segment.block is not None]
+        frames = stacked(blocks).to(device)
+        rows, columns = (side // geometry.patch for side in frames.shape[2:4])
+        return model(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            pixel_values=geometry.patches(frames),
+            image_grid_thw=torch.tensor([[1, rows, columns]] * len(blocks), device=device),
+            use_cache=True,
+            **position_inputs(model, ids, self._layout.image_pad, is_video=False),
+        )
+
+    def _follow(self, cache: Any, answers: Sequence[Sequence[int]], most: int) -> torch.Tensor:
+        """Run answers after a prompt, as a batch; return hidden states (answers, most, hidden)."""
+        model, device = self._engine.model.model, self._engine.device
+        ids = torch.tensor([[*ids, *[0] * (most - len(ids))] for ids in answers], device=device)
+        first = cache.get_seq_length() + int(model.rope_deltas)
+        positions = torch.arange(first, first + most, device=device).expand(3, len(answers), most)
+        cache.batch_repeat_interleave(len(answers))
+        output = model(input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True)
+        return torch.as_tensor(output.last_hidden_state)
