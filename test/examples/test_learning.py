@@ -142,6 +142,35 @@ def test_rewards_of_a_running_node(
     assert live.rewards[0] == pytest.approx(rewards, abs=1e-4) and np.abs(rewards).sum() > 0
 
 
+def test_a_weight_of_success_over_a_running_node(launch: Any, tmp_path: Path) -> None:
+    """As in one process, of an episode that succeeds."""
+    given = {
+        'model': folder_for('robometer'),
+        'reward_model': 'robometer',
+        'fps': 1 / TableWorld.seconds,
+        'autostart': 'true',
+        **settings_for('robometer'),
+    }
+    node = launch(*(part for key, value in given.items() for part in ('-p', f'{key}:={value}')))
+    assert node.until(lambda: node.fact('state') == 'active')
+    where = ('--node', node.name, '--image-topic', node.camera)
+    options = online._parser().parse_args([str(tmp_path), *where, '--success-weight', '2'])
+
+    class Operator(Policy):
+        def act(self, observations: np.ndarray) -> np.ndarray:
+            return np.stack([intended(each, np.zeros(2), 0.03) for each in observations])
+
+    rewards = {}
+    for name in ('node', 'robometer'):
+        with online.player(name, 0, options) as played:
+            rewards[name] = played(Operator(), [5]).rewards
+    options.success_weight = 0.0
+    with online.player('robometer', 0, options) as played:
+        without = played(Operator(), [5]).rewards
+    assert rewards['node'] == pytest.approx(rewards['robometer'], abs=1e-4)
+    assert rewards['node'].sum() > without.sum() + 0.1
+
+
 def test_the_truth_with_a_weight_adds_up_to_progress_and_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
