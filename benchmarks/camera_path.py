@@ -42,7 +42,8 @@ from benchmarks.live_processes import (
     started,
     wait,
 )
-from benchmarks.machine import count, machine, show_facts, size, write_json
+from benchmarks.machine import machine, show_facts, size, write_json
+from topreward_ros.commands.arguments import whole
 
 TASK = 'Move the orange square into the blue ring.'
 KEPT_RATE = 2.0  # of the node [1/s]
@@ -215,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--warm-up', type=float, default=3.0, help='time before each measurement [s]'
     )
-    parser.add_argument('--rounds', type=count, default=3)
+    parser.add_argument('--rounds', type=whole, default=3)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser
 

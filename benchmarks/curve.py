@@ -30,9 +30,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import count, show_facts, write_json
+from benchmarks.machine import show_facts, write_json
 from benchmarks.models import FPS, TASK, add_model_arguments, facts, frames, load, synchronize
 from benchmarks.published_curves import PublishedCurve, published_curves
+from topreward_ros.commands.arguments import whole
 from topreward_ros.scoring.clip_curve import anchors, curve
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
@@ -162,8 +163,8 @@ def _show(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Cost of the curve of a clip.')
     add_model_arguments(parser)
-    parser.add_argument('--lengths', type=count, nargs='+', default=[16, 32, 64])
-    parser.add_argument('--repeats', type=count, default=3)
+    parser.add_argument('--lengths', type=whole, nargs='+', default=[16, 32, 64])
+    parser.add_argument('--repeats', type=whole, default=3)
     return parser
 
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import count, show_facts, write_json
+from benchmarks.machine import show_facts, write_json
 from benchmarks.models import (
     FPS,
     TASK,
@@ -36,6 +36,7 @@ from benchmarks.models import (
     streaming_scorer,
     synchronize,
 )
+from topreward_ros.commands.arguments import whole
 from topreward_ros.scoring.loading.checkpoint import Checkpoint
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -193,8 +194,8 @@ def _show(settings: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Time of a live score, and its lower bound.')
     add_model_arguments(parser)
-    parser.add_argument('--lengths', type=count, nargs='+', default=[16, 64])
-    parser.add_argument('--repeats', type=count, default=5)
+    parser.add_argument('--lengths', type=whole, nargs='+', default=[16, 64])
+    parser.add_argument('--repeats', type=whole, default=5)
     return parser
 
 

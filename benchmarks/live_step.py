@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import count, show_facts, write_json
+from benchmarks.machine import show_facts, write_json
 from benchmarks.models import (
     FPS,
     TASK,
@@ -42,6 +42,7 @@ from benchmarks.models import (
     synchronize,
 )
 from benchmarks.published_recipe import published_recipes
+from topreward_ros.commands.arguments import whole
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 from topreward_ros.scoring.score import Episode, Score, Scorer
@@ -271,7 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Cost of one live score.')
     add_model_arguments(parser)
     parser.add_argument('--lengths', type=_length, nargs='+', default=[8, 16, 32, 64])
-    parser.add_argument('--repeats', type=count, default=5)
+    parser.add_argument('--repeats', type=whole, default=5)
     return parser
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -44,14 +43,6 @@ def size(text: str) -> tuple[int, int]:
     """Parse width and height, such as 640x480."""
     width, height = map(int, text.split('x'))
     return width, height
-
-
-def count(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is below 1')
-    return value
 
 
 def _cpu_model() -> str:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import count, show_facts, write_json
+from benchmarks.machine import show_facts, write_json
 from benchmarks.models import (
     FPS,
     TASK,
@@ -30,6 +30,7 @@ from benchmarks.models import (
     load,
     streaming_scorer,
 )
+from topreward_ros.commands.arguments import whole
 from topreward_ros.scoring.loading.memory import memory_in_use
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -82,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Memory in use after many episodes.')
     add_model_arguments(parser)
     parser.set_defaults(shape='tiny')
-    parser.add_argument('--episodes', type=count, default=1000)
-    parser.add_argument('--frames', type=count, default=12, help='most frames of an episode')
+    parser.add_argument('--episodes', type=whole, default=1000)
+    parser.add_argument('--frames', type=whole, default=12, help='most frames of an episode')
     return parser
 
 

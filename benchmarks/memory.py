@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from benchmarks.machine import count, size, write_json
+from benchmarks.machine import size, write_json
 from benchmarks.models import PUBLISHED
+from topreward_ros.commands.arguments import whole
 from topreward_ros.demo.checkpoint_files import new_model
 from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.key_value_cache import CacheShape
@@ -116,7 +117,7 @@ def _show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Memory of the published shapes, by computation.')
-    parser.add_argument('--frames', type=count, default=64, help='most frames of an episode')
+    parser.add_argument('--frames', type=whole, default=64, help='most frames of an episode')
     parser.add_argument('--size', type=size, default=(640, 480), help='of the camera images')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser

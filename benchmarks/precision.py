@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import count, show_facts, write_json
+from benchmarks.machine import show_facts, write_json
 from benchmarks.models import FPS, add_model_arguments, facts, forget, load
+from topreward_ros.commands.arguments import whole
 from topreward_ros.demo.drawing import SceneRenderer
 from topreward_ros.demo.scene import SceneEpisode as WorldEpisode
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, torch_dtype
@@ -108,9 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     add_model_arguments(parser)
     parser.set_defaults(dtype='bfloat16')
     parser.add_argument(
-        '--prefixes', type=count, default=200, help='prefixes of all clips together'
+        '--prefixes', type=whole, default=200, help='prefixes of all clips together'
     )
-    parser.add_argument('--frames', type=count, default=40, help='frames of a clip')
+    parser.add_argument('--frames', type=whole, default=40, help='frames of a clip')
     parser.add_argument('--float8', action='store_true', help='also the decoder in 8-bit floats')
     return parser
 

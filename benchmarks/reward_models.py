@@ -23,8 +23,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.live_step import StepMeasurements, row_of, walk
-from benchmarks.machine import count, machine, show_facts, write_json
+from benchmarks.machine import machine, show_facts, write_json
 from benchmarks.models import frames
+from topreward_ros.commands.arguments import whole
 from topreward_ros.demo.random_checkpoint import SHAPES, random_checkpoint
 from topreward_ros.demo.random_robometer import write_random_robometer
 from topreward_ros.scoring.families import REWARD_MODELS, load_scorer
@@ -101,10 +102,10 @@ def _parser() -> argparse.ArgumentParser:
         '--models', nargs='+', choices=REWARD_MODELS, default=[*REWARD_MODELS], metavar='MODEL'
     )
     parser.add_argument('--shape', choices=SHAPES, default='small')
-    parser.add_argument('--side', type=count, default=SIDE, help='of the frames [px]')
+    parser.add_argument('--side', type=whole, default=SIDE, help='of the frames [px]')
     parser.add_argument('--device', default='auto')
-    parser.add_argument('--lengths', type=count, nargs='+', default=[8, 16, 32, 64])
-    parser.add_argument('--repeats', type=count, default=2)
+    parser.add_argument('--lengths', type=whole, nargs='+', default=[8, 16, 32, 64])
+    parser.add_argument('--repeats', type=whole, default=2)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser
 

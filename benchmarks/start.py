@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import count, machine, show_facts, write_json
+from benchmarks.machine import machine, show_facts, write_json
+from topreward_ros.commands.arguments import whole
 
 TIME_LIMIT = 60.0  # [s]
 # The first module that an installation has; the second ones are those of 0.1.0
@@ -134,7 +135,7 @@ def _show(facts: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='CPU seconds of starting.')
     parser.add_argument('--against', type=Path, help='Python of another installation')
-    parser.add_argument('--repeats', type=count, default=5)
+    parser.add_argument('--repeats', type=whole, default=5)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers here too')
     return parser
 

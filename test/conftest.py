@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from test import torchvision_anywhere
+from test.shared_memory import remove_abandoned
 from topreward_ros.demo.random_checkpoint import write_random_checkpoint
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
@@ -61,6 +62,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     workers = min(MAX_WORKERS, len(os.sched_getaffinity(0)))
     if workers > 1 and not options.usepdb:
         options.numprocesses, options.dist = workers, 'loadfile'
+
+
+def pytest_sessionfinish() -> None:
+    remove_abandoned()
 
 
 @pytest.fixture(scope='session')
