@@ -13,7 +13,7 @@ import nox
 # The authors' own, LeRobot's, and the newest there is
 TRANSFORMERS = ('4.57.1', '5.5.4', 'newest')
 # What the scoring tests import besides; torch as constraints.txt has it
-NEEDED = ('torch==2.13.0', 'numpy', 'pillow', 'pytest', 'hypothesis')
+NEEDED = ('torch==2.13.0', 'numpy', 'pillow', 'pytest', 'hypothesis', 'peft')
 
 nox.options.reuse_existing_virtualenvs = True
 

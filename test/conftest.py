@@ -64,8 +64,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         options.numprocesses, options.dist = workers, 'loadfile'
 
 
-def pytest_sessionfinish() -> None:
-    remove_abandoned()
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, 'workerinput'):
+        remove_abandoned()
 
 
 @pytest.fixture(scope='session')

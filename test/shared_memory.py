@@ -22,10 +22,9 @@ def segment_of(lock: Path) -> Path | None:
     return lock.with_name(name.removesuffix(LOCK))
 
 
-def remove_abandoned(folder: Path = SHARED) -> int:
-    """Remove the segments whose process has ended; return the number of them."""
-    removed = 0
-    for lock in folder.glob(f'*{LOCK}'):
+def remove_abandoned() -> None:
+    """Remove the segments whose process has ended."""
+    for lock in SHARED.glob(f'*{LOCK}'):
         if (segment := segment_of(lock)) is None:
             continue
         try:
@@ -33,7 +32,5 @@ def remove_abandoned(folder: Path = SHARED) -> int:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 segment.unlink(missing_ok=True)
                 lock.unlink()
-                removed += 1
         except OSError:  # it is held, of another user, or gone
             continue
-    return removed

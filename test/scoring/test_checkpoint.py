@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from topreward_ros.errors import ModelError
 from topreward_ros.scoring.engine.geometry import geometry_of
-from topreward_ros.scoring.families import load_scorer
+from topreward_ros.scoring.engine.qwen3_vl import engine_of
+from topreward_ros.scoring.families import load_scorer, maker_of
 from topreward_ros.scoring.loading.checkpoint import Checkpoint, load_checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
+from topreward_ros.scoring.other_models import processor_model
 from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeScorer
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
@@ -111,6 +114,21 @@ def test_unknown_kind_of_model(copy: Path) -> None:
     (copy / 'config.json').write_text(json.dumps({'model_type': 'no_such_kind'}))
     with pytest.raises(ModelError, match='could not be loaded'):
         load_checkpoint(str(copy))
+
+
+@pytest.mark.parametrize('name', ['auto', 'topreward'])
+def test_topreward_can_be_asked_of_other_families(copy: Path, name: str) -> None:
+    """By its name, too: through the processor of the family."""
+    (copy / 'config.json').write_text(json.dumps({'model_type': 'qwen2_5_vl'}))
+    made = maker_of(LoadOptions(str(copy), reward_model=name))
+    assert made is processor_model.make_scorer
+
+
+def test_other_reward_models_cannot() -> None:
+    """And the error says what can."""
+    other = SimpleNamespace(family='qwen2_5_vl', name='a model')
+    with pytest.raises(ModelError, match='a qwen2_5_vl; .* Set reward_model to "topreward"'):
+        engine_of(other)
 
 
 def test_remote_code_is_not_run(copy: Path) -> None:

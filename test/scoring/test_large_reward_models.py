@@ -104,7 +104,7 @@ class FakeAnswers:
         monkeypatch.setattr(ChatModel, 'encode', lambda self, image: image)
         monkeypatch.setattr(ChatModel, 'log_probs', self._log_probs)
 
-    def _log_probs(self, parts, answers, prefix, beginning=None):
+    def _log_probs(self, parts, answers, prefix, kept=None):
         kind = {COMPLETION.answers: 'complete', PROCESS.answers: 'process'}.get(answers, 'contrast')
         shown = [int(part[0, 0, 0]) for part in parts if isinstance(part, torch.Tensor)]
         self.asked.append((kind, shown))

@@ -39,7 +39,7 @@ def test_answers_equal_the_authors(
     checkpoint: Checkpoint, kind: type[ChatModel], clip: dict, name: str
 ) -> None:
     model, question = kind(checkpoint), QUESTIONS[name]
-    beginning = model.beginning(pictures=1 if name == 'process' else 0)
+    kept = model.kept_turn()
     pictures = Pictures(model.geometry, steps_back=1)
     rows = {row['frame']: row['log_probs'] for row in clip[name]['rows']}
     assert len(rows) == GOLDEN['frames'] - (name == 'contrast')
@@ -50,7 +50,7 @@ def test_answers_equal_the_authors(
         before = {'completion': [], 'process': [pictures.initial]}.get(name, [pictures.earlier])
         images = [each.encoded(model) for each in (*before, pictures.newest)]
         parts = question.ask(GOLDEN['task'], images)
-        log_probs = model.log_probs(parts, question.answers, question.prefix, beginning)
+        log_probs = model.log_probs(parts, question.answers, question.prefix, kept)
         assert log_probs == pytest.approx(rows[k], abs=1e-4)
     given, _ = model.answer_ids(question.answers, question.prefix)
     ids = [token for segment in model._layout.turn(parts, given) for token in segment.ids]

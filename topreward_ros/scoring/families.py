@@ -72,7 +72,8 @@ def maker_of(options: LoadOptions) -> MakeScorer:
     if options.model in FAMILIES and not Path(options.model).exists():
         return _resolve(FAMILIES[options.model])
     folder = folder_of(options.model)
-    if (kind := options.reward_model) != 'auto' or (kind := _kind_of(options, folder)):
+    kind = _kind_of(options, folder) if options.reward_model == 'auto' else options.reward_model
+    if kind not in ('', 'topreward'):
         return _resolve(REWARD_MODELS[kind])
     family = _family_of(folder)
     # Unknown families are tried with their own processor, which reports why if it cannot.

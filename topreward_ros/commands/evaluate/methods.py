@@ -119,15 +119,13 @@ class LargeRewards:
         self._model = LargeRewardModel(scorer.chat_model(), steps_back=STEPS_BACK, both_orders=True)
 
     def curves(self, recording: SampledRecording) -> Mapping[str, Curve]:
-        episode = self._model.start(recording.task)
         scores: list[LrmScore] = []
-        for number, (image, time) in enumerate(
-            zip(recording.images, recording.times, strict=True), 1
-        ):
-            episode.append(image, time)
-            if number in recording.lengths:
-                scores += episode.rewards()
-        episode.close()
+        frames = zip(recording.images, recording.times, strict=True)
+        with contextlib.closing(self._model.start(recording.task)) as episode:
+            for number, (image, time) in enumerate(frames, 1):
+                episode.append(image, time)
+                if number in recording.lengths:
+                    scores += episode.rewards()
         answered = float(np.mean([score.coverage for score in scores]))
         return {
             name: Curve(recording.positions, np.array([getattr(s, key) for s in scores]), answered)

@@ -74,7 +74,7 @@ class RewardSettings:
     )
     scorer: str = parameter(
         LoadOptions.scorer,
-        'Scoring method: streaming (constant cost per score), recompute (the whole prefix for each '
+        'Scoring method: streaming (constant cost per score), recompute (the whole prompt for each '
         'score), or auto (streaming if the model supports it).',
         Change.UNCONFIGURED,
         choices=SCORERS,

@@ -14,9 +14,9 @@ import torch
 from topreward_ros.errors import NOT_A_NUMBER, ModelError
 
 from ..loading.checkpoint import Checkpoint
-from .chat_beginning import Beginning
 from .chat_prompt import ChatLayout, EncodedImage, Image, Part, answer_ids
 from .generation import generate
+from .kept_turn import KeptTurn
 from .prefix_cache import Branch, PrefixCache, prefix_cache
 from .prompt import PromptTokens, Segment, count_tokens, text_segment
 from .qwen3_vl import Engine, engine_of
@@ -25,9 +25,9 @@ from .vision_tower import VisionTower
 
 
 class ChatModel:
-    """Answers one chat turn at a time; only a `Beginning` is kept between turns."""
+    """Answers one chat turn at a time; nothing is cached between turns but in a `KeptTurn`."""
 
-    mode = 'their beginnings kept'  # of questions, for logs
+    is_reference = False  # whether it computes all anew, by transformers' own forward
 
     def __init__(self, checkpoint: Checkpoint, engine: Engine | None = None) -> None:
         """Use the given engine of the checkpoint, or make one.
@@ -35,31 +35,26 @@ class ChatModel:
         Raises ModelError for another family, or a tokenizer without image tokens.
         """
         self.checkpoint = checkpoint
-        self._engine = engine_of(checkpoint) if engine is None else engine
+        self.engine = engine_of(checkpoint) if engine is None else engine
         # Its reward models show pictures in their own shape, as published
-        self.geometry = dataclasses.replace(self._engine.geometry, frame_fit='aspect')
+        self.geometry = dataclasses.replace(self.engine.geometry, frame_fit='aspect')
         self._layout = ChatLayout(PromptTokens.of(checkpoint.folder), self.geometry)
         self._stop_tokens = self._layout.stop_tokens | _configured_stop_tokens(checkpoint)
 
     @property
-    def reserved_bytes(self) -> int:
-        """The memory of its engine's caches."""
-        return self._engine.reserved_bytes
-
-    @property
     def vision(self) -> VisionTower:
         """What encodes images; what one of them has encoded is meant for models that share it."""
-        return self._engine.vision
+        return self.engine.vision
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> Image:
         """Encode an image, uint8 (H, W, 3), once for all turns that show it."""
         grid = self.geometry.grid((image.shape[0], image.shape[1]))
-        return EncodedImage(self._engine.encode(doubled(image, 0.0)), grid)
+        return EncodedImage(self.engine.encode(doubled(image, 0.0)), grid)
 
-    def beginning(self, pictures: int = 0) -> Beginning:
-        """Return a place for what turns begin with that have so many pictures in common."""
-        return Beginning(self._engine, pictures)
+    def kept_turn(self) -> KeptTurn:
+        """Return a place for turns that begin alike, to be given to `log_probs` and closed."""
+        return KeptTurn(self, self.engine)
 
     def answer_ids(
         self, answers: Sequence[str], prefix: str = ''
@@ -73,17 +68,18 @@ class ChatModel:
         parts: Sequence[Part],
         answers: Sequence[str],
         prefix: str = '',
-        beginning: Beginning | None = None,
+        kept: KeptTurn | None = None,
     ) -> list[float]:
         """Return log P(answer) [nat] after the turn and the prefix, for each of the answers.
 
         The log-probability of an answer is the sum over its tokens, each given those before it.
-        All answers are run as branches in one forward. beginning: that of earlier turns, of which
-        only what differs is run then.
+        All answers are run as branches in one forward. kept: where the last turn is, of which what
+        both begin with is not run again. Raises ModelError for values that are not numbers,
+        ValueError for a kept turn of another model.
         """
         prefix_ids, ids = self.answer_ids(answers, prefix)
         turn = self._layout.turn(parts, prefix_ids)
-        with self._begun(turn, beginning) as (cache, rest):
+        with self._continued(turn, kept) as (cache, rest):
             token_log_probs = self._token_log_probs(cache, rest, ids)
             if any(math.isnan(value) for value in token_log_probs):
                 raise ModelError(NOT_A_NUMBER)
@@ -91,18 +87,20 @@ class ChatModel:
         return [math.fsum(next(values) for _ in answer) for answer in ids]
 
     @contextmanager
-    def _begun(
-        self, turn: list[Segment], beginning: Beginning | None
+    def _continued(
+        self, turn: list[Segment], kept: KeptTurn | None
     ) -> Iterator[tuple[PrefixCache, list[Segment]]]:
         """Yield the cache for a turn, and the segments that are not in it yet."""
-        if beginning is None:
-            with prefix_cache(self._engine) as cache:
+        if kept is None:
+            with prefix_cache(self.engine) as cache:
                 yield cache, turn
             return
+        if kept.owner is not self:
+            raise ValueError('the kept turn is of another model; expected one of this model')
         try:
-            yield beginning.begin(turn)
+            yield kept.continued(turn)
         except ModelError:
-            beginning.discard()
+            kept.discard()
             raise
 
     def _token_log_probs(
@@ -122,13 +120,13 @@ class ChatModel:
             end += len(ids) - 1
         hidden = cache.forward(rest, [Branch(root, leaves)], rows)
         tokens = torch.tensor([token for ids in answers for token in ids])
-        log_probs = torch.log_softmax(self._engine.logits(hidden), dim=-1)
+        log_probs = torch.log_softmax(self.engine.logits(hidden), dim=-1)
         return log_probs.gather(1, tokens[:, None].to(log_probs.device))[:, 0].tolist()
 
     def generate(self, parts: Sequence[Part], limit: int) -> str:
         """Return the model's greedy answer to the turn, of at most `limit` tokens."""
         segments = self._layout.turn(parts)
-        ids = generate(self._engine, segments, self._stop_tokens, limit)
+        ids = generate(self.engine, segments, self._stop_tokens, limit)
         return self._layout.tokens.decode(ids)
 
 

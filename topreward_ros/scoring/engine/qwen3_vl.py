@@ -183,8 +183,8 @@ def engine_of(checkpoint: Checkpoint) -> Engine:
     """Return the engine of a Qwen3-VL checkpoint; ModelError for a model of another family."""
     if checkpoint.family not in STREAMING_FAMILIES:
         raise ModelError(
-            f'{checkpoint.name} is a {checkpoint.family}; streaming needs one of '
-            f'{", ".join(STREAMING_FAMILIES)}. Set scorer to "recompute" for other families'
+            f'{checkpoint.name} is a {checkpoint.family}; this reward model needs one of '
+            f'{", ".join(STREAMING_FAMILIES)}. Set reward_model to "topreward" for other families'
         )
     return Engine(checkpoint.model, geometry_of(checkpoint))
 
@@ -199,7 +199,7 @@ def _matmul_float32(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         except (TypeError, RuntimeError):  # torch before 2.8, or a GPU without support
             pass
     states = hidden.float()
-    return torch.cat([states @ rows.float().T for rows in weight.split(VOCABULARY_CHUNK)], dim=1)
+    return torch.cat([states @ rows.float().T for rows in weight.split(VOCABULARY_CHUNK)], dim=-1)
 
 
 def _visual_indices(segments: Sequence[Segment]) -> torch.Tensor:

@@ -18,10 +18,10 @@ import torch
 
 from topreward_ros.errors import ModelError
 
-from ...engine.chat_beginning import Beginning
 from ...engine.chat_model import ChatModel
 from ...engine.chat_prompt import Image, Part
 from ...engine.geometry import geometry_of
+from ...engine.kept_turn import KeptTurn
 from ...engine.qwen3_vl import Engine, engine_of
 from ...loading.adapter import (
     FILE_CONFIG,
@@ -58,10 +58,10 @@ class AdaptedChatModel(ChatModel):
         parts: Sequence[Part],
         answers: Sequence[str],
         prefix: str = '',
-        beginning: Beginning | None = None,
+        kept: KeptTurn | None = None,
     ) -> list[float]:
         self._adopt()
-        return super().log_probs(parts, answers, prefix, beginning)
+        return super().log_probs(parts, answers, prefix, kept)
 
     def generate(self, parts: Sequence[Part], limit: int) -> str:
         self._adopt()

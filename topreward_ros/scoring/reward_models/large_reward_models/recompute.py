@@ -17,19 +17,22 @@ import torch
 
 from topreward_ros.errors import NOT_A_NUMBER, ModelError
 
-from ...engine.chat_beginning import Beginning
 from ...engine.chat_model import ChatModel
 from ...engine.chat_prompt import EncodedImage, Image, Part
 from ...engine.full_precision import full_precision
+from ...engine.kept_turn import KeptTurn
 from ...engine.prompt import Segment
 from ...engine.transformers_versions import position_inputs
 from ...engine.video import stacked
 
 
 class RecomputedChatModel(ChatModel):
-    """Keeps nothing: neither what prompts begin with nor what the vision tower made of pictures."""
+    """Keeps nothing that it computed: neither turns nor what the vision tower made of pictures.
 
-    mode = 'each from scratch'
+    Texts are generated as by `ChatModel`.
+    """
+
+    is_reference = True
 
     def encode(self, image: torch.Tensor) -> Image:
         """Return the image as it is: each question encodes it anew."""
@@ -41,11 +44,16 @@ class RecomputedChatModel(ChatModel):
         parts: Sequence[Part],
         answers: Sequence[str],
         prefix: str = '',
-        beginning: Beginning | None = None,
+        kept: KeptTurn | None = None,
     ) -> list[float]:
-        """As `ChatModel`, with one forward for all answers; they follow the prompt as a batch."""
-        if any(isinstance(part, EncodedImage) for part in parts):
-            raise ValueError('an encoded image; expected pictures, uint8 (H, W, 3)')
+        """As `ChatModel`, but the answers follow the prompt as a batch, and `kept` is not used.
+
+        Raises ValueError for encoded pictures, or none.
+        """
+        if not any(isinstance(part, torch.Tensor) for part in parts) or any(
+            isinstance(part, EncodedImage) for part in parts
+        ):
+            raise ValueError('no pictures, or encoded ones; expected some, uint8 (H, W, 3)')
         prefix_ids, ids = self.answer_ids(answers, prefix)
         turn = self._layout.turn(parts, prefix_ids)
         with full_precision():
@@ -54,7 +62,9 @@ class RecomputedChatModel(ChatModel):
             most = max(map(len, ids)) - 1  # nothing is predicted from the last token of an answer
             if most:
                 hidden.append(self._follow(prompt.past_key_values, [a[:-1] for a in ids], most))
-        log_probs = torch.log_softmax(self._engine.logits(torch.cat(hidden, dim=1)), dim=-1)
+        states = torch.cat(hidden, dim=1)
+        logits = self.engine.logits(states.flatten(0, 1)).view(*states.shape[:2], -1)
+        log_probs = torch.log_softmax(logits, dim=-1)
         values = [
             math.fsum(log_probs[k, range(len(answer)), answer].tolist())
             for k, answer in enumerate(ids)
@@ -65,7 +75,7 @@ class RecomputedChatModel(ChatModel):
 
     def _run(self, turn: Sequence[Segment]) -> Any:
         """Run a whole prompt; return transformers' output, with its cache."""
-        geometry, model, device = self.geometry, self._engine.model.model, self._engine.device
+        geometry, model, device = self.geometry, self.engine.model.model, self.engine.device
         ids = torch.tensor([[each for segment in turn for each in segment.ids]], device=device)
         blocks = [segment.block for segment in turn if segment.block is not None]
         frames = stacked(blocks).to(device)
@@ -81,7 +91,7 @@ class RecomputedChatModel(ChatModel):
 
     def _follow(self, cache: Any, answers: Sequence[Sequence[int]], most: int) -> torch.Tensor:
         """Run answers after a prompt, as a batch; return hidden states (answers, most, hidden)."""
-        model, device = self._engine.model.model, self._engine.device
+        model, device = self.engine.model.model, self.engine.device
         ids = torch.tensor([[*ids, *[0] * (most - len(ids))] for ids in answers], device=device)
         first = cache.get_seq_length() + int(model.rope_deltas)
         positions = torch.arange(first, first + most, device=device).expand(3, len(answers), most)

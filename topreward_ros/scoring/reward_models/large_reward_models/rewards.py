@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...engine.chat_beginning import Beginning
 from ...engine.chat_model import ChatModel
+from ...engine.kept_turn import KeptTurn
 from ...loading.fingerprint import identity_of
 from ...questions import check_tasks
 from ...score import Episode, Footprint, Identity, Score, Scorer
@@ -69,12 +69,12 @@ class QuestionModels(NamedTuple):
     contrast: ChatModel
 
 
-class Beginnings(NamedTuple):
-    """What the prompts of each question about one task begin with; None: it is not kept."""
+class KeptTurns(NamedTuple):
+    """The last turn of each question about one task; None: it is not kept."""
 
-    completion: Beginning | None = None
-    process: Beginning | None = None
-    contrast: Beginning | None = None
+    completion: KeptTurn | None = None
+    process: KeptTurn | None = None
+    contrast: KeptTurn | None = None
 
     def close(self) -> None:
         """Return the memory."""
@@ -83,7 +83,7 @@ class Beginnings(NamedTuple):
                 each.close()
 
 
-NOTHING_KEPT = Beginnings()
+NOTHING_KEPT = KeptTurns()
 
 
 class LargeRewardModel(Scorer):
@@ -138,7 +138,8 @@ class LargeRewardModel(Scorer):
 
     @property
     def mode(self) -> str:
-        return f'three questions about each picture, {self.models.completion.mode}'
+        from_scratch = ', from scratch' if self.models.completion.is_reference else ''
+        return f'three questions about each picture{from_scratch}'
 
     @cached_property
     def summary(self) -> str:
@@ -146,8 +147,9 @@ class LargeRewardModel(Scorer):
 
     @property
     def footprint(self) -> Footprint:
-        model = self.models.completion  # whose weights the others share
-        return Footprint(model.checkpoint.bytes, model.reserved_bytes)
+        engines = {model.engine for model in self.models}  # which share the weights
+        reserved = sum(engine.reserved_bytes for engine in engines)
+        return Footprint(self.models.completion.checkpoint.bytes, reserved)
 
     def fitter(self, height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
         return picture_fitter(self.models.completion.geometry, height, width)
@@ -161,54 +163,50 @@ class LargeRewardModel(Scorer):
             return self.models.completion
         return super().chat_model()
 
-    def beginnings(self) -> Beginnings:
-        """Return places for what the prompts about one task begin with, for `judge`."""
-        completion, process, contrast = self.models
-        same = self._process.images - 1  # the first picture
-        return Beginnings(completion.beginning(), process.beginning(same), contrast.beginning())
+    def kept_turns(self) -> KeptTurns:
+        """Return places for the last turns about one task, for `judge`."""
+        return KeptTurns(*(model.kept_turn() for model in self.models))
 
-    def judge(
-        self, task: str, pictures: Pictures, beginnings: Beginnings = NOTHING_KEPT
-    ) -> LrmScore:
+    def judge(self, task: str, pictures: Pictures, kept: KeptTurns = NOTHING_KEPT) -> LrmScore:
         """Ask all questions; ModelError for values that are not numbers."""
         now, earlier = pictures.newest, pictures.earlier
-        completion, completion_mass = self.completion(task, now, beginnings)
-        process, process_mass = self.process(task, pictures.initial, now, beginnings)
+        completion, completion_mass = self.completion(task, now, kept)
+        process, process_mass = self.process(task, pictures.initial, now, kept)
         contrast, contrast_mass = 0.0, 1.0
         if earlier is not None:
-            contrast, contrast_mass = self.contrast(task, earlier, now, beginnings)
+            contrast, contrast_mass = self.contrast(task, earlier, now, kept)
         combined = (completion + process + contrast) / 3
         coverage = min(completion_mass, process_mass, contrast_mass)
         return LrmScore(completion, process, contrast, combined, coverage, pictures.frames)
 
     def completion(
-        self, task: str, now: Picture, begun: Beginnings = NOTHING_KEPT
+        self, task: str, now: Picture, kept: KeptTurns = NOTHING_KEPT
     ) -> tuple[float, float]:
         """Return P(yes), normalised over yes and no, and the probability mass of both."""
         model = self.models.completion
-        yes, no = answers_about(model, self._completion, task, [now], begun.completion)
+        yes, no = answers_about(model, self._completion, task, [now], kept.completion)
         return logistic(yes - no), _mass([yes, no])
 
     def process(
-        self, task: str, initial: Picture, now: Picture, begun: Beginnings = NOTHING_KEPT
+        self, task: str, initial: Picture, now: Picture, kept: KeptTurns = NOTHING_KEPT
     ) -> tuple[float, float]:
         """Return the expected level, and the probability mass of all levels."""
         shown = [initial, now] if self._process.images == 2 else [now]
-        log_probs = answers_about(self.models.process, self._process, task, shown, begun.process)
+        log_probs = answers_about(self.models.process, self._process, task, shown, kept.process)
         return expectation(self._levels, log_probs), _mass(log_probs)
 
     def contrast(
-        self, task: str, earlier: Picture, now: Picture, begun: Beginnings = NOTHING_KEPT
+        self, task: str, earlier: Picture, now: Picture, kept: KeptTurns = NOTHING_KEPT
     ) -> tuple[float, float]:
         """Return the probability that `now` is closer to completion, and the answers' mass.
 
         With both orders, contrast(a, b) = 1 - contrast(b, a).
         """
         model, question = self.models.contrast, self._contrast
-        a, b = answers_about(model, question, task, [earlier, now], begun.contrast)
+        a, b = answers_about(model, question, task, [earlier, now], kept.contrast)
         if not self.both_orders:
             return logistic(b - a), _mass([a, b])
-        other_a, other_b = answers_about(model, question, task, [now, earlier], begun.contrast)
+        other_a, other_b = answers_about(model, question, task, [now, earlier], kept.contrast)
         odds = (b - a) - (other_b - other_a)
         return logistic(odds / 2), min(_mass([a, b]), _mass([other_a, other_b]))
 
@@ -221,7 +219,7 @@ class LrmEpisode(Episode):
         self._rewards = rewards
         geometry = rewards.models.completion.geometry
         self._pictures = Pictures(geometry, rewards.steps_back)
-        self._begun = [rewards.beginnings() for _ in tasks]
+        self._kept = [rewards.kept_turns() for _ in tasks]
 
     @property
     def frames(self) -> int:
@@ -235,8 +233,8 @@ class LrmEpisode(Episode):
         if not self.frames:
             raise ValueError('an episode without frames cannot be scored: append one first')
         return tuple(
-            self._rewards.judge(task, self._pictures, begun)
-            for task, begun in zip(self.tasks, self._begun, strict=True)
+            self._rewards.judge(task, self._pictures, kept)
+            for task, kept in zip(self.tasks, self._kept, strict=True)
         )
 
     def scores(self) -> tuple[Score, ...]:
@@ -256,8 +254,8 @@ class LrmEpisode(Episode):
 
     def close(self) -> None:
         self._pictures.clear()
-        for begun in self._begun:
-            begun.close()
+        for kept in self._kept:
+            kept.close()
 
 
 def answers_about(
@@ -265,12 +263,12 @@ def answers_about(
     question: FrameQuestion,
     task: str,
     pictures: Sequence[Picture],
-    beginning: Beginning | None,
+    kept: KeptTurn | None,
 ) -> list[float]:
     """Return log P [nat] of each answer to a question about these pictures."""
     images = [picture.encoded(model) for picture in pictures]
     parts = question.ask(task, images)
-    return model.log_probs(parts, question.answers, question.prefix, beginning)
+    return model.log_probs(parts, question.answers, question.prefix, kept)
 
 
 def logistic(odds: float) -> float:
