@@ -52,6 +52,8 @@ def test_the_bag_holds_the_messages_of_the_node(run: tuple[Path, str]) -> None:
     successes = {message.task for message in bag['/topreward/success_detected']}
     expected = {episode.task.say() for episode in programme(3) if episode.is_success}
     assert successes == expected
+    events = {(message.event, message.task) for message in bag['/topreward/events']}
+    assert events >= {('success', task) for task in expected}
     progress = bag['/topreward/progress']
     assert {message.normalization for message in progress} == {'probability'}
     assert len(bag['/image_raw']) > 150

@@ -208,6 +208,16 @@ def test_earlier_scores_are_replaced(tmp_path: Path) -> None:
     assert len(contents(tmp_path / 'twice')) == 5
 
 
+@pytest.mark.parametrize('topic', ['/topreward/events', '/topreward/reward'])
+def test_what_told_of_other_scores_is_left_out(tmp_path: Path, topic: str) -> None:
+    """Whatever its type: what is not known to be of these scores is not kept beside them."""
+    messages = [text(0, 'a'), *images(0, 3), text(SECOND, 'stalled', topic)]
+    with Bag(write_bag(tmp_path / 'bag', messages)) as bag:
+        write_scored_bag(bag, tmp_path / 'scored', [published(0, -1.0)])
+    topics = [name for name, _, _ in contents(tmp_path / 'scored')]
+    assert topic not in topics and TOPIC_PROGRESS in topics and len(topics) == 5
+
+
 def test_an_image_of_several_episodes_and_repeated_stamps(tmp_path: Path) -> None:
     messages = [
         message._replace(time=k) for k, message in enumerate([*images(5, 3), *images(5, 3)])

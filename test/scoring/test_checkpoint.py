@@ -127,7 +127,7 @@ def test_topreward_can_be_asked_of_other_families(copy: Path, name: str) -> None
 def test_other_reward_models_cannot() -> None:
     """And the error says what can."""
     other = SimpleNamespace(family='qwen2_5_vl', name='a model')
-    with pytest.raises(ModelError, match='a qwen2_5_vl; .* Set reward_model to "topreward"'):
+    with pytest.raises(ModelError, match=r'a qwen2_5_vl; .* Set reward_model to "topreward"'):
         engine_of(other)
 
 

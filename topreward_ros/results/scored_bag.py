@@ -23,6 +23,8 @@ from .messages import common_fields, progress_fields, success_fields
 
 TOPIC_PROGRESS = '/topreward/progress'
 TOPIC_SUCCESS = '/topreward/success_detected'
+TOPIC_EVENTS = '/topreward/events'
+OF_OTHER_SCORES = (TOPIC_PROGRESS, TOPIC_SUCCESS, TOPIC_EVENTS, '/topreward/reward')
 TYPE_PROGRESS = 'topreward_ros/msg/Progress'
 TYPE_SUCCESS = 'topreward_ros/msg/SuccessDetected'
 
@@ -48,10 +50,10 @@ def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]
     """Write an MCAP bag and return the number of its scores; it appears when it is complete.
 
     All messages of the original are copied with their times, types and QoS (but without its other
-    metadata), except those on the two topics that are replaced: every score becomes a message on
-    /topreward/progress, and a success also one on /topreward/success_detected, after its image and
-    with the image's bag time. Stamp and frame_id are the image's; latency is NaN, as it was not
-    measured.
+    metadata), except those of a reward node, which told of other scores: progress, successes,
+    events and rewards. Every score becomes a message on /topreward/progress, and a success also one
+    on /topreward/success_detected, after its image and with the image's bag time. Stamp and
+    frame_id are the image's; latency is NaN, as it was not measured.
 
     Raises FileExistsError if the folder exists, BagError for a score whose image is not in the bag,
     and the errors of reading.
@@ -94,7 +96,7 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
     definitions: dict[str, Connection] = {}
     for connection in bag.connections:
         topic = connection.topic
-        if topic in (TOPIC_PROGRESS, TOPIC_SUCCESS):
+        if topic in OF_OTHER_SCORES:
             continue
         if types.setdefault(topic, connection.msgtype) != connection.msgtype:
             raise UnsupportedBagError(

@@ -11,15 +11,16 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 
-from topreward_ros.msg import Progress, SuccessDetected
+from topreward_ros.msg import Event, Progress, SuccessDetected
 from topreward_ros.results.bag_writer import BagWriter
 from topreward_ros.results.messages import score_of
 from topreward_ros.results.score_table import Row
-from topreward_ros.results.scored_bag import TOPIC_PROGRESS, TOPIC_SUCCESS
+from topreward_ros.results.scored_bag import TOPIC_EVENTS, TOPIC_PROGRESS, TOPIC_SUCCESS
 
 from ..common.diagnostics import KEY_DROPPED, KEY_MISSED, KEY_REFUSED, LEVEL_ERROR, LEVEL_WARN
 from ..common.qos import QOS_CAMERA_RECORDED, QOS_RESULT
@@ -57,9 +58,11 @@ class Recorder(Node):
         self.halted = self.reset_warning = ''
         self._record(namespace + TOPIC_PROGRESS, Progress, self._on_progress)
         self._record(namespace + TOPIC_SUCCESS, SuccessDetected, self._on_success)
+        self._record(namespace + TOPIC_EVENTS, Event)
         self._record(TOPIC_DIAGNOSTICS, DiagnosticArray, self._on_diagnostics)
         if image_topic:
-            self._record(image_topic, CompressedImage if compressed else Image, None)
+            kind = CompressedImage if compressed else Image
+            self._record(image_topic, kind, qos=QOS_CAMERA_RECORDED)
 
     @property
     def first_stamp(self) -> int:
@@ -87,7 +90,11 @@ class Recorder(Node):
         return [(count, key) for count, key in counts if count]
 
     def _record(
-        self, topic: str, message_type: Any, callback: Callable[[Any], None] | None
+        self,
+        topic: str,
+        message_type: Any,
+        callback: Callable[[Any], None] | None = None,
+        qos: QoSProfile = QOS_RESULT,
     ) -> None:
         recorded_topic = topic.removeprefix(self._namespace)
         module = message_type.__module__.split('.')[0]
@@ -96,7 +103,7 @@ class Recorder(Node):
             message_type,
             topic,
             partial(self._write, recorded_topic, message_type, callback),
-            QOS_RESULT if callback else QOS_CAMERA_RECORDED,
+            qos,
             raw=True,
         )
 
