@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Copy a bag and add the messages that the live node would have published for its images."""
+"""Copy a bag and add the scores and successes that the live node would have published."""
 
 from __future__ import annotations
 
