@@ -15,7 +15,7 @@ from rosbags.highlevel import AnyReader
 from topreward_ros.commands.main import main
 from topreward_ros.results.plot import plot_run
 from topreward_ros.results.score_table import COLUMNS, MODEL_COLUMNS, read_rows
-from topreward_ros.results.scored_bag import TOPIC_PROGRESS, TOPIC_SUCCESS
+from topreward_ros.results.scored_bag import TOPIC_EVENTS, TOPIC_PROGRESS, TOPIC_SUCCESS
 from topreward_ros.results.video import write_image_bag
 from topreward_ros.scoring.families import FAMILIES
 from topreward_ros.scoring.loading.options import LoadOptions
@@ -65,6 +65,10 @@ def messages(folder: Path, topic: str) -> list[Any]:
         ]
 
 
+def stamp_of(message: Any) -> tuple[int, int]:
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
 def test_a_scored_bag_says_whose_scores_it_has(bag: Path, loaded: list[LoadOptions]) -> None:
     assert score(bag, '--bag', '--set', 'success_threshold=-2.0') == 0
     (folder,) = bag.parent.glob('out/*/bag')
@@ -75,6 +79,27 @@ def test_a_scored_bag_says_whose_scores_it_has(bag: Path, loaded: list[LoadOptio
     )
     (success,) = messages(folder, TOPIC_SUCCESS)
     assert (success.reward_model, success.evidence) == ('toy', 'success')
+    (event,) = messages(folder, TOPIC_EVENTS)
+    assert (event.event, event.task) == ('success', success.task)
+    assert stamp_of(event) == stamp_of(success)
+
+
+def test_a_scored_bag_has_the_events_that_the_node_would_have_told(
+    bag: Path, loaded: list[LoadOptions], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the node's parameters, here of a progress that rises by 0.09 in 0.25 s."""
+    assert score(bag, '--bag', '--set', 'stall_seconds=0.5', '--set', 'stall_rise=0.5') == 0
+    (folder,) = bag.parent.glob('out/*/bag')
+    stall, success = messages(folder, TOPIC_EVENTS)
+    progress = messages(folder, TOPIC_PROGRESS)
+    (at,) = (each for each in progress if stamp_of(each) == stamp_of(stall))
+    assert (stall.event, success.event) == (
+        'stalled',
+        'success',
+    ) and stall.seconds == pytest.approx(0.5)
+    assert stall.progress == stall.highest == at.progress and at.frames == 3
+    assert score(bag, '--bag', '--set', 'stall_seconds=-1') == 2
+    assert 'stall_seconds is -1.0; expected 0 or more' in capsys.readouterr().err
 
 
 def test_scores_of_an_older_version_get_their_reward_model(

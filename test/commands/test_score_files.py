@@ -107,6 +107,7 @@ def test_a_bag_with_the_messages_of_the_node(tmp_path: Path, demo: Scorer) -> No
         counts = {connection.topic: connection.msgcount for connection in reader.connections}
     assert counts['/image'] > len(rows) == counts['/topreward/progress'] > 10
     assert counts['/topreward/success_detected'] == 1 and counts['/topreward/task'] == 1
+    assert counts['/topreward/events'] == 1
 
 
 def test_a_calibration_of_another_model_is_rejected(tmp_path: Path, demo: Scorer) -> None:

@@ -21,7 +21,7 @@ from topreward_ros.scoring.sampling import NANOSECONDS
 
 from .output import Output, OutputReport, Reading, need_format
 from .score_table import Row
-from .scored_bag import PublishedScore, write_scored_bag
+from .scored_bag import Begun, PublishedScore, write_scored_bag
 
 
 class BagOutput(Output):
@@ -40,7 +40,7 @@ class BagOutput(Output):
         """
         assert isinstance(source, BagSource)  # checked
         target = folder / 'bag'
-        done = OutputReport(f'{target}: the bag with progress and success added')
+        done = OutputReport(f'{target}: the bag with progress, successes and events added')
         table = {name: [row.cells() for row in rows[name]] for name in sorted(rows)}
         scores = hashlib.sha256(json.dumps(table).encode()).hexdigest()
         stored = StoredResults(
@@ -72,15 +72,18 @@ def _plain(reading: Reading) -> dict[str, Any]:
 def _published(
     rows: Sequence[Row], episode: BagEpisode, reading: Reading
 ) -> Iterator[PublishedScore]:
-    live = reading.start()
+    live, detector = reading.start(), reading.events.start()
     for row in rows:
         stamp = episode.first_stamp + round(row.time * NANOSECONDS)
+        step, seconds = live.update(row.score), row.time - rows[0].time
+        events = detector.update(step, seconds)
         yield PublishedScore(
             stamp=stamp,
             time=episode.bag_time(stamp),
             episode=episode.number,
             task=row.task,
             score=row.score,
-            step=live.update(row.score),
+            step=step,
             reward_model=row.reward_model,
+            events=tuple(Begun(event, detector.highest, seconds) for event in events),
         )

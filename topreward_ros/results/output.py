@@ -12,6 +12,7 @@ from topreward_ros.recordings.clip import ClipError
 from topreward_ros.recordings.recording import Recording, Source
 from topreward_ros.recordings.sources import FORMATS, format_of
 from topreward_ros.reward.calibration import Calibration
+from topreward_ros.reward.events import EventOptions
 from topreward_ros.reward.live import LiveReward, RewardOptions
 
 from .score_table import Row
@@ -19,10 +20,11 @@ from .score_table import Row
 
 @dataclass(frozen=True)
 class Reading:
-    """How scores become progress, reward and success, as in the live node."""
+    """How scores become progress, reward, success and events, as in the live node."""
 
     options: RewardOptions = field(default_factory=RewardOptions)
     calibration: Calibration | None = None
+    events: EventOptions = field(default_factory=EventOptions)
 
     def start(self) -> LiveReward:
         """Return the reward of a new episode; raises ValueError without a needed calibration."""

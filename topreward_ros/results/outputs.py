@@ -45,7 +45,7 @@ OUTPUTS: dict[str, OutputKind] = {
         'topreward_ros.results.overlay:OverlayOutput',
     ),
     'bag': OutputKind(
-        'for a bag: write a copy with /topreward/progress and /topreward/success_detected added, '
+        'for a bag: write a copy with /topreward/progress, success_detected and events added, '
         'as the node would publish them; scores every prefix',
         'topreward_ros.results.bag_output:BagOutput',
         every_prefix=True,

@@ -1,6 +1,6 @@
 # Copyright 2026 The topreward_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Copy a bag and add the scores and successes that the live node would have published."""
+"""Copy a bag and add the messages that the live node would have published for its images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rosbags.interfaces import Connection
@@ -19,7 +20,7 @@ from topreward_ros.reward.live import Step
 from topreward_ros.scoring.score import Score
 
 from .bag_writer import BagWriter
-from .messages import common_fields, progress_fields, success_fields
+from .messages import common_fields, event_fields, progress_fields, success_fields
 
 TOPIC_PROGRESS = '/topreward/progress'
 TOPIC_SUCCESS = '/topreward/success_detected'
@@ -27,6 +28,15 @@ TOPIC_EVENTS = '/topreward/events'
 OF_OTHER_SCORES = (TOPIC_PROGRESS, TOPIC_SUCCESS, TOPIC_EVENTS, '/topreward/reward')
 TYPE_PROGRESS = 'topreward_ros/msg/Progress'
 TYPE_SUCCESS = 'topreward_ros/msg/SuccessDetected'
+TYPE_EVENT = 'topreward_ros/msg/Event'
+
+
+class Begun(NamedTuple):
+    """An event that begins with a score: see Event.msg."""
+
+    event: str
+    highest: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class PublishedScore:
     step: Step
     time: int | None = None
     reward_model: str = ''
+    events: tuple[Begun, ...] = ()
 
 
 def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]) -> int:
@@ -51,9 +62,9 @@ def write_scored_bag(bag: Bag, folder: Path, published: Iterable[PublishedScore]
 
     All messages of the original are copied with their times, types and QoS (but without its other
     metadata), except those of a reward node, which told of other scores: progress, successes,
-    events and rewards. Every score becomes a message on /topreward/progress, and a success also one
-    on /topreward/success_detected, after its image and with the image's bag time. Stamp and
-    frame_id are the image's; latency is NaN, as it was not measured.
+    events and rewards. Every score becomes a message on /topreward/progress, a success also one on
+    /topreward/success_detected and an event one on /topreward/events, after the image and with the
+    image's bag time. Stamp and frame_id are the image's; latency is NaN, as it was not measured.
 
     Raises FileExistsError if the folder exists, BagError for a score whose image is not in the bag,
     and the errors of reading.
@@ -111,7 +122,7 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
                 f'{connection.msgtype} has two definitions in {bag.path}: its files cannot be '
                 'copied into one bag'
             )
-    for name in (TYPE_PROGRESS, TYPE_SUCCESS):
+    for name in (TYPE_PROGRESS, TYPE_SUCCESS, TYPE_EVENT):
         if name in definitions and definition_of(definitions[name])[1] != out.digest(name):
             raise UnsupportedBagError(
                 f'{definitions[name].topic} in {bag.path} has {name} of another version of this '
@@ -121,6 +132,7 @@ def _add_topics(bag: Bag, out: BagWriter) -> set[str]:
         out.copy_topic(next(c for c in bag.connections if c.topic == topic))
     out.add_topic(TOPIC_PROGRESS, TYPE_PROGRESS)
     out.add_topic(TOPIC_SUCCESS, TYPE_SUCCESS)
+    out.add_topic(TOPIC_EVENTS, TYPE_EVENT)
     return set(types)
 
 
@@ -134,3 +146,6 @@ def _write(out: BagWriter, image: BagImage, published: PublishedScore) -> None:
     if step.success is not None:
         detected = out.serialise(TYPE_SUCCESS, **common, **success_fields(step.success))
         out.write(TOPIC_SUCCESS, image.time, detected)
+    for begun in published.events:
+        fields = event_fields(begun.event, step.progress, begun.highest, begun.seconds)
+        out.write(TOPIC_EVENTS, image.time, out.serialise(TYPE_EVENT, **common, **fields))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ class EventOptions:
     stall_seconds: float = 10.0
     stall_rise: float = 0.05
     regress_fall: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value below 0, or none."""
+        for name, value in dataclasses.asdict(self).items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f'{name} is {value}; expected 0 or more')
 
     def start(self) -> EventDetector:
         """Return a detector for one episode."""

@@ -145,13 +145,15 @@ def _load_as_published(options: argparse.Namespace) -> None:
 
 
 def reading_of(options: argparse.Namespace) -> Reading:
-    """Return the reward options: those of the demo's model if it is used, then --set."""
+    """Return the options of rewards and events: of the demo's model if it is used, and --set."""
     from topreward_ros.demo.model import settings_for
     from topreward_ros.results.calibration_file import read_calibration
     from topreward_ros.results.output import Reading
+    from topreward_ros.reward.events import EventOptions
     from topreward_ros.reward.live import RewardOptions
 
-    defaults = dataclasses.asdict(RewardOptions())
+    of_events = dataclasses.asdict(EventOptions())
+    defaults = {**dataclasses.asdict(RewardOptions()), **of_events}
     values: dict[str, Any] = {} if options.model else settings_for(options.reward_model)
     calibration = read_calibration(options.calibration) if options.calibration else None
     if calibration is not None:
@@ -162,8 +164,9 @@ def reading_of(options: argparse.Namespace) -> Reading:
                 f'--set {name} has no effect on a recording; expected one of {", ".join(defaults)}'
             )
         values[name] = typed(name, text, defaults[name])
-    reading = Reading(RewardOptions(**values), calibration)
+    events = {name: values.pop(name) for name in of_events if name in values}
     try:
+        reading = Reading(RewardOptions(**values), calibration, EventOptions(**events))
         reading.start()
     except (ValueError, TypeError) as error:
         raise ArgumentsError(str(error)) from error
