@@ -183,6 +183,22 @@ def test_a_reference_of_many_words_in_half_precision(
     assert scores[0] == pytest.approx(scores[1], abs=0.05)
 
 
+def check_one_failure(
+    episode: Episode, expected: list[dict[str, float]], error: type[Exception]
+) -> None:
+    """Score frame by frame, and again after an error, of which there has to be one."""
+    failed = 0
+    for k, parts in enumerate(expected):
+        episode.append(frame(k), k / 2)
+        try:
+            score = episode.score()
+        except error:
+            failed += 1
+            score = episode.score()
+        assert score.parts == pytest.approx(parts, abs=1e-6)
+    assert failed == 1
+
+
 @pytest.mark.parametrize('number', range(6))
 def test_a_cache_that_cannot_grow(
     load: MakeScorer, monkeypatch: pytest.MonkeyPatch, number: int
@@ -198,16 +214,7 @@ def test_a_cache_that_cannot_grow(
         return grow(cache, *others)
 
     monkeypatch.setattr(KeyValueCache, '_grown', fails_once)
-    episode, failed = scorer.start(TASKS[0]), 0
-    for k in range(6):
-        episode.append(frame(k), k / 2)
-        try:
-            score = episode.score()
-        except MemoryError:
-            failed += 1
-            score = episode.score()
-        assert score.parts == pytest.approx(expected[k], abs=1e-6)
-    assert failed == 1
+    check_one_failure(scorer.start(TASKS[0]), expected, MemoryError)
 
 
 @pytest.mark.parametrize('number', range(8))
@@ -226,16 +233,7 @@ def test_values_that_are_not_numbers(
         return hidden
 
     monkeypatch.setattr(Engine, 'forward', fails_once)
-    episode, failed = scorer.start(TASKS[0]), 0
-    for k in range(6):
-        episode.append(frame(k), k / 2)
-        try:
-            score = episode.score()
-        except ModelError:
-            failed += 1
-            score = episode.score()
-        assert score.parts == pytest.approx(expected[k], abs=1e-6)
-    assert failed == 1
+    check_one_failure(scorer.start(TASKS[0]), expected, ModelError)
 
 
 def scores_of(episode: Episode, frames: int = 6) -> list:
