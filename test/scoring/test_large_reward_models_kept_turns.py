@@ -31,13 +31,9 @@ MakeScorer = Callable[..., LargeRewardModel]
 
 @pytest.fixture(scope='module')
 def load(checkpoint_folder: Path, device: str) -> MakeScorer:
-    def loaded(scorer: str = 'streaming') -> LargeRewardModel:
+    def loaded(scorer: str = 'streaming', dtype: str = 'float32') -> LargeRewardModel:
         about = LoadOptions(
-            str(checkpoint_folder),
-            device,
-            'float32',
-            scorer=scorer,
-            reward_model='large_reward_model',
+            str(checkpoint_folder), device, dtype, scorer=scorer, reward_model='large_reward_model'
         )
         made = load_scorer(about)
         assert isinstance(made, LargeRewardModel)
@@ -105,15 +101,8 @@ def test_a_beginning_is_run_once(load: MakeScorer, monkeypatch: pytest.MonkeyPat
         episode.append(frame(k), k / 2)
         episode.score()
         taken.append(forwards.take())
-    assert [len(each) for each in taken] == [
-        2,
-        2,
-        2,
-        2,
-        3,
-        3,
-        3,
-    ]  # the contrast begins at the fifth
+    # the contrast begins at the fifth
+    assert [len(each) for each in taken] == [2, 2, 2, 2, 3, 3, 3]
     assert taken[1:4] == taken[1:2] * 3 and taken[5] == taken[6]
     completion, process = (first - later for first, later in zip(taken[0], taken[1], strict=True))
     assert 0 < completion < 150 < process  # text; text, the first picture, and text
@@ -166,21 +155,15 @@ def test_turns_of_text_alone(load: MakeScorer) -> None:
 
 
 def test_a_reference_of_many_words_in_half_precision(
-    checkpoint_folder: Path, device: str, monkeypatch: pytest.MonkeyPatch
+    load: MakeScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows of the output matrix are converted in chunks, of which a real vocabulary has several."""
     monkeypatch.setattr(qwen3_vl, 'VOCABULARY_CHUNK', 100)
-    scores = []
-    for kind in ('streaming', 'recompute'):
-        about = LoadOptions(
-            str(checkpoint_folder),
-            device,
-            'bfloat16',
-            scorer=kind,
-            reward_model='large_reward_model',
-        )
-        scores.append(scores_of(load_scorer(about).start(TASKS[0]))[-1].parts)
-    assert scores[0] == pytest.approx(scores[1], abs=0.05)
+    mine, reference = (
+        scores_of(load(kind, 'bfloat16').start(TASKS[0]))[-1].parts
+        for kind in ('streaming', 'recompute')
+    )
+    assert mine == pytest.approx(reference, abs=0.05)
 
 
 def check_one_failure(

@@ -78,13 +78,18 @@ class ChatModel:
         ValueError for a kept turn of another model.
         """
         prefix_ids, ids = self.answer_ids(answers, prefix)
-        turn = self._layout.turn(parts, prefix_ids)
+        return self._log_probs(self._layout.turn(parts, prefix_ids), ids, kept)
+
+    def _log_probs(
+        self, turn: list[Segment], answers: list[list[int]], kept: KeptTurn | None
+    ) -> list[float]:
+        """As `log_probs`, of the tokens of a turn with the prefix, and of each answer after it."""
         with self._continued(turn, kept) as (cache, rest):
-            token_log_probs = self._token_log_probs(cache, rest, ids)
+            token_log_probs = self._token_log_probs(cache, rest, answers)
             if any(math.isnan(value) for value in token_log_probs):
                 raise ModelError(NOT_A_NUMBER)
         values = iter(token_log_probs)
-        return [math.fsum(next(values) for _ in answer) for answer in ids]
+        return [math.fsum(next(values) for _ in answer) for answer in answers]
 
     @contextmanager
     def _continued(

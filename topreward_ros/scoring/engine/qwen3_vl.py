@@ -199,7 +199,7 @@ def _matmul_float32(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         except (TypeError, RuntimeError):  # torch before 2.8, or a GPU without support
             pass
     states = hidden.float()
-    return torch.cat([states @ rows.float().T for rows in weight.split(VOCABULARY_CHUNK)], dim=-1)
+    return torch.cat([states @ rows.float().T for rows in weight.split(VOCABULARY_CHUNK)], dim=1)
 
 
 def _visual_indices(segments: Sequence[Segment]) -> torch.Tensor:

@@ -22,6 +22,7 @@ from ...engine.chat_model import ChatModel
 from ...engine.chat_prompt import Image, Part
 from ...engine.geometry import geometry_of
 from ...engine.kept_turn import KeptTurn
+from ...engine.prompt import Segment
 from ...engine.qwen3_vl import Engine, engine_of
 from ...loading.adapter import (
     FILE_CONFIG,
@@ -53,15 +54,11 @@ class AdaptedChatModel(ChatModel):
         self._adopt()
         return super().encode(image)
 
-    def log_probs(
-        self,
-        parts: Sequence[Part],
-        answers: Sequence[str],
-        prefix: str = '',
-        kept: KeptTurn | None = None,
+    def _log_probs(
+        self, turn: list[Segment], answers: list[list[int]], kept: KeptTurn | None
     ) -> list[float]:
         self._adopt()
-        return super().log_probs(parts, answers, prefix, kept)
+        return super()._log_probs(turn, answers, kept)
 
     def generate(self, parts: Sequence[Part], limit: int) -> str:
         self._adopt()

@@ -18,12 +18,10 @@ import torch
 from topreward_ros.errors import NOT_A_NUMBER, ModelError
 
 from ...engine.chat_model import ChatModel
-from ...engine.chat_prompt import EncodedImage, Image, Part
-from ...engine.full_precision import full_precision
+from ...engine.chat_prompt import Image
 from ...engine.kept_turn import KeptTurn
 from ...engine.prompt import Segment
-from ...engine.transformers_versions import position_inputs
-from ...engine.video import stacked
+from ...engine.reference_forward import run_whole
 
 
 class RecomputedChatModel(ChatModel):
@@ -38,56 +36,31 @@ class RecomputedChatModel(ChatModel):
         """Return the image as it is: each question encodes it anew."""
         return image
 
-    @torch.inference_mode()
-    def log_probs(
-        self,
-        parts: Sequence[Part],
-        answers: Sequence[str],
-        prefix: str = '',
-        kept: KeptTurn | None = None,
+    def _log_probs(
+        self, turn: list[Segment], answers: list[list[int]], kept: KeptTurn | None
     ) -> list[float]:
         """As `ChatModel`, but the answers follow the prompt as a batch, and `kept` is not used.
 
         Raises ValueError for encoded pictures, or none.
         """
-        if not any(isinstance(part, torch.Tensor) for part in parts) or any(
-            isinstance(part, EncodedImage) for part in parts
-        ):
+        shown = [segment for segment in turn if segment.block or segment.features]
+        if not shown or any(segment.features for segment in shown):
             raise ValueError('no pictures, or encoded ones; expected some, uint8 (H, W, 3)')
-        prefix_ids, ids = self.answer_ids(answers, prefix)
-        turn = self._layout.turn(parts, prefix_ids)
-        with full_precision():
-            prompt = self._run(turn)
-            hidden = [prompt.last_hidden_state[:, -1:].expand(len(ids), -1, -1)]
-            most = max(map(len, ids)) - 1  # nothing is predicted from the last token of an answer
-            if most:
-                hidden.append(self._follow(prompt.past_key_values, [a[:-1] for a in ids], most))
+        prompt = run_whole(self.engine, turn, self._layout.image_pad, use_cache=True)
+        hidden = [prompt.last_hidden_state[:, -1:].expand(len(answers), -1, -1)]
+        most = max(map(len, answers)) - 1  # nothing is predicted from the last token of an answer
+        if most:
+            hidden.append(self._follow(prompt.past_key_values, [a[:-1] for a in answers], most))
         states = torch.cat(hidden, dim=1)
         logits = self.engine.logits(states.flatten(0, 1)).view(*states.shape[:2], -1)
         log_probs = torch.log_softmax(logits, dim=-1)
         values = [
             math.fsum(log_probs[k, range(len(answer)), answer].tolist())
-            for k, answer in enumerate(ids)
+            for k, answer in enumerate(answers)
         ]
         if any(map(math.isnan, values)):
             raise ModelError(NOT_A_NUMBER)
         return values
-
-    def _run(self, turn: Sequence[Segment]) -> Any:
-        """Run a whole prompt; return transformers' output, with its cache."""
-        geometry, model, device = self.geometry, self.engine.model.model, self.engine.device
-        ids = torch.tensor([[each for segment in turn for each in segment.ids]], device=device)
-        blocks = [segment.block for segment in turn if segment.block is not None]
-        frames = stacked(blocks).to(device)
-        rows, columns = (side // geometry.patch for side in frames.shape[2:4])
-        return model(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            pixel_values=geometry.patches(frames),
-            image_grid_thw=torch.tensor([[1, rows, columns]] * len(blocks), device=device),
-            use_cache=True,
-            **position_inputs(model, ids, self._layout.image_pad, is_video=False),
-        )
 
     def _follow(self, cache: Any, answers: Sequence[Sequence[int]], most: int) -> torch.Tensor:
         """Run answers after a prompt, as a batch; return hidden states (answers, most, hidden)."""

@@ -13,10 +13,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from ...engine.full_precision import full_precision
 from ...engine.qwen3_vl import engine_of
-from ...engine.transformers_versions import position_inputs
-from ...engine.video import stacked
+from ...engine.reference_forward import run_whole
 from ...questions import check_tasks
 from ...score import Episode, Footprint, Score
 from .loading import Robometer
@@ -77,20 +75,7 @@ class RobometerPrefix(Episode):
 
     def _score(self, task: str) -> Score:
         layout, pictures = self._scorer.robometer.layout, self._pictures
-        segments = PicturePrompt(layout, task).extend(pictures, self.frames)
-        engine, model = self._scorer.engine, self._scorer.engine.model.model
-        device = engine.device
-        ids = torch.tensor([[each for segment in segments for each in segment.ids]], device=device)
-        blocks = [segment.block for segment in segments if segment.block is not None]
-        rows, columns = (side // engine.geometry.patch for side in pictures.shown[0].shape[:2])
-        with full_precision():
-            hidden = model(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                pixel_values=engine.geometry.patches(stacked(blocks).to(device)),
-                image_grid_thw=torch.tensor([[1, rows, columns]] * len(blocks), device=device),
-                use_cache=False,
-                **position_inputs(model, ids, layout.image_pad, is_video=False),
-            ).last_hidden_state
+        prompt = PicturePrompt(layout, task).extend(pictures, self.frames)
+        hidden = run_whole(self._scorer.engine, prompt, layout.image_pad).last_hidden_state
         ((progress, success),) = self._scorer.robometer.heads(hidden[0, -1:]).tolist()
         return Score(self.frames, progress=progress, success=success)
