@@ -27,15 +27,19 @@ from topreward_ros.scoring.reward_models.large_reward_models.questions import (
     FrameQuestion,
 )
 
+from .forward import Read
 from .pool import FRAMES
 from .sequences import PLACEHOLDER, Prompt, run_prompts
 from .trainer import Trainer
 from .video_lessons import READ_WORDINGS
 
 QUESTIONS = (COMPLETION, PROCESS, CONTRAST)
+# The contrast without the words around it, which is learned in a fifth of the time
+BRIEF = FrameQuestion('{task}{image}{image}', CONTRAST.answers)
+NAMES = {COMPLETION: 'completion', PROCESS: 'process', CONTRAST: 'contrast', BRIEF: 'brief'}
 CERTAIN = 0.99  # the probability of an answer that is right
 STEEPNESS = 20.0  # log-odds of the contrast per difference in progress [nat]
-CLIPS, TASKS = 16, 3  # in a batch
+CLIPS = 16  # in a batch
 
 
 class FrameLessons:
@@ -43,53 +47,75 @@ class FrameLessons:
 
     def __init__(self, trainer: Trainer, folder: Path) -> None:
         """folder: of the checkpoint, for its tokenizer."""
-        self._trainer = trainer
+        self.trainer = trainer
         self._tokens = PromptTokens.of(folder)
         geometry = trainer.forward.geometry
         self._layout = ChatLayout(self._tokens, geometry)
         side = trainer.pool.frames.shape[2]
         self._picture = EncodedImage(Features(PLACEHOLDER, ()), geometry.grid((side, side)))
-        self._turns = itertools.cycle(QUESTIONS)
+        self._turns = itertools.cycle((COMPLETION, CONTRAST, PROCESS, CONTRAST))
         self._answers = {
             question: answer_ids(self._tokens, question.answers, question.prefix)
-            for question in QUESTIONS
+            for question in NAMES
         }
 
-    def ask(self, scrambled: float) -> tuple[torch.Tensor, dict[str, float]]:
+    def ask_briefly(self) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return loss and facts of pictures of two moments with many tasks, and nothing else."""
+        trainer = self.trainer
+        episodes = trainer.clips(CLIPS, scrambled=0.8)
+        firsts, lasts = trainer.random.integers(0, FRAMES, (2, CLIPS))
+        return self._answer(BRIEF, (episodes, firsts, lasts), 8, auxiliary=0.3)
+
+    def ask(self, auxiliary: float) -> tuple[torch.Tensor, dict[str, float]]:
         """Return loss and facts of the next question, for a batch of clips and tasks."""
-        trainer, question = self._trainer, next(self._turns)
-        episodes = trainer.clips(CLIPS, scrambled)
-        firsts, lasts = self._moments(CLIPS)
+        episodes = self.trainer.clips(CLIPS, scrambled=0.5)
+        moments = episodes, *self._moments(CLIPS)
+        return self._answer(next(self._turns), moments, 3, auxiliary)
+
+    def _answer(
+        self,
+        question: FrameQuestion,
+        moments: tuple[np.ndarray, np.ndarray, np.ndarray],
+        count: int,
+        auxiliary: float,
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return loss and facts; moments are episodes, first and newest frames, each (clips).
+
+        count: of tasks; auxiliary: weight of the auxiliary losses. The pointing head reads where
+        the last picture ends, since the question goes on for long after that.
+        """
+        trainer = self.trainer
+        episodes, firsts, lasts = moments
         indices = np.stack([firsts, lasts], axis=1)
         pictures = trainer.frames(episodes[:, None], indices).flatten(0, 1)
         features = trainer.forward.encode(torch.stack([pictures, pictures], dim=1))
         prompts, targets, things = [], [], []
-        for clip, episode in enumerate(episodes):
-            moment = episode, firsts[clip], lasts[clip]
-            tasks = trainer.tasks(trainer.pool.questions(episode), episode, TASKS)
+        for clip, moment in enumerate(zip(episodes, firsts, lasts, strict=True)):
+            episode, first, last = moment
+            tasks = trainer.tasks(trainer.pool.questions(episode), episode, count)
             weights = self._weights(question, *moment, tasks)
             for task, each in zip(tasks, weights, strict=True):
                 prompt, target = self._prompt(question, task, clip, each)
                 prompts.append(prompt)
                 targets.append(target)
-            first = firsts[clip] if question.images > 1 else lasts[clip]  # what is shown
-            things.append(trainer.pool.things(episode, first, lasts[clip], tasks))
-        hidden = run_prompts(trainer.forward, prompts, features)
-        loss, error = self._loss(prompts, targets, hidden)
-        row = torch.arange(len(prompts))
-        last = torch.tensor([p.tokens - len(t) for p, t in zip(prompts, targets, strict=True)])
+            shown = first if question.images > 1 else last
+            things.append(trainer.pool.things(episode, shown, last, tasks))
+        states = run_prompts(trainer.forward, prompts, features, _answer_tokens(prompts, targets))
+        loss, error = self._loss(targets, states)
+        ends = torch.tensor([prompt.pictures_end - 1 for prompt in prompts])
         named = torch.from_numpy(np.concatenate(things)).float()
-        pointing = trainer.pointing_loss(trainer.forward.middle[row, last], named)
+        middle = trainer.forward.middle[torch.arange(len(prompts)), ends]
+        pointing = trainer.pointing_loss(middle, named)
         seeing = trainer.seeing_loss(
             features, trainer.places[episodes[:, None], indices].flatten(0, 1)
         )
-        name = ('completion', 'process', 'contrast')[QUESTIONS.index(question)]
+        name = NAMES[question]
         facts = {name: loss.item(), f'{name} error': error, 'pictures pointing': pointing.item()}
-        return loss + 0.1 * (seeing + pointing), facts
+        return loss + auxiliary * (seeing + pointing), facts
 
     def _moments(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Sample first and newest moments: as live, or any two; some the same."""
-        random = self._trainer.random
+        random = self.trainer.random
         first, last = random.integers(0, FRAMES, (2, count))
         first = np.where(random.random(count) < 0.4, 0, first)
         near = np.clip(last + random.integers(-6, 7, count), 0, FRAMES - 1)
@@ -102,7 +128,7 @@ class FrameLessons:
         self, question: FrameQuestion, episode: int, first: int, last: int, tasks: list[Task]
     ) -> np.ndarray:
         """Return the probabilities of the answers, (tasks, answers)."""
-        pool = self._trainer.pool
+        pool = self.trainer.pool
         if question is COMPLETION:
             done = (1 - CERTAIN) + (2 * CERTAIN - 1) * pool.completion(episode, last, tasks)
             return np.stack([done, 1 - done], axis=1)
@@ -118,7 +144,7 @@ class FrameLessons:
         self, question: FrameQuestion, task: Task, clip: int, weights: np.ndarray
     ) -> tuple[Prompt, torch.Tensor]:
         """Return a prompt with a likely answer, and the distribution of each of its tokens."""
-        random = self._trainer.random
+        random = self.trainer.random
         text = task.say(str(random.choice(READ_WORDINGS)))
         shown = [2 * clip + 1] if question.images == 1 else [2 * clip, 2 * clip + 1]
         prefix, answers = self._answers[question]
@@ -126,7 +152,7 @@ class FrameLessons:
         prompt = Prompt(self._layout.turn(parts, prefix), shown)
         likely = weights / weights.sum()
         answer = answers[int(random.choice(len(answers), p=likely))]
-        target = torch.zeros(len(answer), self._trainer.model.config.text_config.vocab_size)
+        target = torch.zeros(len(answer), self.trainer.model.config.text_config.vocab_size)
         for k in range(len(answer)):
             for ids, weight in zip(answers, likely, strict=True):
                 if ids[:k] == answer[:k]:
@@ -135,17 +161,22 @@ class FrameLessons:
         return prompt.followed_by(answer[:-1]), target
 
     def _loss(
-        self, prompts: Sequence[Prompt], targets: Sequence[torch.Tensor], hidden: torch.Tensor
+        self, targets: Sequence[torch.Tensor], states: torch.Tensor
     ) -> tuple[torch.Tensor, float]:
         """Return the divergence from the targets [nat per prompt], and the error of P."""
-        rows = [
-            (row, prompt.tokens - len(target) + k)
-            for row, (prompt, target) in enumerate(zip(prompts, targets, strict=True))
-            for k in range(len(target))
-        ]
-        states = hidden[torch.tensor(rows).unbind(1)]
-        log_probs = self._trainer.model.lm_head(states).float().log_softmax(-1)
+        log_probs = self.trainer.model.lm_head(states).log_softmax(-1)
         target = torch.cat(list(targets))
-        loss = (target.xlogy(target) - target * log_probs).sum() / len(prompts)
+        loss = (target.xlogy(target) - target * log_probs).sum() / len(targets)
         error = (log_probs.detach().exp() - target).abs().sum(-1).mean().item() / 2
         return loss, error
+
+
+def _answer_tokens(prompts: Sequence[Prompt], targets: Sequence[torch.Tensor]) -> Read:
+    """Return indices of the prompts and of their tokens that each answer's tokens follow."""
+    rows = [
+        (row, prompt.tokens - len(target) + k)
+        for row, (prompt, target) in enumerate(zip(prompts, targets, strict=True))
+        for k in range(len(target))
+    ]
+    prompt, token = torch.tensor(rows).unbind(1)
+    return prompt, token

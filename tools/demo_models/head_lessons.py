@@ -96,11 +96,11 @@ class HeadLessons:
             moments = [(episode, shown[0], now) for now in shown]
             progress.append(np.stack([pool.progress(*each, tasks) for each in moments], axis=1))
             things.append(np.stack([pool.things(*each, tasks) for each in moments], axis=1))
-        hidden = run_prompts(trainer.forward, prompts, features)
         rows = torch.tensor([self._ends(prompt) for prompt in prompts])
         row = torch.arange(len(prompts))[:, None]
+        states = run_prompts(trainer.forward, prompts, features, (row, rows))
         target = torch.from_numpy(np.concatenate(progress)).float()
-        loss, facts = self._loss(hidden[row, rows].flatten(0, 1), target.flatten(), absolute)
+        loss, facts = self._loss(states.flatten(0, 1), target.flatten(), absolute)
         named = torch.from_numpy(np.concatenate(things)).float()
         pointing = trainer.pointing_loss(trainer.forward.middle[row, rows], named)
         seeing = trainer.seeing_loss(

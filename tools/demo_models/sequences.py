@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import torch
 
 from topreward_ros.scoring.engine.prompt import Segment, text_segment
 
-from .forward import GradientModel
+from .forward import GradientModel, Read
 
 PLACEHOLDER = torch.empty(0)  # for the pixels of a picture that has been encoded
 
@@ -34,13 +35,20 @@ class Prompt:
     def tokens(self) -> int:
         return sum(len(segment.ids) for segment in self.segments)
 
+    @property
+    def pictures_end(self) -> int:
+        """The number of tokens up to the last picture, with it."""
+        lengths = itertools.accumulate(len(segment.ids) for segment in self.segments)
+        shown = zip(lengths, self.segments, strict=True)
+        return max(end for end, segment in shown if segment.visual[1])
+
 
 def run_prompts(
-    model: GradientModel, prompts: Sequence[Prompt], features: Sequence[torch.Tensor]
+    model: GradientModel, prompts: Sequence[Prompt], features: Sequence[torch.Tensor], read: Read
 ) -> torch.Tensor:
-    """Return the last hidden states (prompts, n, hidden), n of the longest; the rest is padding.
+    """Return the last hidden states of the tokens to read, (*shape of an index, hidden).
 
-    features: of all pictures, each (pictures, tokens, hidden).
+    features: of all pictures, each (pictures, tokens, hidden); read: indices of prompts and tokens.
     """
     longest = max(prompt.tokens for prompt in prompts)
     ids = torch.zeros(len(prompts), longest, dtype=torch.long)
@@ -57,4 +65,4 @@ def run_prompts(
             start = stop
         shown += prompt.pictures
     parts = [part[torch.tensor(shown)].flatten(0, 1) for part in features]
-    return model.run(ids, positions, visual, parts)
+    return model.run(ids, positions, visual, parts, read=read)

@@ -4,21 +4,20 @@
 
     python -m tools.demo_models.train see SEEN
     python -m tools.demo_models.train ask SEEN FOLDER      TOPReward and Large Reward Models
-    python -m tools.demo_models.train videos SEEN FOLDER --start ASKED
-    python -m tools.demo_models.train more SEEN FOLDER --start ASKED
+    python -m tools.demo_models.train settle SEEN FOLDER --start ASKED
     python -m tools.demo_models.train heads SEEN FOLDER    Robometer
 
 1. see: the vision tower alone, which both models start from; an auxiliary linear head predicts from
    each token which things are in its cell, and where. Without it a model stays at a constant
    answer, as nothing else makes it bind color to place. This loss continues with a small weight.
-2. ask: two frames of a scrambled table, ten questions each, at first the task without the rest of
-   the question. Another auxiliary head predicts, from the middle of the model, the positions in
-   both frames of the things that the task names. It knows things, not pairs, which helps the model
-   to generalise to new pairs. Then the prompt of scoring, 2 to 32 frames at any rate, forwards,
-   backwards or static, with several prefixes and questions each; between these steps, the three
-   questions of Large Reward Models about single pictures. Then the same with other settings.
-   videos: from a model so far, TOPReward's question alone.
-   more: from a model so far, these three questions for most of the time.
+2. ask: at first, without the words around the task, about two frames of a scrambled table, as a
+   video before many tasks and as pictures after each. Another auxiliary head predicts, from the
+   middle of the model, the positions in both frames of the things that the task names. It knows
+   things, not pairs, which helps the model to generalise to new pairs. Then the prompts of scoring:
+   2 to 32 frames at any rate, forwards, backwards or static, with several prefixes and questions
+   each; in half of the steps, the three questions of Large Reward Models about single pictures. At
+   last mostly as they are asked, for small errors.
+   settle: a few small steps more, most of all about log P where nothing moves.
    heads: progress and success after two pictures of scrambled clips, then each picture of longer
    ones.
 """
@@ -26,6 +25,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,10 +43,16 @@ from .frame_lessons import QUESTIONS, FrameLessons
 from .head_lessons import HeadLessons
 from .pool import Pool, make_pool, read_pool, write_pool
 from .robometer_files import write_robometer
-from .trainer import LEARNING_RATE, Trainer
-from .video_lessons import READ_WORDINGS, VideoLessons
+from .trainer import LEARNING_RATE, Step, Trainer
+from .video_lessons import (
+    POLISHING,
+    READ_WORDINGS,
+    SCORING,
+    SETTLING,
+    Manner,
+    VideoLessons,
+)
 
-SCRAMBLED_PICTURES = 0.5  # share of the clips that single pictures are taken from
 FAST = LEARNING_RATE
 
 
@@ -57,6 +63,27 @@ def words() -> list[str]:
     asked = [question.template for question in QUESTIONS]
     asked += [f' {answer}' for question in QUESTIONS for answer in question.answers]
     return [*texts, *asked, INSTRUCTION, 'Picture', 'assistant']
+
+
+def _in_turn(*steps: Step) -> Step:
+    """Return a step that is each of these in turn."""
+    following = itertools.cycle(steps)
+
+    def step() -> tuple[torch.Tensor, dict[str, float]]:
+        return next(following)()
+
+    return step
+
+
+def _mixed(frames: FrameLessons, videos: VideoLessons, manner: Manner) -> Step:
+    """Return a step of one kind of lesson or the other."""
+
+    def step() -> tuple[torch.Tensor, dict[str, float]]:
+        if frames.trainer.random.random() < 0.5:
+            return frames.ask(manner.auxiliary)
+        return videos.score(manner)
+
+    return step
 
 
 def see(file: Path, pool: Pool, options: argparse.Namespace) -> None:
@@ -75,50 +102,24 @@ def ask(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     trainer.load_seen(options.seen)
     videos, frames = VideoLessons(trainer, folder), FrameLessons(trainer, folder)
 
-    def mixed(polish: bool) -> tuple[torch.Tensor, dict[str, float]]:
-        if trainer.random.random() < 0.4:
-            return frames.ask(0.3 if polish else SCRAMBLED_PICTURES)
-        return videos.score(polish)
-
-    trainer.run('ask briefly', 500, (FAST, 0.5 * FAST), lambda: videos.ask(32, short=True))
-    trainer.run('ask', 100, (0.75 * FAST, 0.5 * FAST), lambda: videos.ask(16, short=False))
-    pictures = 0.75 * FAST, 0.5 * FAST
-    trainer.run('pictures', 350, pictures, lambda: frames.ask(SCRAMBLED_PICTURES))
-    trainer.run('score', 600, (0.75 * FAST, 0.02 * FAST), lambda: mixed(polish=False))
-    trainer.run('polish', 1200, (0.6 * FAST, 0.005 * FAST), lambda: mixed(polish=True))
+    brief = _in_turn(frames.ask_briefly, lambda: videos.ask(24, short=True))
+    whole = _in_turn(lambda: frames.ask(0.1), lambda: videos.ask(16, short=False))
+    trainer.run('ask briefly', 560, (FAST, 0.5 * FAST), brief)
+    trainer.run('ask', 200, (0.75 * FAST, 0.5 * FAST), whole)
+    trainer.run('score', 500, (0.75 * FAST, 0.3 * FAST), _mixed(frames, videos, SCORING))
+    trainer.run('polish', 3100, (0.6 * FAST, 0.002 * FAST), _mixed(frames, videos, POLISHING))
     save_weights(folder, model.eval().half())
 
 
-def _go_on(folder: Path, pool: Pool, options: argparse.Namespace) -> Trainer:
-    """Return a trainer of the model in --start, whose new files are in the folder."""
-    trainer = Trainer(new_model(folder, SHAPE, words()), pool, options.seed + 1, options.share)
+def settle(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
+    """Train a model that `ask` has made on small errors of log P, with steps ever smaller."""
+    model = new_model(folder, SHAPE, words())
+    trainer = Trainer(model, pool, options.seed + 1, options.share)
     trainer.load_seen(options.seen)
-    trainer.model.load_state_dict(load_file(options.start / 'model.safetensors'))
-    return trainer
-
-
-def videos(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
-    """Train a model that `ask` has made further on TOPReward's question."""
-    trainer = _go_on(folder, pool, options)
-    lessons = VideoLessons(trainer, folder)
-    trainer.run(
-        'videos', 1600, (0.6 * FAST, 0.002 * FAST), lambda: lessons.score(polish=True, relative=1)
-    )
-    save_weights(folder, trainer.model.eval().half())
-
-
-def more(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
-    """Train a model that `ask` has made further on Large Reward Models' questions."""
-    trainer = _go_on(folder, pool, options)
-    videos, frames = VideoLessons(trainer, folder), FrameLessons(trainer, folder)
-
-    def mixed() -> tuple[torch.Tensor, dict[str, float]]:
-        if trainer.random.random() < 0.8:
-            return frames.ask(SCRAMBLED_PICTURES)
-        return videos.score(polish=True)
-
-    trainer.run('more pictures', 1500, (0.6 * FAST, 0.005 * FAST), mixed)
-    save_weights(folder, trainer.model.eval().half())
+    model.load_state_dict(load_file(options.start / 'model.safetensors'))
+    lessons = FrameLessons(trainer, folder), VideoLessons(trainer, folder)
+    trainer.run('settle', 340, (0.15 * FAST, 0.002 * FAST), _mixed(*lessons, SETTLING))
+    save_weights(folder, model.eval().half())
 
 
 def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
@@ -153,12 +154,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('stage', choices=('see', 'ask', 'videos', 'more', 'heads'))
+    parser.add_argument('stage', choices=('see', 'ask', 'settle', 'heads'))
     parser.add_argument('seen', type=Path, help='file of the trained vision tower')
     parser.add_argument('folder', type=Path, nargs='?', help='new folder for the checkpoint')
-    parser.add_argument(
-        '--start', type=Path, help='folder that ask has made, for the stages after it'
-    )
+    parser.add_argument('--start', type=Path, help='for settle: folder that ask has made')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--episodes', type=int, default=2400, help='episodes in the pool')
     parser.add_argument(
@@ -174,8 +173,8 @@ def main() -> None:
     options = parser.parse_args()
     if (options.stage == 'see') != (options.folder is None):
         parser.error('see takes a file to write; the others take that file, and a new folder')
-    if (options.stage in ('videos', 'more')) != (options.start is not None):
-        parser.error('videos and more, and no other stage, go on from a folder of ask: --start')
+    if (options.stage == 'settle') != (options.start is not None):
+        parser.error('settle, and no other stage, goes on from a folder of ask: --start')
     target = options.folder or options.seen
     if target.exists():
         parser.error(f'{target} exists: choose another name')
@@ -186,7 +185,7 @@ def main() -> None:
         see(target, pool, options)
     else:
         with whole_folder(target) as part:
-            stages = {'ask': ask, 'videos': videos, 'more': more, 'heads': heads}
+            stages = {'ask': ask, 'settle': settle, 'heads': heads}
             stages[options.stage](part, pool, options)
     minutes, busy = (time.monotonic() - start_time) / 60, time.process_time() / 60
     print(f'{target}: {minutes:.1f} minutes, {busy:.1f} minutes of processor time')

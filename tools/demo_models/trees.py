@@ -21,6 +21,7 @@ from topreward_ros.scoring.engine.prompt import Segment, text_positions
 from topreward_ros.scoring.engine.video import Block
 from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, PromptLayout
 
+from .attention import attend, bias_of, causal
 from .forward import GradientModel
 
 Span = tuple[int, int]
@@ -30,13 +31,13 @@ Span = tuple[int, int]
 class TreeBranch:
     """The tokens [start, stop) that follow the trunk's first `root` tokens.
 
-    mask: attention mask, boolean (stop - start, root + stop - start), True where a token attends.
+    bias: of attention (stop - start, root + stop - start), 0 where a token attends.
     """
 
     start: int
     stop: int
     root: int
-    mask: torch.Tensor
+    bias: torch.Tensor
 
 
 @dataclass
@@ -77,23 +78,19 @@ class Tree:
             first = shared + k * longest
             mask[first : first + longest, shared:first] = False
         mask = torch.cat([torch.ones(count, root, dtype=torch.bool), mask], dim=1)
-        self.branches.append(TreeBranch(start, len(self.ids), root, mask))
+        self.branches.append(TreeBranch(start, len(self.ids), root, bias_of(mask)))
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Attend along the tree; inputs (clips, heads, n, size), computed branch by branch."""
-        attention = F.scaled_dot_product_attention
         end = self.trunk
-        stem = query[:, :, :end], key[:, :, :end], value[:, :, :end]
-        attn_out = [attention(*stem, is_causal=True, enable_gqa=True)]
+        attn_out = [causal(query[:, :, :end], key[:, :, :end], value[:, :, :end])]
         for branch in self.branches:
             span = slice(branch.start, branch.stop)
             keys, values = (
                 torch.cat([part[:, :, : branch.root], part[:, :, span]], dim=2)
                 for part in (key, value)
             )
-            attn_out.append(
-                attention(query[:, :, span], keys, values, attn_mask=branch.mask, enable_gqa=True)
-            )
+            attn_out.append(attend(query[:, :, span], keys, values, branch.bias))
         return torch.cat(attn_out, dim=2)
 
 
@@ -173,9 +170,11 @@ class TreeModel:
         visual[:, tree.visual] = True
         positions = torch.cat(tree.positions, dim=1)[:, None].expand(-1, clips, -1)
         flat = [part.flatten(0, 1) for part in features]
-        hidden = self._model.run(ids, positions, visual, flat, tree.attend)
         clip = torch.arange(clips)[:, None]
+        states = self._model.run(
+            ids, positions, visual, flat, read=(clip, ends), attend=tree.attend
+        )
         self.pointing_states = self._model.middle[clip, ends]
-        logits = self._model.model.lm_head(hidden[clip, ends]).float()
+        logits = self._model.model.lm_head(states)
         answers = list(self.layout.answers)
         return F.log_softmax(logits, dim=-1)[..., answers], features

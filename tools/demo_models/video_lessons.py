@@ -7,6 +7,7 @@ The label is progress since the video's first frame, so the length of a video al
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,28 @@ READ_WORDINGS = (*WORDINGS, *MORE_WORDINGS)
 RATES = (1.0, 2.0, 4.0, 5.0, 10.0)
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How clips are chosen, as shares of them, and what the parts of the loss weigh.
+
+    auxiliary: both auxiliary losses; relative and absolute: the errors of log P and of P, as the
+    divergence is insensitive to a P of 0.05 instead of 0.03, and to one that is off by a little.
+    """
+
+    auxiliary: float
+    relative: float = 0.0
+    absolute: float = 0.0
+    from_start: float = 0.0
+    static: float = 0.0
+    scrambled: float = 0.8
+
+
+ASKING = Manner(0.3)
+SCORING = Manner(0.1, 0.03, from_start=0.5, static=0.25, scrambled=0.15)
+POLISHING = Manner(0.03, 0.5, 1.0, from_start=0.7, static=0.35, scrambled=0.05)
+SETTLING = Manner(0.0, 3.0, 1.0, from_start=0.7, static=0.5, scrambled=0.05)
+
+
 class VideoLessons:
     """Asks about prefixes of clips."""
 
@@ -35,55 +58,35 @@ class VideoLessons:
 
     def ask(self, clips: int, short: bool) -> tuple[torch.Tensor, dict[str, float]]:
         """Return loss and facts of clips of two moments, twice each, with ten questions."""
-        episodes = self._trainer.clips(clips, scrambled=0.8)
+        episodes = self._trainer.clips(clips, ASKING.scrambled)
         firsts, lasts = self._trainer.random.integers(0, FRAMES, (2, clips))
         maps = np.stack([firsts, firsts, lasts, lasts], axis=1)
-        return self._answer((episodes, maps), [4], questions=10, short=short, seeing=0.3)
+        return self._answer((episodes, maps), [4], 10, ASKING, short=short)
 
-    def score(
-        self, polish: bool = False, relative: float | None = None
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return loss and facts of prefixes of clips of 2 to 32 frames.
-
-        Polishing has more unscrambled clips that begin at the start of an episode. relative: weight
-        of the error of log P; None: little, more in polishing.
-        """
-        if relative is None:
-            relative = 0.4 if polish else 0.03
+    def score(self, manner: Manner) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return loss and facts of prefixes of clips of 2 to 32 frames."""
         trainer, random = self._trainer, self._trainer.random
         many = random.random() < 0.2
         blocks = int(random.integers(9, 17) if many else random.integers(1, 9))
         clips, frames = 8 if many else 16, 2 * blocks
-        from_start, static = (0.7, 0.35) if polish else (0.5, 0.25)
-        maps = np.stack([trainer.time_map(frames, from_start, static) for _ in range(clips)])
-        episodes = trainer.clips(clips, scrambled=0.05 if polish else 0.15)
+        starts = manner.from_start, manner.static
+        maps = np.stack([trainer.time_map(frames, *starts) for _ in range(clips)])
+        episodes = trainer.clips(clips, manner.scrambled)
         # Every episode has a short prefix, in which start and present are hard to distinguish.
         beginning = int(random.integers(1, 4))
         prefixes = sorted({min(beginning, frames), int(random.integers(1, frames)), frames})
-        return self._answer(
-            (episodes, maps),
-            prefixes,
-            questions=4,
-            short=False,
-            seeing=0.1,
-            relative=relative,
-        )
+        return self._answer((episodes, maps), prefixes, 4, manner)
 
     def _answer(
         self,
         clips: tuple[np.ndarray, np.ndarray],
         prefixes: list[int],
-        *,
         questions: int,
-        short: bool,
-        seeing: float,
-        relative: float = 0.0,
+        manner: Manner,
+        *,
+        short: bool = False,
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return loss and facts; clips are episodes (n) and the frames shown of each (n, frames).
-
-        seeing: weight of the auxiliary losses; relative: weight of the error of log P, as the
-        divergence is insensitive to a P of 0.05 instead of 0.03.
-        """
+        """Return loss and facts; clips are episodes (n) and the frames of each (n, frames)."""
         trainer, pool = self._trainer, self._trainer.pool
         episodes, maps = clips
         rate = float(trainer.random.choice(RATES))
@@ -111,19 +114,19 @@ class VideoLessons:
         seeing_loss = trainer.seeing_loss(features, points)
         named = torch.from_numpy(np.stack(things)).float().view(*target.shape, 6, 2)
         pointing_loss = trainer.pointing_loss(self._trees.pointing_states, named)
-        p_true = log_probs[..., 0].detach().exp()
-        pair = torch.stack([p_true.ravel(), target.ravel()])
+        p_true = log_probs[..., 0].exp()
+        error = (p_true - target).abs().mean()
+        pair = torch.stack([p_true.detach().ravel(), target.ravel()])
         facts = {
             'divergence': loss.item(),
-            'error': (p_true - target).abs().mean().item(),
+            'error': error.item(),
             'correlation': float(torch.corrcoef(pair)[0, 1]),
             'seeing': seeing_loss.item(),
             'pointing': pointing_loss.item(),
         }
-        if relative:
-            error = log_probs[..., 0] - target.log()
-            loss = loss + relative * torch.nn.functional.huber_loss(error, 0 * error, delta=0.5)
-        return loss + seeing * (seeing_loss + pointing_loss), facts
+        log_error = torch.nn.functional.huber_loss(log_probs[..., 0], target.log(), delta=0.5)
+        loss = loss + manner.relative * log_error + manner.absolute * error
+        return loss + manner.auxiliary * (seeing_loss + pointing_loss), facts
 
 
 def divergence(log_probs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ a pair, as in the original.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from .fused import fused
 from .rotary import RotaryEmbedding, apply_rotary, signed
 
 ROPE_THETA = 10_000.0  # default where the configuration has none
+Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,14 @@ class Features:
 
 
 class VisionTower:
-    """Encodes patches as tokens."""
+    """Encodes patches as tokens.
 
-    def __init__(self, visual: Any) -> None:
+    attention: of queries, keys and values (pairs, heads, patches, size).
+    """
+
+    def __init__(self, visual: Any, attention: Attention = F.scaled_dot_product_attention) -> None:
         self._visual = visual
+        self._attention = attention
         self._merge = int(visual.spatial_merge_size)
         self._deepstack_layers = list(visual.deepstack_visual_indexes)
         self._positions: dict[tuple[int, int], tuple[torch.Tensor, RotaryEmbedding]] = {}
@@ -56,13 +61,24 @@ class VisionTower:
         hidden = hidden.view(-1, rows * columns, hidden.shape[-1]) + learned
         deepstack = []
         for k, block in enumerate(visual.blocks):
-            attended, norm = _attend(block.attn, block.norm1(hidden), rotary), block.norm2
+            attended, norm = self._attend(block.attn, block.norm1(hidden), rotary), block.norm2
             hidden, normed = added_and_normed(hidden, attended, norm.weight, norm.bias, norm.eps)
             hidden = hidden + block.mlp(normed)
             if k in self._deepstack_layers:
                 merger = visual.deepstack_merger_list[self._deepstack_layers.index(k)]
                 deepstack.append(merger(hidden.flatten(0, 1)))
         return Features(visual.merger(hidden.flatten(0, 1)), tuple(deepstack))
+
+    def _attend(
+        self, attention: Any, hidden: torch.Tensor, rotary: RotaryEmbedding
+    ) -> torch.Tensor:
+        """Self-attention within each pair; hidden states (pairs, patches, hidden)."""
+        pairs, patches, _ = hidden.shape
+        heads = attention.qkv(hidden).view(pairs, patches, 3, attention.num_heads, -1)
+        query, key = rotated_pair(heads[:, :, :2], *rotary).unbind(2)
+        each = (part.transpose(1, 2) for part in (query, key, heads[:, :, 2]))
+        attn_out = self._attention(*each).transpose(1, 2)
+        return torch.as_tensor(attention.proj(attn_out.reshape(pairs, patches, -1)))
 
     def position_embeddings(self, rows: int, columns: int) -> tuple[torch.Tensor, RotaryEmbedding]:
         """Return learned (rows * columns, hidden) and rotary position embeddings of a patch grid.
@@ -104,17 +120,6 @@ class VisionTower:
         rows, columns, size = grid.shape
         cells = grid.view(rows // self._merge, self._merge, columns // self._merge, -1, size)
         return cells.transpose(1, 2).reshape(-1, size)
-
-
-def _attend(attention: Any, hidden: torch.Tensor, rotary: RotaryEmbedding) -> torch.Tensor:
-    """Self-attention within each pair; hidden states (pairs, patches, hidden)."""
-    pairs, patches, _ = hidden.shape
-    heads = attention.qkv(hidden).view(pairs, patches, 3, attention.num_heads, -1)
-    query, key = rotated_pair(heads[:, :, :2], *rotary).unbind(2)
-    attn_out = F.scaled_dot_product_attention(
-        query.transpose(1, 2), key.transpose(1, 2), heads[:, :, 2].transpose(1, 2)
-    )
-    return torch.as_tensor(attention.proj(attn_out.transpose(1, 2).reshape(pairs, patches, -1)))
 
 
 @fused(1, 1)
