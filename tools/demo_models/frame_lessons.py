@@ -34,7 +34,7 @@ from .trainer import Trainer
 from .video_lessons import READ_WORDINGS
 
 QUESTIONS = (COMPLETION, PROCESS, CONTRAST)
-# The contrast without the words around it, which is learned in a fifth of the time
+# The contrast without the words around it, which is learned much sooner
 BRIEF = FrameQuestion('{task}{image}{image}', CONTRAST.answers)
 NAMES = {COMPLETION: 'completion', PROCESS: 'process', CONTRAST: 'contrast', BRIEF: 'brief'}
 CERTAIN = 0.99  # the probability of an answer that is right
