@@ -7,7 +7,7 @@ Its products are in bfloat16, so probabilities differ by a few thousandths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from topreward_ros.scoring.engine.chat_model import ChatModel
 from topreward_ros.scoring.engine.chat_prompt import ChatLayout, EncodedImage, answer_ids
 from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.prompt import PromptTokens
-from topreward_ros.scoring.engine.vision_tower import Features
+from topreward_ros.scoring.engine.vision_tower import Attention, Features
 from topreward_ros.scoring.families import load_scorer
 from topreward_ros.scoring.loading.checkpoint import load_checkpoint
 from topreward_ros.scoring.loading.options import LoadOptions
@@ -37,7 +37,6 @@ from topreward_ros.scoring.reward_models.topreward.layout import TOPREWARD, Prom
 
 EPISODE = SceneEpisode(90_000, 'success', known_tasks()[3])
 TASKS = [EPISODE.task.say(), known_tasks()[20].say()]
-Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +56,7 @@ def frames(count: int) -> tuple[torch.Tensor, list[float]]:
     return torch.stack([torch.from_numpy(camera.take(EPISODE.state(t))) for t in times]), times
 
 
-def masked(mask: torch.Tensor) -> Attend:
+def masked(mask: torch.Tensor) -> Attention:
     return lambda *inputs: attend(*inputs, bias_of(mask))
 
 
@@ -75,7 +74,7 @@ TREE[5:, 3:5] = False
     ],
 )
 def test_attention_and_its_gradients(
-    attention: Attend, mask: torch.Tensor | None, tokens: int, dtype: torch.dtype
+    attention: Attention, mask: torch.Tensor | None, tokens: int, dtype: torch.dtype
 ) -> None:
     torch.manual_seed(0)
     shapes = [(3, 4, tokens, 8), *[(3, 4 if attention is full else 2, tokens, 8)] * 2]

@@ -68,10 +68,10 @@ def full(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.T
 def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Attend to all tokens before; inputs (sequences, heads, n, size)."""
     tokens = query.shape[2]
-    mask = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     parts = []
     for start in range(0, tokens, CHUNK):
         stop = min(start + CHUNK, tokens)
         known = key[:, :, :stop], value[:, :, :stop]
-        parts.append(attend(query[:, :, start:stop], *known, bias_of(mask[start:stop, :stop])))
+        mask = torch.ones(stop - start, stop, dtype=torch.bool).tril(start)
+        parts.append(attend(query[:, :, start:stop], *known, bias_of(mask)))
     return torch.cat(parts, dim=2)

@@ -10,21 +10,21 @@ them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from topreward_ros.scoring.engine.decoder_layer import rms_norm
 from topreward_ros.scoring.engine.geometry import Geometry
 from topreward_ros.scoring.engine.rotary import RotaryEmbedding, apply_rotary, signed
-from topreward_ros.scoring.engine.vision_tower import VisionTower
+from topreward_ros.scoring.engine.vision_tower import Attention, VisionTower
 
 from .attention import causal, full
 
 POINTING_LAYER = 2  # its output is read by the pointing head; later layers compute the answer
-Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Read = tuple[torch.Tensor, torch.Tensor]  # indices of sequences and of their tokens
 
 
@@ -60,7 +60,7 @@ class GradientModel:
         features: Sequence[torch.Tensor],
         *,
         read: Read,
-        attend: Attend = causal,
+        attend: Attention = causal,
     ) -> torch.Tensor:
         """Return the last hidden states of the tokens to read, (*shape of an index, hidden).
 
@@ -82,12 +82,11 @@ class GradientModel:
                 hidden = hidden + torch.zeros_like(hidden).masked_scatter(shown, deepstack[k])
             if k == POINTING_LAYER:
                 self.middle = hidden
-        norm = language_model.norm
-        return F.rms_norm(hidden, norm.weight.shape, norm.weight, norm.variance_epsilon)
+        return rms_norm(language_model.norm, hidden)
 
 
 def _attended(
-    layer: Any, hidden: torch.Tensor, rotary: RotaryEmbedding, attend: Attend
+    layer: Any, hidden: torch.Tensor, rotary: RotaryEmbedding, attend: Attention
 ) -> torch.Tensor:
     """Return the self-attention of states (sequences, n, hidden), before its output matrix."""
     attention, norm = layer.self_attn, layer.input_layernorm

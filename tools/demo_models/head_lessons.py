@@ -96,7 +96,7 @@ class HeadLessons:
             moments = [(episode, shown[0], now) for now in shown]
             progress.append(np.stack([pool.progress(*each, tasks) for each in moments], axis=1))
             things.append(np.stack([pool.things(*each, tasks) for each in moments], axis=1))
-        rows = torch.tensor([self._ends(prompt) for prompt in prompts])
+        rows = torch.tensor([prompt.ends for prompt in prompts]) - 1
         row = torch.arange(len(prompts))[:, None]
         states = run_prompts(trainer.forward, prompts, features, (row, rows))
         target = torch.from_numpy(np.concatenate(progress)).float()
@@ -117,11 +117,6 @@ class HeadLessons:
             segments.append(segment)
             start = segment.next_position
         return Prompt(segments, [clip * count + k for k in range(count)])
-
-    def _ends(self, prompt: Prompt) -> list[int]:
-        """Return where the prompt's tokens to read are."""
-        lengths = [len(segment.ids) for segment in prompt.segments]
-        return [end - 1 for end in np.cumsum(lengths).tolist()]
 
     def _loss(
         self, hidden: torch.Tensor, target: torch.Tensor, absolute: float

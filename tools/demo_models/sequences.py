@@ -33,14 +33,18 @@ class Prompt:
 
     @property
     def tokens(self) -> int:
-        return sum(len(segment.ids) for segment in self.segments)
+        return self.ends[-1]
+
+    @property
+    def ends(self) -> list[int]:
+        """The number of tokens up to each segment, with it."""
+        return list(itertools.accumulate(len(segment.ids) for segment in self.segments))
 
     @property
     def pictures_end(self) -> int:
         """The number of tokens up to the last picture, with it."""
-        lengths = itertools.accumulate(len(segment.ids) for segment in self.segments)
-        shown = zip(lengths, self.segments, strict=True)
-        return max(end for end, segment in shown if segment.visual[1])
+        ends = zip(self.ends, self.segments, strict=True)
+        return max(end for end, segment in ends if segment.visual[1])
 
 
 def run_prompts(
