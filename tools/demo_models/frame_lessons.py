@@ -106,9 +106,7 @@ class FrameLessons:
         named = torch.from_numpy(np.concatenate(things)).float()
         middle = trainer.forward.middle[torch.arange(len(prompts)), ends]
         pointing = trainer.pointing_loss(middle, named)
-        seeing = trainer.seeing_loss(
-            features, trainer.places[episodes[:, None], indices].flatten(0, 1)
-        )
+        seeing = trainer.seeing_pictures_loss(features, episodes[:, None], indices)
         name = NAMES[question]
         facts = {name: loss.item(), f'{name} error': error, 'pictures pointing': pointing.item()}
         return loss + auxiliary * (seeing + pointing), facts

@@ -103,9 +103,7 @@ class HeadLessons:
         loss, facts = self._loss(states.flatten(0, 1), target.flatten(), absolute)
         named = torch.from_numpy(np.concatenate(things)).float()
         pointing = trainer.pointing_loss(trainer.forward.middle[row, rows], named)
-        seeing = trainer.seeing_loss(
-            features, trainer.places[episodes[:, None], maps].flatten(0, 1)
-        )
+        seeing = trainer.seeing_pictures_loss(features, episodes[:, None], maps)
         facts |= {'seeing': seeing.item(), 'pointing': pointing.item()}
         return loss + auxiliary * (seeing + pointing), facts
 

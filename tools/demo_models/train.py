@@ -17,7 +17,8 @@
    2 to 32 frames at any rate, forwards, backwards or static, with several prefixes and questions
    each; in half of the steps, the three questions of Large Reward Models about single pictures. At
    last mostly as they are asked, for small errors.
-   settle: a few small steps more, most of all about log P where nothing moves.
+   settle: a few small steps more, half of the videos of scenes in which nothing moves. The
+   auxiliary heads begin anew. tools.demo_models.average then takes the mean of both.
    heads: progress and success after two pictures of scrambled clips, then each picture of longer
    ones.
 """
@@ -79,9 +80,9 @@ def _mixed(frames: FrameLessons, videos: VideoLessons, manner: Manner) -> Step:
     """Return a step of one kind of lesson or the other."""
 
     def step() -> tuple[torch.Tensor, dict[str, float]]:
-        if frames.trainer.random.random() < 0.5:
-            return frames.ask(manner.auxiliary)
-        return videos.score(manner)
+        if frames.trainer.random.random() < manner.videos:
+            return videos.score(manner)
+        return frames.ask(manner.auxiliary)
 
     return step
 
@@ -107,18 +108,18 @@ def ask(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     trainer.run('ask briefly', 560, (FAST, 0.5 * FAST), brief)
     trainer.run('ask', 200, (0.75 * FAST, 0.5 * FAST), whole)
     trainer.run('score', 500, (0.75 * FAST, 0.3 * FAST), _mixed(frames, videos, SCORING))
-    trainer.run('polish', 3100, (0.6 * FAST, 0.002 * FAST), _mixed(frames, videos, POLISHING))
+    trainer.run('polish', 3400, (0.6 * FAST, 0.002 * FAST), _mixed(frames, videos, POLISHING))
     save_weights(folder, model.eval().half())
 
 
 def settle(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
-    """Train a model that `ask` has made on small errors of log P, with steps ever smaller."""
+    """Train a model that `ask` has made on small errors of log P, mostly where nothing moves."""
     model = new_model(folder, SHAPE, words())
     trainer = Trainer(model, pool, options.seed + 1, options.share)
     trainer.load_seen(options.seen)
     model.load_state_dict(load_file(options.start / 'model.safetensors'))
     lessons = FrameLessons(trainer, folder), VideoLessons(trainer, folder)
-    trainer.run('settle', 340, (0.15 * FAST, 0.002 * FAST), _mixed(*lessons, SETTLING))
+    trainer.run('settle', 300, (0.2 * FAST, 0.002 * FAST), _mixed(*lessons, SETTLING))
     save_weights(folder, model.eval().half())
 
 

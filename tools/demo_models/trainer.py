@@ -40,7 +40,7 @@ class Trainer:
         self.places = torch.from_numpy(pool.points)
         self.random = np.random.default_rng(seed)
         hidden = SHAPE['text']['hidden_size']
-        self.seeing = torch.nn.Linear(hidden * (1 + len(SHAPE['deepstack'])), 3 * len(THINGS))
+        self.seeing = torch.nn.Linear(hidden * (1 + len(SHAPE['deepstack'])), 6 * len(THINGS))
         self.pointing = torch.nn.Linear(hidden, 12)
         self.heads = [*self.seeing.parameters(), *self.pointing.parameters()]
         self.optimisers: list[torch.optim.Optimizer] = []
@@ -100,9 +100,11 @@ class Trainer:
         """Return loss and facts of a batch of frames, for the vision tower alone."""
         count = 48
         episodes, frames = self.clips(count, scrambled=0.5), self.random.integers(0, FRAMES, count)
-        before = np.maximum(frames - self.random.integers(0, 2, count), 0)
-        pairs = torch.stack([self.frames(episodes, each) for each in (before, frames)], dim=1)
-        loss = self.seeing_loss(self.forward.encode(pairs), self.places[episodes, frames])
+        apart = self.random.integers(-MAX_STEP, MAX_STEP + 1, count)
+        apart = np.where(self.random.random(count) < 0.3, 0, apart)
+        pairs = np.stack([np.clip(frames - apart, 0, FRAMES - 1), frames], axis=1)
+        features = self.forward.encode(self.frames(episodes[:, None], pairs))
+        loss = self.seeing_loss(features, self.places[episodes[:, None], pairs])
         return loss, {'seeing': loss.item()}
 
     def save_seen(self, file: Path) -> None:
@@ -177,8 +179,13 @@ class Trainer:
     # Auxiliary losses
 
     def seeing_loss(self, features: list[torch.Tensor], points: torch.Tensor) -> torch.Tensor:
-        """Return the loss of the vision head: which things are in each token's cell, and where."""
-        predicted = self.seeing(torch.cat(features, dim=-1)).unflatten(-1, (len(THINGS), 3))
+        """Return the loss of the vision head: which things are in each token's cell, and where.
+
+        features: of pairs of frames, each (pairs, tokens, hidden); points: positions in both
+        frames, (pairs, 2, things, 2). Both count: what a clip begins with is in its first frame.
+        """
+        points = points.flatten(1, 2)
+        predicted = self.seeing(torch.cat(features, dim=-1)).unflatten(-1, (-1, 3))
         side = SIDE // CELL
         cells = (points.nan_to_num(-1) * side).floor().long()  # of columns, rows
         inside = ((cells >= 0) & (cells < side)).all(-1)
@@ -191,6 +198,13 @@ class Trainer:
             predicted[..., 2], present.float()
         )
         return position_loss + 4 * presence_loss
+
+    def seeing_pictures_loss(
+        self, features: list[torch.Tensor], episodes: np.ndarray, indices: np.ndarray
+    ) -> torch.Tensor:
+        """Return the same loss of pictures, each of which is a pair of the same frame twice."""
+        points = self.places[episodes, indices].flatten(0, 1)
+        return self.seeing_loss(features, torch.stack([points, points], dim=1))
 
     def pointing_loss(self, states: torch.Tensor, things: torch.Tensor) -> torch.Tensor:
         """Return the loss of the pointing head: positions of the things that a question names.
