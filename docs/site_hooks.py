@@ -26,7 +26,6 @@ PAGES = {
     'benchmarks/README.md': 'benchmarks.md',
     'topreward_ros/demo/checkpoint/README.md': 'demo-model.md',
     'topreward_ros/demo/robometer/README.md': 'demo-robometer.md',
-    'topreward_ros/demo/large_reward_model/README.md': 'demo-large-reward-model.md',
 }
 SOURCES = {page: source for source, page in PAGES.items()}
 # [text](target#anchor), where the target is a relative path

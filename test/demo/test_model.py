@@ -7,6 +7,8 @@ tools/demo_models/evaluate.py evaluates it on many more.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from topreward_ros.scoring.reward_models.topreward.recompute import RecomputeSco
 from topreward_ros.scoring.reward_models.topreward.streaming import StreamingScorer
 
 SEEDS = range(90_000, 90_008)
+MORE_SEEDS = range(90_000, 90_024)
 
 
 @pytest.fixture(scope='module')
@@ -41,6 +44,8 @@ def test_it_is_small_and_described() -> None:
     assert {'config.json', 'model.safetensors', 'tokenizer.json', 'README.md'} <= files.keys()
     card = (FOLDER / 'README.md').read_text(encoding='utf-8')
     assert 'any robot' in card and '| success: VOC, mean |' in card
+    vision = json.loads((FOLDER / 'config.json').read_text(encoding='utf-8'))['vision_config']
+    assert vision['spatial_merge_size'] == 2  # as of the published models
 
 
 def test_frames_are_shrunk_to_the_size_of_its_training(demo_model: Checkpoint) -> None:
@@ -84,21 +89,21 @@ def test_it_separates_success_from_failure(evaluation: DemoEvaluation) -> None:
 def test_it_reads_the_task(evaluation: DemoEvaluation) -> None:
     """Wrong tasks stay below 0.2 in at least 98 %, the target of the full evaluation."""
     known, wrong = known_tasks(), []
-    for k, seed in enumerate(SEEDS):
+    for k, seed in enumerate(MORE_SEEDS):
         episode = SceneEpisode(seed, 'success', known[(7 * k) % len(known)])
         tasks = [task for _, task in others(episode.task, episode.start) if task in known]
         final = np.exp(evaluation.curves(episode, Conditions(), [episode.task, *tasks])[-1])
         assert final[0] > 0.85 and final[0] > final[1:].max()
         wrong += final[1:].tolist()
-    assert len(wrong) > 30 and np.mean(np.array(wrong) < 0.2) >= 0.98
+    assert len(wrong) > 100 and np.mean(np.array(wrong) < 0.2) >= 0.98
 
 
 def test_standing_still_is_no_progress(evaluation: DemoEvaluation) -> None:
-    """P stays within 0.02 and log P within 0.3 nat, the target of the full evaluation."""
-    for seed in SEEDS[:3]:
+    """Log P stays within 0.3 nat, the target of the full evaluation."""
+    for seed in SEEDS:
         episode = SceneEpisode(seed, 'still')
         curve = evaluation.curves(episode, Conditions(), [episode.task], np.arange(32) / 4)
-        assert np.ptp(np.exp(curve)) < 0.03 and np.ptp(curve) < 0.5
+        assert np.ptp(curve) < 0.3
 
 
 def test_the_figures_are_those_of_the_field() -> None:

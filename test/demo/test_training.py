@@ -18,10 +18,13 @@ from transformers import AutoModelForImageTextToText
 
 from tools.demo_models.attention import attend, bias_of, causal, full
 from tools.demo_models.forward import GradientModel
+from tools.demo_models.pool import THINGS, Pool
 from tools.demo_models.sequences import PLACEHOLDER, Prompt, run_prompts
+from tools.demo_models.trainer import Trainer
 from tools.demo_models.trees import TreeModel
+from topreward_ros.demo.checkpoint_files import new_model
 from topreward_ros.demo.drawing import SceneRenderer
-from topreward_ros.demo.model import FOLDER, FOLDER_QUESTIONS, MERGE, PATCH, SIDE
+from topreward_ros.demo.model import FOLDER, MERGE, PATCH, SHAPE, SIDE
 from topreward_ros.demo.scene import SceneEpisode
 from topreward_ros.demo.tasks import known_tasks
 from topreward_ros.scoring.engine.chat_model import ChatModel
@@ -113,7 +116,7 @@ def test_a_tree_gives_the_scores_of_its_prefixes() -> None:
 
 def test_prompts_of_several_lengths_give_the_answers_to_each() -> None:
     pictures, _ = frames(3)
-    model, tokens = gradient_model(FOLDER_QUESTIONS), PromptTokens.of(FOLDER_QUESTIONS)
+    model, tokens = gradient_model(FOLDER), PromptTokens.of(FOLDER)
     features = model.encode(torch.stack([pictures, pictures], dim=1))
     grid, layout = model.geometry.grid((SIDE, SIDE)), ChatLayout(tokens, model.geometry)
     picture = EncodedImage(Features(PLACEHOLDER, ()), grid)
@@ -129,10 +132,27 @@ def test_prompts_of_several_lengths_give_the_answers_to_each() -> None:
     with torch.no_grad():
         states = run_prompts(model, prompts, features, read)
         log_probs = model.model.lm_head(states).log_softmax(-1)
-    chat = ChatModel(load_checkpoint(LoadOptions(str(FOLDER_QUESTIONS), 'cpu')))
+    chat = ChatModel(load_checkpoint(LoadOptions(str(FOLDER), 'cpu')))
     for row, (task, shown) in zip(log_probs, asked, strict=True):
         parts = CONTRAST.ask(task, [pictures[k] for k in shown])
         expected = chat.log_probs(parts, CONTRAST.answers, CONTRAST.prefix)
         assert [float(row[ids[0]].exp()) for ids in answers] == pytest.approx(
             np.exp(expected), abs=0.03
         )
+
+
+def test_things_are_seen_in_both_frames_of_a_pair(tmp_path: Path) -> None:
+    """A clip's start is in the first frame of its first pair, so that one counts, too."""
+    places = np.full((1, 2, len(THINGS), 2), np.nan)
+    places[0, :, 0] = [[0.1, 0.1], [0.9, 0.9]]  # one thing, which moves
+    pool = Pool(torch.zeros(1, 2, SIDE, SIDE, 3, dtype=torch.uint8), places, known_tasks()[:1], 1)
+    trainer = Trainer(new_model(tmp_path, SHAPE), pool, seed=0, share=1.0)
+    moving, episode = trainer.frames(np.zeros((1, 1), int), np.array([[0, 1]])), np.array([0])
+    features = trainer.forward.encode(moving)
+    losses = [
+        trainer.seeing_loss(features, trainer.places[:, list(shown)]).item()
+        for shown in ((0, 1), (1, 1), (1, 0))
+    ]
+    assert len(set(losses)) == len(losses)
+    still = trainer.seeing_pictures_loss(features, episode[:, None], np.array([[1]]))
+    assert still.item() == pytest.approx(losses[1])

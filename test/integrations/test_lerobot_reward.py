@@ -40,7 +40,7 @@ KEY = 'observation.images.top'
 MODELS = {
     'topreward': str(model.FOLDER),
     'robometer': str(model.FOLDER_ROBOMETER),
-    'large_reward_model': str(model.FOLDER_QUESTIONS),
+    'large_reward_model': str(model.FOLDER),
     'roboreward': '',  # a random one: no demo's model is trained on its question
 }
 FPS = 2.0

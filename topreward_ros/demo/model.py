@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's models: small Qwen3-VLs trained on the small world.
 
-One is asked TOPReward's question, one that and the three of Large Reward Models, and two are
-Robometers, the second of the simulated arms.
+One is asked TOPReward's question and the three of Large Reward Models, and two are Robometers, the
+second of the simulated arms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from topreward_ros.scoring.frame_fits import CLIP_FRAMES
 
 FOLDER = Path(__file__).with_name('checkpoint')
 FOLDER_ROBOMETER = Path(__file__).with_name('robometer')
-FOLDER_QUESTIONS = Path(__file__).with_name('large_reward_model')
 FOLDER_ARMS = Path(__file__).with_name('arms')  # a Robometer of the arms in examples/arm_sim
 
 # Frames are shrunk to this size; the pixel budget allows for a 4:3 camera.
@@ -69,5 +68,4 @@ def settings_for(reward_model: str | None) -> dict[str, Any]:
 
 def folder_for(reward_model: str | None) -> Path:
     """Return the folder of the model that was trained for a reward model; None: not chosen."""
-    folders = {'robometer': FOLDER_ROBOMETER, 'large_reward_model': FOLDER_QUESTIONS}
-    return folders.get(reward_model or '', FOLDER)
+    return FOLDER_ROBOMETER if reward_model == 'robometer' else FOLDER
