@@ -33,7 +33,9 @@ from topreward_ros.scoring.score import Episode, Identity, Score, Scorer
 
 from .demo_world import recordings
 
-GOOD, BAD = 'The robot should {task}', 'The task is not: {task} The arm stands still.'
+GOOD = 'The robot should {task}'
+# Names three other tasks
+BAD = 'Put the green block on the box, the red block on the mat, the blue block on the tray. {task}'
 KINDS = ('short', 'wrong_object', 'wrong_target')
 
 

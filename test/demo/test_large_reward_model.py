@@ -39,9 +39,12 @@ def walk(scorer: Scorer, episode: SceneEpisode, frames: int = 9) -> tuple[list[S
     return scores, truth
 
 
-def test_its_card_has_the_figures_and_its_threshold_is_of_its_own_probability() -> None:
+def test_its_card_has_the_figures_and_its_threshold_is_of_its_own_probability(
+    scorer: Scorer,
+) -> None:
     card = (FOLDER / 'README.md').read_text(encoding='utf-8')
     assert '| contrast: ' in card and '**no**' not in card
+    assert scorer.reward_model == NAME
     assert folder_for(NAME) == FOLDER == folder_for('topreward')
     assert settings_for(NAME)['success_threshold'] == pytest.approx(np.log(0.5), abs=1e-3)
 

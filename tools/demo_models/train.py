@@ -15,8 +15,8 @@
    middle of the model, the positions in both frames of the things that the task names. It knows
    things, not pairs, which helps the model to generalise to new pairs. Then the prompts of scoring:
    2 to 32 frames at any rate, forwards, backwards or static, with several prefixes and questions
-   each; in half of the steps, the three questions of Large Reward Models about single pictures. At
-   last mostly as they are asked, for small errors.
+   each; in half of the steps, at last in fewer, the three questions of Large Reward Models about
+   single pictures. At last mostly as they are asked, for small errors.
    settle: a few small steps more, half of the videos of scenes in which nothing moves. The
    auxiliary heads begin anew. tools.demo_models.average then takes the mean of both.
    heads: progress and success after two pictures of scrambled clips, then each picture of longer
