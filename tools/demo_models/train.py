@@ -125,18 +125,19 @@ def settle(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
 
 def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     """Train on progress and success after each picture."""
-    model = new_model(folder, SHAPE, words(), ADDED_TOKENS)
+    shape = {**SHAPE, 'frame_fit': 'aspect'}  # a Robometer never squashes its pictures
+    model = new_model(folder, shape, words(), ADDED_TOKENS)
     trainer = Trainer(model, pool, options.seed, options.share)
     trainer.load_seen(options.seen)
     lessons = HeadLessons(trainer, folder)
     few = 0.75 * FAST, 0.5 * FAST
-    trainer.run('bind', 500, (FAST, 0.5 * FAST), lambda: lessons.bind(16, tasks=8))
-    trainer.run('few pictures', 150, few, lambda: lessons.score(4, 16, polish=False))
+    trainer.run('bind', 800, (FAST, 0.5 * FAST), lambda: lessons.bind(16, tasks=8))
+    trainer.run('few pictures', 200, few, lambda: lessons.score(4, 16, polish=False))
     trainer.run(
         'score', 400, (0.75 * FAST, 0.05 * FAST), lambda: lessons.score(20, 6, polish=False)
     )
     trainer.run(
-        'polish', 700, (0.6 * FAST, 0.005 * FAST), lambda: lessons.score(24, 6, polish=True)
+        'polish', 1700, (0.6 * FAST, 0.002 * FAST), lambda: lessons.score(32, 4, polish=True)
     )
     write_robometer(folder, model.eval(), lessons.tensors())
 
