@@ -119,7 +119,8 @@ def intended(observation: np.ndarray, offset: np.ndarray, tolerance: float) -> n
             return NOBODY_MOVES.copy()
         return np.append(np.clip(way / 0.08, -1, 1), 1.0)
     if np.linalg.norm(block_to_place) < 0.16 and np.linalg.norm(to_block) < 0.3 and opening > 0.5:
-        away = -to_block / (np.linalg.norm(to_block) + 1e-6)
+        away = -to_block if to_block.any() else np.ones(2)  # from exactly above, any way leads off
+        away = away / (np.linalg.norm(away) + 1e-6)
         return np.append(np.clip(away, -1, 1), -1.0)
     if np.linalg.norm(to_block) < 0.035:
         return np.array([0.0, 0.0, 1.0])

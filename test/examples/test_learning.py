@@ -51,11 +51,13 @@ def walk(env: Any, seed: int) -> tuple[list[float], dict[str, Any]]:
 
 
 def test_an_operator_who_knows_the_place_succeeds_by_the_truth() -> None:
+    """And leaves the block, though the gripper is exactly above it when it opens."""
     done = []
     for seed in range(8):
         rewards, info = walk(TableWorld(), seed)
         done.append(info['is_done'])
         assert sum(rewards) == pytest.approx(info['true_progress'])
+        assert not info['is_done'] or info['true_progress'] > 0.95
     assert sum(done) >= 7
 
 
@@ -158,9 +160,7 @@ def test_a_weight_of_success_over_a_running_node(launch: Any, tmp_path: Path) ->
 
     class Operator(Policy):
         def act(self, observations: np.ndarray) -> np.ndarray:
-            # Not exactly above the block, else no direction leads away from it: 0.9 of the task
-            seen = observations + np.array([1e-4] * 2 + [0] * (observations.shape[1] - 2))
-            return np.stack([intended(each, np.zeros(2), 0.03) for each in seen])
+            return np.stack([intended(each, np.zeros(2), 0.03) for each in observations])
 
     rewards = {}
     for name in ('node', 'robometer'):

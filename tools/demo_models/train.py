@@ -35,7 +35,7 @@ import torch
 from safetensors.torch import load_file
 
 from topreward_ros.demo.checkpoint_files import new_model, save_weights
-from topreward_ros.demo.model import SHAPE
+from topreward_ros.demo.model import SHAPE, SHAPE_ROBOMETER
 from topreward_ros.demo.tasks import UNREAD_WORDINGS, all_tasks
 from topreward_ros.files import whole_folder
 from topreward_ros.scoring.reward_models.robometer.layout import ADDED_TOKENS, INSTRUCTION
@@ -125,8 +125,7 @@ def settle(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
 
 def heads(folder: Path, pool: Pool, options: argparse.Namespace) -> None:
     """Train on progress and success after each picture."""
-    shape = {**SHAPE, 'frame_fit': 'aspect'}  # a Robometer never squashes its pictures
-    model = new_model(folder, shape, words(), ADDED_TOKENS)
+    model = new_model(folder, SHAPE_ROBOMETER, words(), ADDED_TOKENS)
     trainer = Trainer(model, pool, options.seed, options.share)
     trainer.load_seen(options.seen)
     lessons = HeadLessons(trainer, folder)

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from topreward_ros.demo.checkpoint_files import new_model
-from topreward_ros.demo.model import FOLDER_ROBOMETER, SHAPE
+from topreward_ros.demo.model import FOLDER_ROBOMETER, SHAPE_ROBOMETER
 from topreward_ros.files import whole_folder
 from topreward_ros.scoring.reward_models.robometer.layout import ADDED_TOKENS
 
@@ -34,7 +34,7 @@ LONGEST = 32  # pictures of a clip: 16 s at the demo's two per second
 
 def train(folder: Path, pool: ArmPool, options: argparse.Namespace) -> None:
     """Train, and write the checkpoint into a folder."""
-    model = new_model(folder, SHAPE, words(), ADDED_TOKENS)
+    model = new_model(folder, SHAPE_ROBOMETER, words(), ADDED_TOKENS)
     trainer = Trainer(model, pool, options.seed, options.share)
     trainer.load_seen(options.seen)
     lessons = HeadLessons(trainer, folder)

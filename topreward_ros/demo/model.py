@@ -43,6 +43,7 @@ SHAPE: dict[str, Any] = {
     'frame_fit': 'paper',  # all frames are squashed to squares, as those of the training were
     'std': 0.05,
 }
+SHAPE_ROBOMETER = {**SHAPE, 'frame_fit': 'aspect'}  # a Robometer never squashes its pictures
 
 # The training target P("True") at progress 0 and 1; log 0 could not be learned.
 P_TRUE_MIN, P_TRUE_MAX = 0.03, 0.99
